@@ -1,1 +1,8 @@
-//! See the README.
+//! A Kubernetes client that speaks uncompressed protobuf by default.
+
+mod object;
+mod resource;
+pub mod wire;
+
+pub use object::Object;
+pub use resource::{Gvk, Gvr, ObjectKey, ResourceVersion};
