@@ -1,0 +1,215 @@
+//! The facts of `client/schema`, as Rust values.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// Everything the generator knows.
+pub(crate) struct Facts {
+    pub(crate) schema: Schema,
+    pub(crate) resources: Resources,
+    pub(crate) defaults: Defaults,
+    pub(crate) map: K8sOpenapiMap,
+}
+
+impl Facts {
+    /// Reads the tables of one folder.
+    pub(crate) fn load(dir: &Path) -> Result<Self> {
+        Ok(Self {
+            schema: read(dir, "schema.json")?,
+            resources: read(dir, "resources.json")?,
+            defaults: read(dir, "defaults.json")?,
+            map: read(dir, "k8s_openapi_map.json")?,
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
+    let path = dir.join(name);
+    let text = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("parsing {}", path.display()))
+}
+
+/// `schema.json`: every message, field by field.
+#[derive(Deserialize)]
+pub(crate) struct Schema {
+    pub(crate) packages: BTreeMap<String, Package>,
+    pub(crate) kinds: Vec<Kind>,
+    /// Kinds that exist in every group and version, such as `DeleteOptions`, with their message.
+    pub(crate) meta_kinds: BTreeMap<String, String>,
+    pub(crate) messages: BTreeMap<String, Message>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Package {
+    pub(crate) group: Option<String>,
+    pub(crate) version: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Kind {
+    #[serde(rename = "g")]
+    pub(crate) group: String,
+    #[serde(rename = "v")]
+    pub(crate) version: String,
+    #[serde(rename = "k")]
+    pub(crate) kind: String,
+    #[serde(rename = "m")]
+    pub(crate) message: String,
+    /// Element message of a list kind.
+    pub(crate) items: Option<String>,
+    /// True where the kind has `ObjectMeta`.
+    #[serde(default)]
+    pub(crate) obj: bool,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Message {
+    pub(crate) special: Option<String>,
+    #[serde(default)]
+    pub(crate) json_only: bool,
+    #[serde(default)]
+    pub(crate) no_openapi: bool,
+    pub(crate) map_type: Option<String>,
+    #[serde(default)]
+    pub(crate) fields: Vec<Field>,
+}
+
+/// One field; the short names are those of the table.
+#[derive(Deserialize)]
+pub(crate) struct Field {
+    /// JSON name; absent where the field is inlined or not in JSON.
+    #[serde(rename = "j")]
+    pub(crate) json: Option<String>,
+    /// Protobuf number; absent where the field is not on the wire.
+    #[serde(rename = "n")]
+    pub(crate) number: Option<u32>,
+    /// Type: a scalar, a message name, or `map<string,X>`.
+    #[serde(rename = "t")]
+    pub(crate) ty: String,
+    #[serde(rename = "rep", default)]
+    pub(crate) repeated: bool,
+    #[serde(rename = "ptr", default)]
+    pub(crate) pointer: bool,
+    #[serde(rename = "oe", default)]
+    pub(crate) omitempty: bool,
+    #[serde(rename = "oz", default)]
+    pub(crate) omitzero: bool,
+    #[serde(rename = "inl", default)]
+    pub(crate) inlined: bool,
+    #[serde(rename = "nojson", default)]
+    pub(crate) no_json: bool,
+    /// Required in the published OpenAPI.
+    #[serde(rename = "rq", default)]
+    pub(crate) required: bool,
+    #[serde(rename = "ps")]
+    pub(crate) patch_strategy: Option<String>,
+    #[serde(rename = "pk")]
+    pub(crate) patch_merge_key: Option<String>,
+    #[serde(rename = "lt")]
+    pub(crate) list_type: Option<String>,
+    #[serde(rename = "lk")]
+    pub(crate) list_map_keys: Option<serde_json::Value>,
+    #[serde(rename = "mt")]
+    pub(crate) map_type: Option<String>,
+    #[serde(rename = "def")]
+    pub(crate) default: Option<serde_json::Value>,
+}
+
+/// `resources.json`: what the API server serves.
+#[derive(Deserialize)]
+pub(crate) struct Resources {
+    pub(crate) groups: Vec<Group>,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) field_selector_alias: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Group {
+    #[serde(rename = "g")]
+    pub(crate) group: String,
+    #[serde(rename = "pref")]
+    pub(crate) preferred: String,
+    pub(crate) versions: Vec<String>,
+    /// Versions that are served by default.
+    pub(crate) on: Vec<String>,
+    #[serde(rename = "prio")]
+    pub(crate) priority: Option<i32>,
+    #[serde(rename = "vprio")]
+    pub(crate) version_priority: BTreeMap<String, Option<i32>>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Resource {
+    #[serde(rename = "g")]
+    pub(crate) group: String,
+    #[serde(rename = "v")]
+    pub(crate) version: String,
+    #[serde(rename = "r")]
+    pub(crate) plural: String,
+    #[serde(rename = "k")]
+    pub(crate) kind: String,
+    #[serde(rename = "s")]
+    pub(crate) singular: String,
+    #[serde(default)]
+    pub(crate) short: Vec<String>,
+    #[serde(rename = "cat", default)]
+    pub(crate) categories: Vec<String>,
+    #[serde(rename = "ns")]
+    pub(crate) namespaced: bool,
+    pub(crate) on: bool,
+    pub(crate) verbs: Vec<String>,
+    pub(crate) list: Option<String>,
+    #[serde(rename = "hash")]
+    pub(crate) storage_version_hash: Option<String>,
+    pub(crate) storage: Option<String>,
+    #[serde(rename = "sub", default)]
+    pub(crate) subresources: BTreeMap<String, Subresource>,
+    #[serde(rename = "fields", default)]
+    pub(crate) field_labels: Vec<String>,
+    /// Printer columns: name, type, format, priority.
+    #[serde(rename = "cols", default)]
+    pub(crate) columns: Vec<(String, String, String, i32)>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Subresource {
+    #[serde(rename = "k")]
+    pub(crate) kind: String,
+    /// Group and version of the kind where they are not the resource's.
+    pub(crate) gv: Option<String>,
+    #[serde(default)]
+    pub(crate) accepts: Option<serde_json::Value>,
+    pub(crate) verbs: Vec<String>,
+}
+
+/// `defaults.json`: values the server fills in, by `message.field`.
+#[derive(Deserialize)]
+pub(crate) struct Defaults {
+    pub(crate) fields: BTreeMap<String, serde_json::Value>,
+}
+
+/// `k8s_openapi_map.json`: which Rust type and fields stand for a message.
+#[derive(Deserialize)]
+pub(crate) struct K8sOpenapiMap {
+    pub(crate) types: BTreeMap<String, RustType>,
+    pub(crate) no_counterpart: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct RustType {
+    /// Path below `k8s_openapi::`.
+    pub(crate) rust: String,
+    pub(crate) resource: Option<serde_json::Value>,
+    /// `tuple`, `enum` …; absent for a struct.
+    pub(crate) kind: Option<String>,
+    #[serde(default)]
+    pub(crate) types: Vec<String>,
+    pub(crate) variants: Option<serde_json::Value>,
+    /// JSON name → identifier and type.
+    #[serde(default)]
+    pub(crate) fields: BTreeMap<String, (String, String)>,
+}
