@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Real kubectl against the binary: starts a server, walks through what people do every day, checks each answer.
+# Usage: kubectl.sh [path of the server binary]; without an argument the binary is built.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+work=$(mktemp -d)
+server=
+cleanup() { [ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"; }
+trap cleanup EXIT
+fail() { echo "FAILED: $*"; echo "-- server log"; tail -40 "$work/server.log"; exit 1; }
+
+if [ $# -gt 0 ]; then
+  binary=$1
+else
+  cargo build --quiet -p kubewire-server-stub --bin kubewire-server-stub
+  binary=${CARGO_TARGET_DIR:-target}/debug/kubewire-server-stub
+fi
+
+export KUBECONFIG=$work/kubeconfig
+"$binary" --secure-port 0 --write-kubeconfig "$KUBECONFIG" >"$work/server.log" 2>&1 &
+server=$!
+for _ in $(seq 100); do [ -s "$KUBECONFIG" ] && kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
+kubectl get --raw /readyz >/dev/null || fail "the server is not ready"
+
+passed=0
+# expect TEXT COMMAND…: the command succeeds and prints TEXT (an extended regular expression).
+expect() {
+  local want=$1 out
+  shift
+  out=$("$@" 2>&1) || fail "$* → $out"
+  grep -Eq -- "$want" <<<"$out" || fail "$* did not print '$want' but: $out"
+  passed=$((passed + 1))
+}
+# refuse TEXT COMMAND…: the command fails and says TEXT.
+refuse() {
+  local want=$1 out
+  shift
+  if out=$("$@" 2>&1); then fail "$* was expected to fail but printed: $out"; fi
+  grep -Eq -- "$want" <<<"$out" || fail "$* did not say '$want' but: $out"
+  passed=$((passed + 1))
+}
+
+expect 'Server Version: v1\.' kubectl version
+expect '^deployments +deploy +apps/v1 +true +Deployment' kubectl api-resources
+expect '^events\.k8s\.io/v1$' kubectl api-versions
+expect 'kube-system +Active' kubectl get namespaces
+expect 'No resources found' kubectl get pods -A
+expect 'namespace/demo created' kubectl create namespace demo
+
+cat >"$work/objects.yaml" <<'YAML'
+apiVersion: v1
+kind: Pod
+metadata: {name: one, labels: {app: demo}}
+spec:
+  containers: [{name: main, image: "registry.example.com/demo:1"}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: one, labels: {app: demo}}
+data: {greeting: hello}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: one, labels: {app: demo}}
+stringData: {password: not-real}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: one, labels: {app: demo}}
+spec:
+  selector: {app: demo}
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: one, labels: {app: demo}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: demo}}
+  template:
+    metadata: {labels: {app: demo}}
+    spec:
+      containers: [{name: main, image: "registry.example.com/demo:1"}]
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: one, labels: {app: demo}}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: "registry.example.com/demo:1"}]
+YAML
+kinds="pod configmap secret service deployment job"
+
+for kind in $kinds; do
+  kubectl get -n demo "$kind" -w --output-watch-events -o name >"$work/watch-$kind" 2>"$work/watch-$kind.err" &
+done
+expect 'deployment.apps/one created' kubectl create -n demo -f "$work/objects.yaml"
+refuse 'AlreadyExists' kubectl create -n demo -f "$work/objects.yaml"
+
+for kind in $kinds; do
+  expect 'one' kubectl get -n demo "$kind"
+  expect 'resourceVersion: "[0-9]+"' kubectl get -n demo "$kind" one -o yaml
+  expect '/one$' kubectl get -n demo "$kind" -l app=demo -o name
+  expect 'No resources found' kubectl get -n demo "$kind" -l app=other
+  expect '/one$' kubectl get -n demo "$kind" --field-selector metadata.name=one -o name
+  # What `kubectl edit` does with the file it gets back, as a whole object …
+  kubectl get -n demo "$kind" one -o yaml >"$work/$kind.yaml"
+  sed -i 's/^  labels:$/&\n    edited: "yes"/' "$work/$kind.yaml"
+  expect 'replaced' kubectl replace -n demo -f "$work/$kind.yaml"
+  expect 'yes' kubectl get -n demo "$kind" one -o 'jsonpath={.metadata.labels.edited}'
+  # … a stale one is refused …
+  refuse 'Conflict|has been modified' kubectl replace -n demo -f "$work/$kind.yaml"
+  # … and through an editor, which sends a strategic merge patch.
+  EDITOR="sed -i s/edited:.*/edited:\ again/" expect 'edited' kubectl edit -n demo "$kind" one
+  expect 'again' kubectl get -n demo "$kind" one -o 'jsonpath={.metadata.labels.edited}'
+  expect 'patched' kubectl patch -n demo "$kind" one --type merge -p '{"metadata":{"annotations":{"note":"merge"}}}'
+  expect 'patched' kubectl patch -n demo "$kind" one --type json -p '[{"op":"add","path":"/metadata/annotations/more","value":"json"}]'
+  expect 'labeled' kubectl label -n demo "$kind" one tier=web
+  expect 'NAME' kubectl get -n demo "$kind" -o wide
+done
+
+expect 'READY +STATUS +RESTARTS +AGE' kubectl get pods -A
+expect 'hello' kubectl describe -n demo configmap one
+expect 'Replicas: +2 desired' kubectl describe -n demo deployment one
+expect 'created' kubectl apply -n demo -f - <<<'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"applied"},"data":{"a":"1"}}'
+expect 'configured' kubectl apply -n demo -f - <<<'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"applied"},"data":{"a":"2"}}'
+refuse 'NotFound' kubectl get -n demo pod nosuch
+refuse 'unknown field|strict decoding' kubectl create -n demo -f - <<<'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"bogus":1}'
+
+for kind in $kinds; do
+  expect 'deleted' kubectl delete -n demo "$kind" one
+  refuse 'NotFound' kubectl get -n demo "$kind" one
+  for _ in $(seq 50); do grep -q '^DELETED' "$work/watch-$kind" && break; sleep 0.1; done
+  for event in ADDED MODIFIED DELETED; do
+    grep -q "^$event" "$work/watch-$kind" || fail "kubectl get $kind -w did not show $event: $(cat "$work/watch-$kind" "$work/watch-$kind.err")"
+  done
+  passed=$((passed + 1))
+done
+
+kill -TERM "$server"
+wait "$server" || fail "the server did not end with status 0 on SIGTERM"
+server=
+echo "$passed passed, 0 failed"
