@@ -1,1 +1,4 @@
-//! See the README.
+//! A minimal Kubernetes API server for tests, as a library and as a binary.
+
+pub mod field_error;
+pub mod status;
