@@ -1,0 +1,281 @@
+//! Where the API server is and how to be let in: kubeconfig files, in-cluster service accounts, or by hand.
+//!
+//! A [`Config`] is plain data. [`transport::connect`](crate::transport::connect) turns it into connections; files it
+//! names (tokens, certificates) are read there, and read again when they change.
+
+mod error;
+mod secret;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use error::ConfigError;
+pub use secret::Secret;
+
+use crate::wire::Encoding;
+
+/// Everything needed to talk to one API server as one user.
+///
+/// ```
+/// use kubewire_client::config::{Config, Credentials};
+///
+/// let config = Config::new("https://10.0.0.1:6443")
+///     .with_ca_file("/etc/kubernetes/pki/ca.crt")
+///     .with_credentials(Credentials::token("s3cr3t"));
+/// assert!(!format!("{config:?}").contains("s3cr3t"));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Base URL of the API server; a path, as of a server behind a gateway, is put before every request's path.
+    /// Without a scheme, `https` is taken where TLS is set up and `http` otherwise. It must not hold a password.
+    pub server: String,
+    /// Namespace to use where the user names none. Default `default`.
+    pub namespace: String,
+    /// How to recognise the server, and our certificate. Default: the system's roots, no client certificate.
+    pub tls: TlsOptions,
+    /// How to tell the server who we are, apart from a client certificate. Default: nothing.
+    pub credentials: Credentials,
+    /// Whom to act as; needs the `impersonate` permission. Default: nobody else.
+    pub impersonate: Option<Impersonate>,
+    /// Proxy to reach the server by: an `http`, `https` or `socks5` URL; a secret because it may hold a password.
+    /// Default: what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say, except for a loopback server.
+    pub proxy: Option<Secret>,
+    /// `User-Agent` of every request. Default `kubewire/<version> (<os>/<arch>)`.
+    pub user_agent: String,
+    /// What to speak where the server knows both. Default protobuf.
+    pub encoding: Encoding,
+    /// Longest time to set up a connection: name look-up, TCP and TLS. Default 30 s.
+    pub connect_timeout: Duration,
+    /// Longest time for a whole request other than a watch or a stream; `None` waits for ever. The server itself
+    /// gives up after 60 s. Default 120 s.
+    pub request_timeout: Option<Duration>,
+}
+
+impl Config {
+    /// Anonymous access to `server`, with the defaults documented at each field.
+    pub fn new(server: impl Into<String>) -> Self {
+        Self {
+            server: server.into(),
+            namespace: "default".to_owned(),
+            tls: TlsOptions::default(),
+            credentials: Credentials::default(),
+            impersonate: None,
+            proxy: None,
+            user_agent: default_user_agent(),
+            encoding: Encoding::Protobuf,
+            connect_timeout: Duration::from_secs(30),
+            request_timeout: Some(Duration::from_secs(120)),
+        }
+    }
+
+    /// Namespace to use where the user names none.
+    #[must_use]
+    pub fn with_namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// Trusts the certificate authorities of this PEM text, and no others.
+    #[must_use]
+    pub fn with_ca_pem(mut self, pem: impl Into<Secret>) -> Self {
+        self.tls.ca = Some(PemSource::Inline(pem.into()));
+        self
+    }
+
+    /// Trusts the certificate authorities of this PEM file, and no others.
+    #[must_use]
+    pub fn with_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls.ca = Some(PemSource::File(path.into()));
+        self
+    }
+
+    /// Shows this certificate (chain) to the server.
+    #[must_use]
+    pub fn with_client_certificate(mut self, certificate: PemSource, key: PemSource) -> Self {
+        self.tls.identity = Some(ClientCertificate { certificate, key });
+        self
+    }
+
+    /// Replaces the TLS options.
+    #[must_use]
+    pub fn with_tls(mut self, tls: TlsOptions) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// How to tell the server who we are.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// Acts as somebody else.
+    #[must_use]
+    pub fn with_impersonate(mut self, impersonate: Impersonate) -> Self {
+        self.impersonate = Some(impersonate);
+        self
+    }
+
+    /// Reaches the server by this proxy.
+    #[must_use]
+    pub fn with_proxy(mut self, url: impl Into<Secret>) -> Self {
+        self.proxy = Some(url.into());
+        self
+    }
+
+    /// Names the program to the server.
+    #[must_use]
+    pub fn with_user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// What to speak where the server knows both.
+    #[must_use]
+    pub fn with_encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
+    /// Longest time to set up a connection.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Longest time for a whole request other than a watch or a stream.
+    #[must_use]
+    pub fn with_request_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+}
+
+/// How to recognise the server, and our own certificate.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct TlsOptions {
+    /// Certificate authorities to trust, one or several; `None` trusts the system's.
+    pub ca: Option<PemSource>,
+    /// Our certificate.
+    pub identity: Option<ClientCertificate>,
+    /// Accepts any server certificate: whoever sits on the path can read the credentials. Tests only.
+    pub insecure_skip_verify: bool,
+    /// Name to expect in the server's certificate (and to send as SNI) instead of the URL's host.
+    pub server_name: Option<String>,
+}
+
+impl TlsOptions {
+    fn is_set(&self) -> bool {
+        self.ca.is_some() || self.identity.is_some() || self.insecure_skip_verify
+    }
+}
+
+/// A client certificate and its key.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// The certificate, followed by its intermediates.
+    pub certificate: PemSource,
+    /// The private key: PKCS#8, PKCS#1 or SEC1.
+    pub key: PemSource,
+}
+
+/// PEM text, or the file that holds it.
+#[derive(Clone, Debug)]
+pub enum PemSource {
+    /// The PEM text itself.
+    Inline(Secret),
+    /// A file, read on connect and again when it changes.
+    File(PathBuf),
+}
+
+/// How to tell the server who we are, apart from a client certificate.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// No `Authorization` header.
+    #[default]
+    None,
+    /// A bearer token.
+    Token(Secret),
+    /// A bearer token in a file that somebody rotates: read again at most once a minute, and after a 401.
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// Used until the file could be read once.
+        fallback: Option<Secret>,
+    },
+    /// HTTP basic authentication.
+    Basic {
+        /// User name.
+        username: String,
+        /// Password.
+        password: Secret,
+    },
+}
+
+impl Credentials {
+    /// A bearer token.
+    pub fn token(token: impl Into<Secret>) -> Self {
+        Self::Token(token.into())
+    }
+
+    /// A bearer token in a file that somebody rotates.
+    pub fn token_file(path: impl Into<PathBuf>) -> Self {
+        Self::TokenFile {
+            path: path.into(),
+            fallback: None,
+        }
+    }
+
+    /// HTTP basic authentication.
+    pub fn basic(username: impl Into<String>, password: impl Into<Secret>) -> Self {
+        Self::Basic {
+            username: username.into(),
+            password: password.into(),
+        }
+    }
+}
+
+/// Whom to act as, sent as `Impersonate-*` headers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Impersonate {
+    /// User name.
+    pub user: String,
+    /// User id.
+    pub uid: Option<String>,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// Further facts about the user; keys are case-insensitive.
+    pub extra: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+impl Impersonate {
+    /// Acts as this user, with no groups but those that the server adds.
+    pub fn user(name: impl Into<String>) -> Self {
+        Self {
+            user: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Groups to act with.
+    #[must_use]
+    pub fn with_groups<G: Into<String>>(mut self, groups: impl IntoIterator<Item = G>) -> Self {
+        self.groups = groups.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+fn default_user_agent() -> String {
+    format!(
+        "kubewire/{} ({}/{})",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )
+}

@@ -1,0 +1,98 @@
+//! Why a request got no answer, or only part of one.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A request that got no (whole) answer. Messages never show credentials.
+#[derive(Debug)]
+pub struct TransportError {
+    kind: Kind,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Connect,
+    Timeout,
+    Request,
+    Body,
+    Credentials,
+}
+
+impl TransportError {
+    /// No connection could be made: the server has seen nothing of the request.
+    pub fn connect(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Connect, source)
+    }
+
+    /// The time allowed ran out; the server may have seen the request.
+    pub fn timeout(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Timeout, source)
+    }
+
+    /// The connection failed before the response's head arrived; the server may have seen the request.
+    pub fn request(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Request, source)
+    }
+
+    /// The connection failed within the response's body.
+    pub fn body(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Body, source)
+    }
+
+    /// The credentials could not be had; nothing was sent.
+    pub fn credentials(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Credentials, source)
+    }
+
+    /// True where the server has seen nothing of the request, so that any request may be tried again.
+    pub fn is_unsent(&self) -> bool {
+        matches!(self.kind, Kind::Connect | Kind::Credentials)
+    }
+
+    /// True where no connection could be made.
+    pub fn is_connect(&self) -> bool {
+        self.kind == Kind::Connect
+    }
+
+    /// True where time ran out.
+    pub fn is_timeout(&self) -> bool {
+        self.kind == Kind::Timeout
+    }
+
+    /// True where the response broke off within its body.
+    pub fn is_body(&self) -> bool {
+        self.kind == Kind::Body
+    }
+
+    /// True where the credentials could not be had.
+    pub fn is_credentials(&self) -> bool {
+        self.kind == Kind::Credentials
+    }
+
+    fn new(kind: Kind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self {
+            kind,
+            source: source.into(),
+        }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            Kind::Connect => "connect to the API server",
+            Kind::Timeout => "time ran out",
+            Kind::Request => "send the request",
+            Kind::Body => "read the response",
+            Kind::Credentials => "get credentials",
+        };
+        f.write_str(what)
+    }
+}
+
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
