@@ -2,8 +2,11 @@
 //!
 //! `cargo run -p kubewire-codegen` writes the files, `-- --check` fails where one on disk differs.
 
+mod clientset;
 mod facts;
+mod objects;
 mod output;
+mod typed;
 
 use std::path::Path;
 
@@ -15,8 +18,10 @@ use crate::output::Output;
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let facts = Facts::load(&root.join("client/schema"))?;
-    let output = Output::default();
-    let _ = &facts;
+    let mut output = Output::default();
+    typed::emit(&facts, &mut output)?;
+    objects::emit(&facts, &mut output)?;
+    //clientset::emit(&facts, &mut output)?;
     let check = std::env::args().any(|argument| argument == "--check");
     if check {
         output.check(&root)

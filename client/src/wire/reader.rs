@@ -81,6 +81,15 @@ impl<'a> Reader<'a> {
         Ok(Some(Field { number, value }))
     }
 
+    /// The next number of a packed list, or `None` at its end.
+    pub(crate) fn next_packed(&mut self) -> Result<Option<u64>, WireError> {
+        if self.at == self.input.len() {
+            Ok(None)
+        } else {
+            self.varint().map(Some)
+        }
+    }
+
     #[inline]
     fn varint(&mut self) -> Result<u64, WireError> {
         let start = self.at;

@@ -1,5 +1,7 @@
 //! What a type must offer to be carried by [`Api`](crate::api::Api).
 
+mod generated;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -59,3 +61,38 @@ pub trait Object: Clone + std::fmt::Debug + Serialize + DeserializeOwned + Send 
         Gvr::new(Self::GROUP, Self::VERSION, Self::RESOURCE)
     }
 }
+
+/// Implements [`Object`] for a built-in kind.
+macro_rules! object {
+    ($type:ty, $group:literal, $version:literal, $kind:literal, $resource:literal, $namespaced:literal) => {
+        impl $crate::Object for $type {
+            const GROUP: &'static str = $group;
+            const VERSION: &'static str = $version;
+            const KIND: &'static str = $kind;
+            const RESOURCE: &'static str = $resource;
+            const NAMESPACED: bool = $namespaced;
+            const PROTOBUF: bool = true;
+
+            fn metadata(&self) -> &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
+                k8s_openapi::Metadata::metadata(self)
+            }
+
+            fn metadata_mut(&mut self) -> &mut k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
+                k8s_openapi::Metadata::metadata_mut(self)
+            }
+
+            fn decode(object: &$crate::wire::EncodedObject) -> Result<Self, $crate::wire::WireError> {
+                $crate::wire::decode(object)
+            }
+
+            fn encode(
+                &self,
+                encoding: $crate::wire::Encoding,
+            ) -> Result<$crate::wire::EncodedObject, $crate::wire::WireError> {
+                $crate::wire::encode(self, encoding)
+            }
+        }
+    };
+}
+
+use object;

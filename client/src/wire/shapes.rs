@@ -1,0 +1,402 @@
+//! The shapes of a field: when it is written and what its absence means.
+//!
+//! The generated code names one shape per field. Each is a module with three functions: `init` prepares the field of
+//! a new message, `merge` takes a value from the wire, `write` puts it there.
+
+use std::collections::BTreeMap;
+
+use super::message::{Depth, Message, WireValue, wrong_wire_type};
+use super::{Field, Reader, ReverseWriter, Value, WireError};
+
+/// Implements [`Message`] from one line per field: `number shape(field)`, or `number inline { … }` for a message
+/// whose fields stand in their parent's Rust type. Fields are listed from the highest number to the lowest, because
+/// writing goes backwards.
+macro_rules! message {
+    ($type:ty { $($fields:tt)* }) => {
+        message!($type = <$type>::default(), { $($fields)* });
+    };
+    ($type:ty = $zero:expr, { $($fields:tt)* }) => {
+        impl $crate::wire::message::Message for $type {
+            fn zero() -> Self {
+                #[allow(unused_mut)]
+                let mut zero = $zero;
+                init_fields!(zero, { $($fields)* });
+                zero
+            }
+
+            #[allow(unused_variables)]
+            fn merge_field(
+                &mut self,
+                field: $crate::wire::Field<'_>,
+                depth: $crate::wire::message::Depth,
+            ) -> Result<(), $crate::wire::WireError> {
+                merge_fields!(self, field, depth, { $($fields)* })
+            }
+
+            #[allow(unused_variables)]
+            fn write(&self, writer: &mut $crate::wire::ReverseWriter) {
+                write_fields!(self, writer, { $($fields)* });
+            }
+        }
+    };
+}
+
+macro_rules! init_fields {
+    ($this:ident, { $($number:literal $shape:ident $body:tt)* }) => {
+        $(init_field!($this, $shape $body);)*
+    };
+}
+
+macro_rules! init_field {
+    ($this:ident, inline $fields:tt) => { init_fields!($this, $fields) };
+    ($this:ident, $shape:ident ($($field:tt)+)) => { $crate::wire::shapes::$shape::init(&mut $this.$($field)+) };
+}
+
+macro_rules! merge_fields {
+    ($this:ident, $field:ident, $depth:ident, { $($number:literal $shape:ident $body:tt)* }) => {
+        match $field.number {
+            $($number => merge_field!($this, $field, $depth, $shape $body),)*
+            _ => Ok(()),
+        }
+    };
+}
+
+macro_rules! merge_field {
+    ($this:ident, $field:ident, $depth:ident, inline $fields:tt) => {
+        $crate::wire::shapes::inline($field.value, |$field| merge_fields!($this, $field, $depth, $fields))
+    };
+    ($this:ident, $field:ident, $depth:ident, $shape:ident ($($name:tt)+)) => {
+        $crate::wire::shapes::$shape::merge(&mut $this.$($name)+, $field.value, $depth)
+    };
+}
+
+macro_rules! write_fields {
+    ($this:ident, $writer:ident, { $($number:literal $shape:ident $body:tt)* }) => {
+        $(write_field!($this, $writer, $number $shape $body);)*
+    };
+}
+
+macro_rules! write_field {
+    ($this:ident, $writer:ident, $number:literal inline $fields:tt) => {
+        let before = $writer.len();
+        write_fields!($this, $writer, $fields);
+        $writer.close_message($number, before);
+    };
+    ($this:ident, $writer:ident, $number:literal $shape:ident ($($name:tt)+)) => {
+        $crate::wire::shapes::$shape::write(&$this.$($name)+, $number, $writer)
+    };
+}
+
+/// Walks a message whose fields stand in their parent's Rust type.
+pub(crate) fn inline(
+    value: Value<'_>,
+    mut merge_field: impl FnMut(Field<'_>) -> Result<(), WireError>,
+) -> Result<(), WireError> {
+    let Value::Bytes(bytes) = value else {
+        return wrong_wire_type();
+    };
+    let mut reader = Reader::new(bytes);
+    while let Some(field) = reader.next_field()? {
+        merge_field(field)?;
+    }
+    Ok(())
+}
+
+/// A plain field of a Rust type that always has a value: always written.
+pub(crate) mod value {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(_: &mut T) {}
+
+    #[inline]
+    pub(crate) fn merge<T: WireValue>(field: &mut T, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
+        field.merge_value(value, depth)
+    }
+
+    #[inline]
+    pub(crate) fn write<T: WireValue>(field: &T, number: u32, writer: &mut ReverseWriter) {
+        field.write_field(number, writer);
+    }
+}
+
+/// A plain field that JSON always shows, of an optional Rust type: always written, never `None` after reading.
+pub(crate) mod shown {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(field: &mut Option<T>) {
+        *field = Some(T::zero());
+    }
+
+    #[inline]
+    pub(crate) fn merge<T: WireValue>(field: &mut Option<T>, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
+        field.get_or_insert_with(T::zero).merge_value(value, depth)
+    }
+
+    #[inline]
+    pub(crate) fn write<T: WireValue>(field: &Option<T>, number: u32, writer: &mut ReverseWriter) {
+        match field {
+            Some(value) => value.write_field(number, writer),
+            None => T::zero().write_field(number, writer),
+        }
+    }
+}
+
+/// A plain field that JSON leaves out when it is zero, of an optional Rust type: always written, zero is `None`.
+pub(crate) mod omitted {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(_: &mut Option<T>) {}
+
+    #[inline]
+    pub(crate) fn merge<T: WireValue>(field: &mut Option<T>, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
+        let mut read = T::zero();
+        read.merge_value(value, depth)?;
+        *field = (!read.is_zero()).then_some(read);
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn write<T: WireValue>(field: &Option<T>, number: u32, writer: &mut ReverseWriter) {
+        shown::write(field, number, writer);
+    }
+}
+
+/// A time that JSON leaves out, or shows as null, when it is zero: always written, zero is `None`.
+pub(crate) mod time {
+    use super::*;
+    use crate::wire::special::ZeroTime;
+
+    pub(crate) fn init<T: Message + ZeroTime>(_: &mut Option<T>) {}
+
+    #[inline]
+    pub(crate) fn merge<T: Message + ZeroTime>(
+        field: &mut Option<T>,
+        value: Value<'_>,
+        depth: Depth,
+    ) -> Result<(), WireError> {
+        let mut read = <T as Message>::zero();
+        read.merge_value(value, depth)?;
+        *field = (!read.is_zero_time()).then_some(read);
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn write<T: Message + ZeroTime>(field: &Option<T>, number: u32, writer: &mut ReverseWriter) {
+        shown::write(field, number, writer);
+    }
+}
+
+/// A pointer: written where it is set, also to zero.
+pub(crate) mod pointer {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(_: &mut Option<T>) {}
+
+    #[inline]
+    pub(crate) fn merge<T: WireValue>(field: &mut Option<T>, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
+        field.get_or_insert_with(T::zero).merge_value(value, depth)
+    }
+
+    #[inline]
+    pub(crate) fn write<T: WireValue>(field: &Option<T>, number: u32, writer: &mut ReverseWriter) {
+        if let Some(value) = field {
+            value.write_field(number, writer);
+        }
+    }
+}
+
+/// A pointer to a message that contains itself.
+pub(crate) mod boxed {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(_: &mut Option<Box<T>>) {}
+
+    pub(crate) fn merge<T: WireValue>(
+        field: &mut Option<Box<T>>,
+        value: Value<'_>,
+        depth: Depth,
+    ) -> Result<(), WireError> {
+        field
+            .get_or_insert_with(|| Box::new(T::zero()))
+            .merge_value_boxed(value, depth)
+    }
+
+    pub(crate) fn write<T: WireValue>(field: &Option<Box<T>>, number: u32, writer: &mut ReverseWriter) {
+        if let Some(value) = field {
+            T::write_field(value, number, writer);
+        }
+    }
+
+    trait MergeBoxed {
+        fn merge_value_boxed(&mut self, value: Value<'_>, depth: Depth) -> Result<(), WireError>;
+    }
+
+    impl<T: WireValue> MergeBoxed for Box<T> {
+        fn merge_value_boxed(&mut self, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
+            T::merge_value(self, value, depth)
+        }
+    }
+}
+
+/// Bytes or a wrapped list in a required Rust field: nil and empty are one, written unless empty.
+pub(crate) mod non_empty {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(_: &mut T) {}
+
+    pub(crate) fn merge<T: WireValue>(field: &mut T, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
+        field.merge_value(value, depth)
+    }
+
+    pub(crate) fn write<T: WireValue + Default + PartialEq>(field: &T, number: u32, writer: &mut ReverseWriter) {
+        if *field != T::default() {
+            field.write_field(number, writer);
+        }
+    }
+}
+
+/// A list in a required Rust field: one field on the wire per element.
+pub(crate) mod repeated {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(_: &mut Vec<T>) {}
+
+    #[inline]
+    pub(crate) fn merge<T: WireValue>(field: &mut Vec<T>, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
+        let mut element = T::zero();
+        element.merge_value(value, depth)?;
+        field.push(element);
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn write<T: WireValue>(field: &[T], number: u32, writer: &mut ReverseWriter) {
+        for element in field.iter().rev() {
+            element.write_field(number, writer);
+        }
+    }
+}
+
+/// A list in an optional Rust field; an empty one leaves no trace on the wire.
+pub(crate) mod optional_repeated {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(_: &mut Option<Vec<T>>) {}
+
+    #[inline]
+    pub(crate) fn merge<T: WireValue>(
+        field: &mut Option<Vec<T>>,
+        value: Value<'_>,
+        depth: Depth,
+    ) -> Result<(), WireError> {
+        repeated::merge(field.get_or_insert_default(), value, depth)
+    }
+
+    #[inline]
+    pub(crate) fn write<T: WireValue>(field: &Option<Vec<T>>, number: u32, writer: &mut ReverseWriter) {
+        repeated::write(field.as_deref().unwrap_or_default(), number, writer);
+    }
+}
+
+/// A list of numbers: written one by one, packed ones are read as well.
+pub(crate) mod optional_numbers {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(_: &mut Option<Vec<T>>) {}
+
+    pub(crate) fn merge<T: WireValue>(
+        field: &mut Option<Vec<T>>,
+        value: Value<'_>,
+        depth: Depth,
+    ) -> Result<(), WireError> {
+        numbers::merge(field.get_or_insert_default(), value, depth)
+    }
+
+    pub(crate) fn write<T: WireValue>(field: &Option<Vec<T>>, number: u32, writer: &mut ReverseWriter) {
+        optional_repeated::write(field, number, writer);
+    }
+}
+
+/// A list of numbers in a required Rust field.
+pub(crate) mod numbers {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(_: &mut Vec<T>) {}
+
+    pub(crate) fn merge<T: WireValue>(field: &mut Vec<T>, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
+        let Value::Bytes(packed) = value else {
+            return repeated::merge(field, value, depth);
+        };
+        let mut reader = Reader::new(packed);
+        while let Some(number) = reader.next_packed()? {
+            repeated::merge(field, Value::Varint(number), depth)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn write<T: WireValue>(field: &[T], number: u32, writer: &mut ReverseWriter) {
+        repeated::write(field, number, writer);
+    }
+}
+
+/// A map with string keys in a required Rust field: one entry message per key, sorted.
+pub(crate) mod map {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(_: &mut BTreeMap<String, T>) {}
+
+    #[inline]
+    pub(crate) fn merge<T: WireValue>(
+        field: &mut BTreeMap<String, T>,
+        value: Value<'_>,
+        depth: Depth,
+    ) -> Result<(), WireError> {
+        let Value::Bytes(entry) = value else {
+            return wrong_wire_type();
+        };
+        let (mut key, mut item) = (String::new(), T::zero());
+        let mut reader = Reader::new(entry);
+        while let Some(Field { number, value }) = reader.next_field()? {
+            match number {
+                1 => key.merge_value(value, depth)?,
+                2 => item.merge_value(value, depth)?,
+                _ => {}
+            }
+        }
+        field.insert(key, item);
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn write<T: WireValue>(field: &BTreeMap<String, T>, number: u32, writer: &mut ReverseWriter) {
+        for (key, item) in field.iter().rev() {
+            let before = writer.len();
+            item.write_field(2, writer);
+            key.write_field(1, writer);
+            writer.close_message(number, before);
+        }
+    }
+}
+
+/// A map in an optional Rust field; an empty one leaves no trace on the wire.
+pub(crate) mod optional_map {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(_: &mut Option<BTreeMap<String, T>>) {}
+
+    #[inline]
+    pub(crate) fn merge<T: WireValue>(
+        field: &mut Option<BTreeMap<String, T>>,
+        value: Value<'_>,
+        depth: Depth,
+    ) -> Result<(), WireError> {
+        map::merge(field.get_or_insert_default(), value, depth)
+    }
+
+    #[inline]
+    pub(crate) fn write<T: WireValue>(field: &Option<BTreeMap<String, T>>, number: u32, writer: &mut ReverseWriter) {
+        if let Some(field) = field {
+            map::write(field, number, writer);
+        }
+    }
+}
