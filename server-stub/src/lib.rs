@@ -1,4 +1,5 @@
 //! A minimal Kubernetes API server for tests, as a library and as a binary.
 
+pub mod endpoints;
 pub mod field_error;
 pub mod status;

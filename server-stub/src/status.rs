@@ -294,6 +294,12 @@ impl ApiError {
         Self::new(406, "NotAcceptable", message).with_empty_details()
     }
 
+    /// 422: a patch that cannot be applied to the object.
+    pub fn unprocessable() -> Self {
+        let message = "the server rejected our request due to an error in our request";
+        Self::new(422, "Invalid", message).with_empty_details()
+    }
+
     /// 501: part of the Kubernetes API that this server does not have.
     pub fn not_implemented(message: impl Into<String>) -> Self {
         Self::new(501, "NotImplemented", message)

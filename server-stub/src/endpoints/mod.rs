@@ -1,0 +1,6 @@
+//! The REST verbs over HTTP: negotiation, bodies, patches, tables, and `Status` answers for everything that fails.
+
+mod human_duration;
+mod negotiation;
+mod options;
+mod patch;

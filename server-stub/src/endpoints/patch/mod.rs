@@ -1,0 +1,5 @@
+//! The kinds of patches.
+
+pub(crate) mod json;
+pub(crate) mod merge;
+pub(crate) mod strategic;
