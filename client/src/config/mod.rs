@@ -3,14 +3,31 @@
 //! A [`Config`] is plain data. [`transport::connect`](crate::transport::connect) turns it into connections; files it
 //! names (tokens, certificates) are read there, and read again when they change.
 
+pub(crate) mod credentials;
+mod environment;
 mod error;
+mod exec;
+mod kubeconfig;
+mod load;
+mod resolve;
 mod secret;
+mod server;
+pub(crate) mod tls;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use credentials::CredentialError;
 pub use error::ConfigError;
+pub use exec::ExecCredentials;
+pub use kubeconfig::{
+    AuthInfo, AuthProvider, Cluster, Context, ExecConfig, ExecEnv, Kubeconfig, NamedAuthInfo, NamedCluster,
+    NamedContext, NamedExtension,
+};
+pub use resolve::KubeconfigOptions;
 pub use secret::Secret;
+
+use environment::Environment;
 
 use crate::wire::Encoding;
 
@@ -67,6 +84,31 @@ impl Config {
             connect_timeout: Duration::from_secs(30),
             request_timeout: Some(Duration::from_secs(120)),
         }
+    }
+
+    /// What the surroundings say: the files of `KUBECONFIG` or `~/.kube/config`, or else the pod's service account.
+    pub fn infer() -> Result<Self, ConfigError> {
+        Self::infer_with(&KubeconfigOptions::default())
+    }
+
+    /// Like [`infer`](Config::infer), with another context, cluster or user than the kubeconfig's current one.
+    pub fn infer_with(options: &KubeconfigOptions) -> Result<Self, ConfigError> {
+        Environment::of_process().infer(options)
+    }
+
+    /// The pod's service account. Its token is read again at most once a minute, and after a 401.
+    pub fn in_cluster() -> Result<Self, ConfigError> {
+        Environment::of_process().in_cluster()
+    }
+
+    /// The cluster and user of a kubeconfig's context.
+    pub fn from_kubeconfig(kubeconfig: &Kubeconfig, options: &KubeconfigOptions) -> Result<Self, ConfigError> {
+        resolve::config(kubeconfig, options)
+    }
+
+    /// The cluster and user of the current context of a kubeconfig file.
+    pub fn from_kubeconfig_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Self::from_kubeconfig(&Kubeconfig::read(path)?, &KubeconfigOptions::default())
     }
 
     /// Namespace to use where the user names none.
@@ -162,16 +204,12 @@ pub struct TlsOptions {
     pub ca: Option<PemSource>,
     /// Our certificate.
     pub identity: Option<ClientCertificate>,
-    /// Accepts any server certificate: whoever sits on the path can read the credentials. Tests only.
+    /// Accepts any server certificate: whoever sits on the path can read the credentials. Tests only; not together
+    /// with `ca`.
     pub insecure_skip_verify: bool,
-    /// Name to expect in the server's certificate (and to send as SNI) instead of the URL's host.
+    /// Name to expect in the server's certificate instead of the URL's host; also sent as SNI and as the request's
+    /// authority. A DNS name. It cannot be combined with a proxy: proxies named by the environment are then ignored.
     pub server_name: Option<String>,
-}
-
-impl TlsOptions {
-    fn is_set(&self) -> bool {
-        self.ca.is_some() || self.identity.is_some() || self.insecure_skip_verify
-    }
 }
 
 /// A client certificate and its key.
@@ -215,6 +253,8 @@ pub enum Credentials {
         /// Password.
         password: Secret,
     },
+    /// A program that prints a token or a client certificate.
+    Exec(ExecCredentials),
 }
 
 impl Credentials {

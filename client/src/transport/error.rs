@@ -17,6 +17,7 @@ enum Kind {
     Request,
     Body,
     Credentials,
+    Unsendable,
 }
 
 impl TransportError {
@@ -43,6 +44,11 @@ impl TransportError {
     /// The credentials could not be had; nothing was sent.
     pub fn credentials(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Kind::Credentials, source)
+    }
+
+    /// The request cannot be sent as it is; nothing was sent.
+    pub(super) fn unsendable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Unsendable, source)
     }
 
     /// True where the server has seen nothing of the request, so that any request may be tried again.
@@ -84,6 +90,7 @@ impl fmt::Display for TransportError {
             Kind::Connect => "connect to the API server",
             Kind::Timeout => "time ran out",
             Kind::Request => "send the request",
+            Kind::Unsendable => "build the request",
             Kind::Body => "read the response",
             Kind::Credentials => "get credentials",
         };

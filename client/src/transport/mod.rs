@@ -1,12 +1,22 @@
 //! Sends one HTTP request to the API server: connections, TLS, proxies and credentials, and nothing of Kubernetes' API.
 
 mod error;
+mod http;
+mod pool;
+#[cfg(test)]
+mod tests;
 
+use std::sync::Arc;
+
+use ::http::{Request, Response};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
 pub use error::TransportError;
+
+use self::http::HttpTransport;
+use crate::config::{Config, ConfigError};
 
 /// A response body as it arrives. Dropping it cancels the request.
 pub type Body = BoxStream<'static, Result<Bytes, TransportError>>;
@@ -17,5 +27,28 @@ pub trait Transport: Send + Sync + 'static {
     /// Sends `request`, whose URI is a path and query only, and returns once the response's head is there.
     ///
     /// Answers other than 2xx are `Ok`. Cancel safe: dropping the future or the body cancels the request.
-    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Body>, TransportError>;
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError>;
+}
+
+/// Prepares connections to the server of `config`: HTTP/2 over TLS, pooled, kept alive by pings. Nothing is sent yet.
+///
+/// Every request gets the credentials, impersonation and user agent of `config` unless it sets those headers itself.
+/// Redirects are answers like any other. Tokens and certificates in files are read again when they change; after a
+/// 401 that newer credentials may mend, the request goes out once more.
+///
+/// # Errors
+/// What cannot be used in `config`: see [`ConfigError`].
+///
+/// ```no_run
+/// use kubewire_client::{config::Config, transport};
+///
+/// # async fn version() -> Result<(), Box<dyn std::error::Error>> {
+/// let transport = transport::connect(&Config::infer()?)?;
+/// let response = transport.send(http::Request::get("/version").body(bytes::Bytes::new())?).await?;
+/// assert!(response.status().is_success());
+/// # Ok(())
+/// # }
+/// ```
+pub fn connect(config: &Config) -> Result<Arc<dyn Transport>, ConfigError> {
+    Ok(Arc::new(HttpTransport::new(config)?))
 }

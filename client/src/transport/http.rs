@@ -1,0 +1,206 @@
+//! The transport over the network.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::Stream;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Response, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Url;
+
+use super::pool::{Lease, Pool};
+use super::{Body, Transport, TransportError};
+use crate::config::credentials::{Credential, CredentialSource};
+use crate::config::{Config, ConfigError, Impersonate};
+
+/// Pooled HTTP/2, or HTTP/1.1 where the server knows no better.
+pub(super) struct HttpTransport {
+    /// Scheme, host, port and path prefix; the host is the certificate's name where `tls-server-name` is set.
+    base: String,
+    pool: Pool,
+    credentials: CredentialSource,
+    /// Headers of every request that does not set them itself.
+    headers: HeaderMap,
+}
+
+impl HttpTransport {
+    pub(super) fn new(config: &Config) -> Result<Self, ConfigError> {
+        let mut base = config.base_url()?;
+        let pool = Pool::new(config, &base)?;
+        if let (Some(name), "https") = (&config.tls.server_name, base.scheme()) {
+            set_server_name(&mut base, name)?;
+        }
+        Ok(Self {
+            base: base.as_str().trim_end_matches('/').to_owned(),
+            pool,
+            credentials: CredentialSource::new(&config.credentials)?,
+            headers: match &config.impersonate {
+                Some(impersonate) => impersonate_headers(impersonate)?,
+                None => HeaderMap::new(),
+            },
+        })
+    }
+
+    async fn send_with(
+        &self,
+        credential: &Credential,
+        request: Request<Bytes>,
+    ) -> Result<Response<Body>, TransportError> {
+        let (client, lease) = self
+            .pool
+            .client(credential.identity.as_ref())
+            .await
+            .map_err(TransportError::credentials)?;
+        let request = self.outgoing(credential, request)?;
+        let response = client.execute(request).await.map_err(of_request)?;
+        Ok(incoming(response, lease))
+    }
+
+    fn outgoing(&self, credential: &Credential, request: Request<Bytes>) -> Result<reqwest::Request, TransportError> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let url = Url::parse(&format!("{}{path}", self.base)).map_err(TransportError::unsendable)?;
+
+        let mut outgoing = reqwest::Request::new(head.method, url);
+        let headers = outgoing.headers_mut();
+        *headers = head.headers;
+        if let Some(authorization) = &credential.authorization {
+            headers.entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
+        }
+        if !headers.contains_key(IMPERSONATE_USER) {
+            for (name, value) in &self.headers {
+                headers.append(name, value.clone());
+            }
+        }
+        if !body.is_empty() {
+            *outgoing.body_mut() = Some(body.into());
+        }
+        Ok(outgoing)
+    }
+}
+
+#[async_trait]
+impl Transport for HttpTransport {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        let credential = self.credentials.get().await.map_err(TransportError::credentials)?;
+        let response = self.send_with(&credential, request.clone()).await?;
+        if response.status() != StatusCode::UNAUTHORIZED || request.headers().contains_key(AUTHORIZATION) {
+            return Ok(response);
+        }
+        // The server turned the request away unseen: with newer credentials it may go out once more.
+        if !self.credentials.reject(&credential).await {
+            return Ok(response);
+        }
+        match self.credentials.get().await {
+            Ok(newer) if newer != credential => self.send_with(&newer, request).await,
+            Ok(_) => Ok(response),
+            Err(error) => {
+                tracing::warn!(%error, "no newer credentials after the server answered 401");
+                Ok(response)
+            }
+        }
+    }
+}
+
+fn incoming(response: reqwest::Response, lease: Lease) -> Response<Body> {
+    let status = response.status();
+    let version = response.version();
+    let headers = response.headers().clone();
+    let body: Body = Box::pin(Leased {
+        body: Box::pin(response.bytes_stream()),
+        _lease: lease,
+    });
+    let mut incoming = Response::new(body);
+    *incoming.status_mut() = status;
+    *incoming.version_mut() = version;
+    *incoming.headers_mut() = headers;
+    incoming
+}
+
+/// A body that counts as a request under way until it is dropped.
+struct Leased {
+    body: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
+    _lease: Lease,
+}
+
+impl Stream for Leased {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.body
+            .as_mut()
+            .poll_next(cx)
+            .map(|chunk| chunk.map(|chunk| chunk.map_err(|error| TransportError::body(error.without_url()))))
+    }
+}
+
+fn of_request(error: reqwest::Error) -> TransportError {
+    let error = error.without_url();
+    if error.is_connect() {
+        TransportError::connect(error)
+    } else if error.is_timeout() {
+        TransportError::timeout(error)
+    } else {
+        TransportError::request(error)
+    }
+}
+
+fn set_server_name(base: &mut Url, name: &str) -> Result<(), ConfigError> {
+    let invalid = || ConfigError::invalid("tls-server-name", None, format!("{name:?} is not a DNS name"));
+    base.set_host(Some(name)).map_err(|_| invalid())?;
+    match base.domain() {
+        Some(domain) if domain.eq_ignore_ascii_case(name) => Ok(()),
+        _ => Err(invalid()),
+    }
+}
+
+const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
+const IMPERSONATE_UID: HeaderName = HeaderName::from_static("impersonate-uid");
+const IMPERSONATE_GROUP: HeaderName = HeaderName::from_static("impersonate-group");
+
+/// What a key of `extra` may hold without being percent-encoded: the characters of a header name, but for `%`.
+const EXTRA_KEY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+fn impersonate_headers(impersonate: &Impersonate) -> Result<HeaderMap, ConfigError> {
+    let mut headers = HeaderMap::new();
+    let value = |field: &'static str, value: &str| {
+        HeaderValue::from_bytes(value.as_bytes())
+            .map_err(|_| ConfigError::invalid(field, None, "holds characters that a header cannot have"))
+    };
+    headers.append(IMPERSONATE_USER, value("as", &impersonate.user)?);
+    if let Some(uid) = &impersonate.uid {
+        headers.append(IMPERSONATE_UID, value("as-uid", uid)?);
+    }
+    for group in &impersonate.groups {
+        headers.append(IMPERSONATE_GROUP, value("as-groups", group)?);
+    }
+    for (key, values) in &impersonate.extra {
+        let name = format!(
+            "impersonate-extra-{}",
+            utf8_percent_encode(&key.to_lowercase(), EXTRA_KEY)
+        );
+        let name = HeaderName::try_from(name)
+            .map_err(|_| ConfigError::invalid("as-user-extra", None, format!("{key:?} cannot be a header name")))?;
+        for text in values {
+            headers.append(name.clone(), value("as-user-extra", text)?);
+        }
+    }
+    Ok(headers)
+}
