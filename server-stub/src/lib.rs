@@ -2,4 +2,6 @@
 
 pub mod endpoints;
 pub mod field_error;
+mod human_duration;
+pub mod registry;
 pub mod status;

@@ -1,6 +1,5 @@
 //! The REST verbs over HTTP: negotiation, bodies, patches, tables, and `Status` answers for everything that fails.
 
-mod human_duration;
 mod negotiation;
 mod options;
 mod patch;

@@ -1,0 +1,3 @@
+//! What differs per built-in resource.
+
+pub(crate) mod printers;
