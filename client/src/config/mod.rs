@@ -12,6 +12,8 @@ mod load;
 mod resolve;
 mod secret;
 mod server;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tls;
 
 use std::path::{Path, PathBuf};

@@ -3,8 +3,6 @@
 mod error;
 mod http;
 mod pool;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
