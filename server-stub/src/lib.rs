@@ -2,6 +2,7 @@
 
 pub mod endpoints;
 pub mod field_error;
+pub mod generic;
 mod human_duration;
 pub mod registry;
 pub mod status;

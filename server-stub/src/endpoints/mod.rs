@@ -3,3 +3,5 @@
 mod negotiation;
 mod options;
 mod patch;
+
+pub(crate) use options::Query;
