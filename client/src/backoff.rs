@@ -112,11 +112,12 @@ impl ExponentialOptions {
 /// use std::time::Duration;
 /// use kubewire_client::backoff::{Backoff, ExponentialBackoff, ExponentialOptions};
 ///
-/// let mut backoff = ExponentialBackoff::new(ExponentialOptions::default().with_jitter(false));
-/// assert_eq!(backoff.next_delay(), Some(Duration::from_millis(800)));
-/// assert_eq!(backoff.next_delay(), Some(Duration::from_millis(1600)));
+/// let options = ExponentialOptions::default().with_initial(Duration::from_secs(1)).with_jitter(false);
+/// let mut backoff = ExponentialBackoff::new(options);
+/// assert_eq!(backoff.next_delay(), Some(Duration::from_secs(1)));
+/// assert_eq!(backoff.next_delay(), Some(Duration::from_secs(2)));
 /// backoff.reset();
-/// assert_eq!(backoff.next_delay(), Some(Duration::from_millis(800)));
+/// assert_eq!(backoff.next_delay(), Some(Duration::from_secs(1)));
 /// ```
 #[derive(Debug)]
 pub struct ExponentialBackoff {

@@ -1,11 +1,23 @@
 //! A Kubernetes client that speaks uncompressed protobuf by default.
+//!
+//! [`Clientset`] has an accessor for every built-in resource; each gives an [`Api`], which has the verbs.
+//! [`Config`] says where the API server is and who asks.
 
+pub mod api;
 pub mod backoff;
+pub mod clientset;
 pub mod config;
+mod error;
 mod object;
 mod resource;
+pub mod rest;
 pub mod transport;
 pub mod wire;
 
+pub use api::{Api, Deleted, ListOptions, ObjectList, Patch, PatchOptions, WatchEvent, WriteOptions};
+pub use clientset::Clientset;
+pub use config::Config;
+pub use error::Error;
 pub use object::Object;
 pub use resource::{Gvk, Gvr, ObjectKey, ResourceVersion};
+pub use rest::Client;

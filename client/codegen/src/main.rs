@@ -21,7 +21,7 @@ fn main() -> Result<()> {
     let mut output = Output::default();
     typed::emit(&facts, &mut output)?;
     objects::emit(&facts, &mut output)?;
-    //clientset::emit(&facts, &mut output)?;
+    clientset::emit(&facts, &mut output)?;
     let check = std::env::args().any(|argument| argument == "--check");
     if check {
         output.check(&root)

@@ -1,0 +1,238 @@
+//! What a request can fail with.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+
+use crate::config::ConfigError;
+use crate::transport::TransportError;
+use crate::wire::WireError;
+
+/// A request that failed: what was being done, to what, and why.
+///
+/// A non-2xx answer always carries the API server's [`Status`]; where the answer held none (a proxy in between), one
+/// is made from the HTTP code.
+///
+/// ```
+/// # async fn example(pods: kubewire_client::Api<k8s_openapi::api::core::v1::Pod>) {
+/// match pods.get("web-0").await {
+///     Ok(pod) => println!("{:?}", pod.status),
+///     Err(error) if error.is_not_found() => println!("no such pod"),
+///     Err(error) => println!("{error}"),
+/// }
+/// # }
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    doing: String,
+    cause: Cause,
+}
+
+enum Cause {
+    Status {
+        status: Box<Status>,
+        retry_after: Option<Duration>,
+    },
+    Transport(TransportError),
+    Timeout(Duration),
+    Wire(WireError),
+    Config(ConfigError),
+    Invalid(String),
+}
+
+impl Error {
+    /// The API server refused; `doing` names verb and object.
+    pub fn from_status(doing: impl Into<String>, status: Status, retry_after: Option<Duration>) -> Self {
+        let status = Box::new(status);
+        Self::new(doing, Cause::Status { status, retry_after })
+    }
+
+    pub(crate) fn transport(doing: impl Into<String>, source: TransportError) -> Self {
+        Self::new(doing, Cause::Transport(source))
+    }
+
+    pub(crate) fn timeout(doing: impl Into<String>, after: Duration) -> Self {
+        Self::new(doing, Cause::Timeout(after))
+    }
+
+    pub(crate) fn wire(doing: impl Into<String>, source: WireError) -> Self {
+        Self::new(doing, Cause::Wire(source))
+    }
+
+    pub(crate) fn config(source: ConfigError) -> Self {
+        Self::new("set up the client", Cause::Config(source))
+    }
+
+    pub(crate) fn invalid(doing: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::new(doing, Cause::Invalid(reason.into()))
+    }
+
+    fn new(doing: impl Into<String>, cause: Cause) -> Self {
+        Self(Box::new(Inner {
+            doing: doing.into(),
+            cause,
+        }))
+    }
+
+    /// The API server's answer, where there was one.
+    pub fn status(&self) -> Option<&Status> {
+        match &self.0.cause {
+            Cause::Status { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+
+    /// The HTTP code of the answer.
+    pub fn code(&self) -> Option<u16> {
+        self.status().and_then(|status| u16::try_from(status.code?).ok())
+    }
+
+    /// The machine-readable reason of the answer, such as `NotFound`; empty where there is none.
+    pub fn reason(&self) -> &str {
+        self.status()
+            .and_then(|status| status.reason.as_deref())
+            .unwrap_or_default()
+    }
+
+    /// How long the server asks to wait before another try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match &self.0.cause {
+            Cause::Status { status, retry_after } => retry_after.or_else(|| {
+                let seconds = status.details.as_ref()?.retry_after_seconds?;
+                u64::try_from(seconds)
+                    .ok()
+                    .filter(|seconds| *seconds > 0)
+                    .map(Duration::from_secs)
+            }),
+            _ => None,
+        }
+    }
+
+    /// 404: the object, or the resource itself, does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.is(404, "NotFound")
+    }
+
+    /// 409: an object of that name exists.
+    pub fn is_already_exists(&self) -> bool {
+        self.reason() == "AlreadyExists"
+    }
+
+    /// 409: the object changed in between.
+    pub fn is_conflict(&self) -> bool {
+        self.reason() == "Conflict" || (self.code() == Some(409) && self.reason().is_empty())
+    }
+
+    /// 410: the resourceVersion or the continue token is too old.
+    pub fn is_expired(&self) -> bool {
+        matches!(self.reason(), "Expired" | "Gone") || self.code() == Some(410)
+    }
+
+    /// 504: the server has not reached the resourceVersion that was asked for.
+    pub fn is_too_large_resource_version(&self) -> bool {
+        let causes = self
+            .status()
+            .and_then(|status| status.details.as_ref()?.causes.as_deref());
+        causes
+            .unwrap_or_default()
+            .iter()
+            .any(|cause| cause.reason.as_deref() == Some("ResourceVersionTooLarge"))
+    }
+
+    /// 429: too many requests.
+    pub fn is_too_many_requests(&self) -> bool {
+        self.is(429, "TooManyRequests")
+    }
+
+    /// 401: the credentials are missing or wrong.
+    pub fn is_unauthorized(&self) -> bool {
+        self.is(401, "Unauthorized")
+    }
+
+    /// 403: this user may not do that.
+    pub fn is_forbidden(&self) -> bool {
+        self.is(403, "Forbidden")
+    }
+
+    /// 422: the object breaks a rule.
+    pub fn is_invalid(&self) -> bool {
+        self.is(422, "Invalid")
+    }
+
+    /// The client, the connection or the server ran out of time.
+    pub fn is_timeout(&self) -> bool {
+        match &self.0.cause {
+            Cause::Timeout(_) => true,
+            Cause::Transport(error) => error.is_timeout(),
+            _ => self.is(504, "Timeout"),
+        }
+    }
+
+    /// No whole answer came: the connection could not be made or broke.
+    pub fn is_transport(&self) -> bool {
+        matches!(self.0.cause, Cause::Transport(_))
+    }
+
+    /// An answer came and could not be read.
+    pub fn is_decode(&self) -> bool {
+        matches!(self.0.cause, Cause::Wire(_))
+    }
+
+    /// By reason where the server gave one, else by code.
+    fn is(&self, code: u16, reason: &str) -> bool {
+        if self.reason().is_empty() {
+            self.code() == Some(code)
+        } else {
+            self.reason() == reason
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.0.doing)?;
+        match &self.0.cause {
+            Cause::Status { status, .. } => match status.message.as_deref() {
+                Some(message) if !message.is_empty() => f.write_str(message),
+                _ => write!(f, "{} (code {})", self.reason(), status.code.unwrap_or_default()),
+            },
+            Cause::Transport(error) => {
+                write!(f, "{error}")?;
+                let mut source = error.source();
+                while let Some(error) = source {
+                    write!(f, ": {error}")?;
+                    source = error.source();
+                }
+                Ok(())
+            }
+            Cause::Timeout(after) => write!(f, "no answer within {after:?}"),
+            Cause::Wire(error) => write!(f, "{error}"),
+            Cause::Config(error) => write!(f, "{error}"),
+            Cause::Invalid(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("code", &self.code())
+            .field("reason", &self.reason())
+            .field("error", &self.to_string())
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0.cause {
+            Cause::Transport(error) => Some(error),
+            Cause::Wire(error) => Some(error),
+            Cause::Config(error) => Some(error),
+            Cause::Status { .. } | Cause::Timeout(_) | Cause::Invalid(_) => None,
+        }
+    }
+}

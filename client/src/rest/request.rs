@@ -1,0 +1,184 @@
+//! A request before it is sent.
+
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::resource::Gvr;
+use crate::wire::Encoding;
+
+/// What stays as it is in a query.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+pub(crate) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+pub(crate) const JSON: &str = "application/json";
+
+/// What a request asks for, in the API's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verb {
+    /// Read one object.
+    Get,
+    /// Read a collection.
+    List,
+    /// Follow a collection.
+    Watch,
+    /// Create an object.
+    Create,
+    /// Replace an object.
+    Update,
+    /// Change parts of an object.
+    Patch,
+    /// Delete an object.
+    Delete,
+    /// Delete a collection.
+    DeleteCollection,
+}
+
+impl Verb {
+    /// The HTTP method.
+    pub fn method(self) -> http::Method {
+        match self {
+            Self::Get | Self::List | Self::Watch => http::Method::GET,
+            Self::Create => http::Method::POST,
+            Self::Update => http::Method::PUT,
+            Self::Patch => http::Method::PATCH,
+            Self::Delete | Self::DeleteCollection => http::Method::DELETE,
+        }
+    }
+
+    /// The verb as a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+            Self::DeleteCollection => "delete collection of",
+        }
+    }
+}
+
+/// A request to one path of the API server.
+///
+/// ```no_run
+/// # async fn example(client: kubewire_client::Client) -> Result<(), kubewire_client::Error> {
+/// use kubewire_client::rest::{Request, Verb};
+/// let request = Request::new(Verb::Get, "/version", "the server's version").json_only();
+/// let version = client.send(request).await?.bytes().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(crate) verb: Verb,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    /// What the request is about, for errors: `pods "web-0" in namespace "shop"`.
+    pub(crate) about: String,
+    pub(crate) body: Option<Body>,
+    /// Where the answer may come as protobuf, the resource that remembers whether it can.
+    pub(crate) resource: Option<Gvr>,
+    pub(crate) protobuf: bool,
+}
+
+/// A body and its media type.
+#[derive(Clone, Debug)]
+pub(crate) struct Body {
+    pub(crate) content_type: &'static str,
+    pub(crate) bytes: Bytes,
+}
+
+impl Request {
+    /// A request without a body. `about` names the target in errors.
+    pub fn new(verb: Verb, path: impl Into<String>, about: impl Into<String>) -> Self {
+        Self {
+            verb,
+            path: path.into(),
+            query: String::new(),
+            about: about.into(),
+            body: None,
+            resource: None,
+            protobuf: true,
+        }
+    }
+
+    /// What the request asks for.
+    pub fn verb(&self) -> Verb {
+        self.verb
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn param(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.query.push(if self.query.is_empty() { '?' } else { '&' });
+        self.query.push_str(name);
+        self.query.push('=');
+        self.query.extend(utf8_percent_encode(value.as_ref(), QUERY));
+        self
+    }
+
+    /// Adds a query parameter where there is a value.
+    #[must_use]
+    pub fn maybe(self, name: &str, value: Option<impl AsRef<str>>) -> Self {
+        match value {
+            Some(value) => self.param(name, value),
+            None => self,
+        }
+    }
+
+    /// Asks for JSON where the target has no protobuf form.
+    #[must_use]
+    pub fn json_only(mut self) -> Self {
+        self.protobuf = false;
+        self
+    }
+
+    /// Remembers for this resource whether the server can speak protobuf.
+    #[must_use]
+    pub(crate) fn of_resource(mut self, resource: Gvr) -> Self {
+        self.resource = Some(resource);
+        self
+    }
+
+    /// Adds a body.
+    #[must_use]
+    pub fn body(mut self, content_type: &'static str, bytes: impl Into<Bytes>) -> Self {
+        self.body = Some(Body {
+            content_type,
+            bytes: bytes.into(),
+        });
+        self
+    }
+
+    /// The words of an error: verb and target.
+    pub(crate) fn doing(&self) -> String {
+        format!("{} {}", self.verb.word(), self.about)
+    }
+
+    pub(crate) fn accept(&self, encoding: Encoding) -> &'static str {
+        match (encoding, self.verb) {
+            (Encoding::Protobuf, Verb::Watch) => {
+                "application/vnd.kubernetes.protobuf;stream=watch,application/vnd.kubernetes.protobuf,application/json"
+            }
+            (Encoding::Protobuf, _) => "application/vnd.kubernetes.protobuf,application/json",
+            (Encoding::Json, _) => JSON,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_escaped() {
+        let request = Request::new(Verb::List, "/api/v1/pods", "pods")
+            .param("labelSelector", "app in (a,b)")
+            .maybe("limit", Some("5"))
+            .maybe("continue", None::<&str>);
+        assert_eq!(request.query, "?labelSelector=app%20in%20%28a%2Cb%29&limit=5");
+    }
+}

@@ -1,0 +1,120 @@
+//! An answer, as it streams in.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use http::{HeaderMap, header};
+use tokio::time::Instant;
+
+use super::request::PROTOBUF;
+use crate::error::Error;
+use crate::transport::{Body, TransportError};
+use crate::wire::{EncodedObject, Encoding, Envelope, WireError, envelope};
+
+/// A 2xx answer whose body has not been read yet. Dropping it cancels the request.
+pub struct Response {
+    pub(super) doing: String,
+    pub(super) head: http::response::Parts,
+    pub(super) body: Body,
+    /// When the whole answer must be there; `None` for watches.
+    pub(super) deadline: Option<(Instant, Duration)>,
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response")
+            .field("doing", &self.doing)
+            .field("status", &self.head.status)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Response {
+    /// The response's headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// How the body is encoded, by its `Content-Type`.
+    pub fn encoding(&self) -> Encoding {
+        encoding(&self.head.headers)
+    }
+
+    /// The whole body.
+    pub async fn bytes(self) -> Result<Bytes, Error> {
+        let Self {
+            doing, body, deadline, ..
+        } = self;
+        let body = match deadline {
+            None => collect(body).await,
+            Some((deadline, limit)) => match tokio::time::timeout_at(deadline, collect(body)).await {
+                Ok(body) => body,
+                Err(_) => return Err(Error::timeout(doing, limit)),
+            },
+        };
+        body.map_err(|error| Error::transport(doing, error))
+    }
+
+    /// The whole body as one object of the kind that it names.
+    pub async fn envelope(self) -> Result<Envelope, Error> {
+        let (doing, encoding) = (self.doing.clone(), self.encoding());
+        let bytes = self.bytes().await?;
+        read_envelope(encoding, bytes).map_err(|error| Error::wire(doing, error))
+    }
+
+    pub(crate) fn into_body(self) -> (String, Body) {
+        (self.doing, self.body)
+    }
+}
+
+pub(super) async fn collect(mut body: Body) -> Result<Bytes, TransportError> {
+    let Some(first) = body.next().await.transpose()? else {
+        return Ok(Bytes::new());
+    };
+    let Some(second) = body.next().await.transpose()? else {
+        return Ok(first);
+    };
+    let mut whole = BytesMut::with_capacity((first.len() + second.len()) * 2);
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
+    while let Some(chunk) = body.next().await.transpose()? {
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}
+
+pub(super) fn encoding(headers: &HeaderMap) -> Encoding {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if content_type.starts_with(PROTOBUF) {
+        Encoding::Protobuf
+    } else {
+        Encoding::Json
+    }
+}
+
+pub(super) fn read_envelope(encoding: Encoding, bytes: Bytes) -> Result<Envelope, WireError> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct TypeMeta {
+        #[serde(default)]
+        api_version: String,
+        #[serde(default)]
+        kind: String,
+    }
+    if encoding == Encoding::Protobuf || bytes.starts_with(envelope::MAGIC) {
+        return Envelope::decode(&bytes);
+    }
+    let TypeMeta { api_version, kind } = serde_json::from_slice(&bytes)?;
+    Ok(Envelope {
+        api_version,
+        kind,
+        object: EncodedObject {
+            encoding: Encoding::Json,
+            bytes,
+        },
+    })
+}
