@@ -11,7 +11,9 @@ mod error;
 mod object;
 mod resource;
 pub mod rest;
+pub mod selector;
 pub mod transport;
+pub mod validation;
 pub mod wire;
 
 pub use api::{Api, Deleted, ListOptions, ObjectList, Patch, PatchOptions, WatchEvent, WriteOptions};

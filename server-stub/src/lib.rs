@@ -6,3 +6,4 @@ pub mod generic;
 mod human_duration;
 pub mod registry;
 pub mod status;
+pub mod storage;
