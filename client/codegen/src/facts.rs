@@ -36,17 +36,10 @@ fn read<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
 /// `schema.json`: every message, field by field.
 #[derive(Deserialize)]
 pub(crate) struct Schema {
-    pub(crate) packages: BTreeMap<String, Package>,
     pub(crate) kinds: Vec<Kind>,
     /// Kinds that exist in every group and version, such as `DeleteOptions`, with their message.
     pub(crate) meta_kinds: BTreeMap<String, String>,
     pub(crate) messages: BTreeMap<String, Message>,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Package {
-    pub(crate) group: Option<String>,
-    pub(crate) version: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -71,8 +64,6 @@ pub(crate) struct Message {
     pub(crate) special: Option<String>,
     #[serde(default)]
     pub(crate) json_only: bool,
-    #[serde(default)]
-    pub(crate) no_openapi: bool,
     pub(crate) map_type: Option<String>,
     #[serde(default)]
     pub(crate) fields: Vec<Field>,
@@ -111,12 +102,18 @@ pub(crate) struct Field {
     pub(crate) patch_merge_key: Option<String>,
     #[serde(rename = "lt")]
     pub(crate) list_type: Option<String>,
-    #[serde(rename = "lk")]
-    pub(crate) list_map_keys: Option<serde_json::Value>,
+    #[serde(rename = "lk", default)]
+    pub(crate) list_map_keys: Vec<String>,
     #[serde(rename = "mt")]
     pub(crate) map_type: Option<String>,
     #[serde(rename = "def")]
     pub(crate) default: Option<serde_json::Value>,
+    /// Go type of the value, of an element or of a map value, where it is a named scalar.
+    #[serde(rename = "gt")]
+    pub(crate) type_name: Option<String>,
+    /// Go type of the whole list or map where it is named.
+    #[serde(rename = "gc")]
+    pub(crate) container_name: Option<String>,
 }
 
 /// `resources.json`: what the API server serves.
@@ -196,19 +193,14 @@ pub(crate) struct Defaults {
 #[derive(Deserialize)]
 pub(crate) struct K8sOpenapiMap {
     pub(crate) types: BTreeMap<String, RustType>,
-    pub(crate) no_counterpart: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct RustType {
     /// Path below `k8s_openapi::`.
     pub(crate) rust: String,
-    pub(crate) resource: Option<serde_json::Value>,
     /// `tuple`, `enum` …; absent for a struct.
     pub(crate) kind: Option<String>,
-    #[serde(default)]
-    pub(crate) types: Vec<String>,
-    pub(crate) variants: Option<serde_json::Value>,
     /// JSON name → identifier and type.
     #[serde(default)]
     pub(crate) fields: BTreeMap<String, (String, String)>,

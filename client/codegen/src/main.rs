@@ -6,6 +6,7 @@ mod clientset;
 mod facts;
 mod objects;
 mod output;
+mod schema_tables;
 mod typed;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ fn main() -> Result<()> {
     let mut output = Output::default();
     typed::emit(&facts, &mut output)?;
     objects::emit(&facts, &mut output)?;
+    schema_tables::emit(&facts, &mut output)?;
     clientset::emit(&facts, &mut output)?;
     let check = std::env::args().any(|argument| argument == "--check");
     if check {

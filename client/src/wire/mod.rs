@@ -16,6 +16,7 @@ mod header;
 mod list;
 mod message;
 mod reader;
+pub mod schema;
 mod special;
 mod writer;
 
