@@ -178,8 +178,6 @@ pub(crate) struct Subresource {
     pub(crate) kind: String,
     /// Group and version of the kind where they are not the resource's.
     pub(crate) gv: Option<String>,
-    #[serde(default)]
-    pub(crate) accepts: Option<serde_json::Value>,
     pub(crate) verbs: Vec<String>,
 }
 

@@ -6,6 +6,7 @@ mod clientset;
 mod facts;
 mod objects;
 mod output;
+mod resource_tables;
 mod schema_tables;
 mod typed;
 
@@ -23,6 +24,7 @@ fn main() -> Result<()> {
     typed::emit(&facts, &mut output)?;
     objects::emit(&facts, &mut output)?;
     schema_tables::emit(&facts, &mut output)?;
+    resource_tables::emit(&facts, &mut output)?;
     clientset::emit(&facts, &mut output)?;
     let check = std::env::args().any(|argument| argument == "--check");
     if check {

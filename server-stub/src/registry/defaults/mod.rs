@@ -1,0 +1,118 @@
+//! Defaulting: what the API server fills into an object before it is validated and stored.
+
+mod conditional;
+mod core;
+mod extensions;
+#[cfg(test)]
+mod tests;
+mod workloads;
+
+use kubewire_client::Gvk;
+use kubewire_client::wire::schema::{self, Container, FieldSchema, MessageSchema};
+use serde_json::{Map, Value};
+
+use super::generated::defaults::DEFAULTS;
+
+/// A default that does not depend on other fields.
+#[derive(Debug)]
+pub(crate) struct FieldDefault {
+    /// JSON name of the field.
+    pub(crate) field: &'static str,
+    /// The value as JSON text.
+    pub(crate) value: &'static str,
+    /// Only inside objects of these kinds (group, version, kind), if any.
+    pub(crate) only: &'static [(&'static str, &'static str, &'static str)],
+    /// Never inside objects of these kinds.
+    pub(crate) not: &'static [(&'static str, &'static str, &'static str)],
+}
+
+/// Fills the defaults of a built-in kind into an object; other kinds are left as they are.
+///
+/// ```
+/// use kubewire_client::Gvk;
+/// let mut object = serde_json::json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "image": "a:1"}]}}}});
+/// kubewire_server_stub::registry::defaults::apply_defaults(&Gvk::new("apps", "v1", "Deployment"), &mut object);
+/// assert_eq!(object["spec"]["replicas"], 1);
+/// assert_eq!(object["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"], "IfNotPresent");
+/// ```
+pub fn apply_defaults(gvk: &Gvk, object: &mut Value) {
+    if let Some(kind) = schema::kind(gvk)
+        && let Value::Object(members) = object
+    {
+        message_defaults(gvk, kind.message, members);
+    }
+}
+
+/// The message's own defaults, then those of the messages inside.
+fn message_defaults(root: &Gvk, message: &'static MessageSchema, members: &mut Map<String, Value>) {
+    if message.special.is_some() {
+        return;
+    }
+    conditional::apply(root, message.name, members);
+    for default in table(message.name) {
+        if default.applies_in(root)
+            && is_unset(message, default.field, members)
+            && let Ok(value) = serde_json::from_str(default.value)
+        {
+            members.insert(default.field.to_owned(), value);
+        }
+    }
+    for field in message.fields {
+        let Some(inner) = field.message() else { continue };
+        if field.inlined {
+            message_defaults(root, inner, members);
+            continue;
+        }
+        inner_defaults(root, field, inner, members);
+    }
+}
+
+fn inner_defaults(root: &Gvk, field: &FieldSchema, inner: &'static MessageSchema, members: &mut Map<String, Value>) {
+    let always_there = field.container == Container::One && !field.pointer && inner.special.is_none();
+    if always_there && members.get(field.json).is_none_or(Value::is_null) {
+        members.insert(field.json.to_owned(), Value::Object(Map::new()));
+    }
+    let Some(value) = members.get_mut(field.json) else {
+        return;
+    };
+    match (field.container, value) {
+        (Container::One, Value::Object(members)) => message_defaults(root, inner, members),
+        (Container::List, Value::Array(elements)) => {
+            for element in elements.iter_mut().filter_map(Value::as_object_mut) {
+                message_defaults(root, inner, element);
+            }
+        }
+        (Container::Map, Value::Object(entries)) => {
+            for entry in entries.values_mut().filter_map(Value::as_object_mut) {
+                message_defaults(root, inner, entry);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn table(message: &str) -> &'static [FieldDefault] {
+    match DEFAULTS.binary_search_by(|(name, _)| (*name).cmp(message)) {
+        Ok(index) => DEFAULTS.get(index).map_or(&[], |(_, defaults)| *defaults),
+        Err(_) => &[],
+    }
+}
+
+/// A pointer is unset where it is absent, any other field also where it is zero.
+fn is_unset(message: &MessageSchema, field: &str, members: &Map<String, Value>) -> bool {
+    match members.get(field) {
+        None | Some(Value::Null) => true,
+        Some(_) if message.field(field).is_some_and(|field| field.pointer) => false,
+        Some(Value::String(text)) => text.is_empty(),
+        Some(Value::Number(number)) => number.as_i64() == Some(0),
+        Some(Value::Array(elements)) => elements.is_empty(),
+        Some(_) => false,
+    }
+}
+
+impl FieldDefault {
+    fn applies_in(&self, root: &Gvk) -> bool {
+        let is_root = |kind: &(&str, &str, &str)| *kind == (&*root.group, &*root.version, &*root.kind);
+        (self.only.is_empty() || self.only.iter().any(is_root)) && !self.not.iter().any(is_root)
+    }
+}
