@@ -1,1 +1,19 @@
-//! See the README.
+//! Shared informers: watches of Kubernetes collections with a local store, as in client-go.
+//!
+//! A [`SharedInformerFactory`] gives one [`SharedInformer`] per type and namespace. Each keeps a store equal to the
+//! collection, which a [`Lister`] reads without any request, and tells [`EventHandler`]s what changes.
+
+pub mod cache;
+pub mod delta_fifo;
+pub mod factory;
+#[cfg(test)]
+mod fake;
+pub mod reflector;
+pub mod shared_informer;
+
+pub use cache::{CacheMode, CachedObject, Indexer, Lister, NamespaceLister};
+pub use factory::SharedInformerFactory;
+pub use reflector::{ListWatch, Reflector, ReflectorOptions};
+pub use shared_informer::{
+    EventHandler, EventHandlerFuncs, HandlerRegistration, InformerOptions, InformerStats, SharedInformer,
+};

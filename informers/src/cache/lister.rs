@@ -1,0 +1,100 @@
+//! Read access to a store.
+
+use std::sync::Arc;
+
+use kubewire_client::ObjectKey;
+
+use super::{CachedObject, IndexError, Indexer, NAMESPACE_INDEX};
+
+/// Reads the store of an informer. Cloning shares the store.
+///
+/// A lister can be behind the cluster, never ahead of it; what it gives out is shared and cannot be changed.
+pub struct Lister<K>(Arc<Indexer<K>>);
+
+impl<K: 'static> Lister<K> {
+    /// Read access to this store.
+    pub fn new(store: Arc<Indexer<K>>) -> Self {
+        Self(store)
+    }
+
+    /// The object of this key.
+    pub fn get(&self, key: &ObjectKey) -> Option<CachedObject<K>> {
+        self.0.get(key)
+    }
+
+    /// All objects, in no particular order.
+    pub fn list(&self) -> Vec<CachedObject<K>> {
+        self.0.list()
+    }
+
+    /// The objects of one namespace; the empty one holds the cluster-scoped objects.
+    pub fn namespace(&self, namespace: impl Into<String>) -> NamespaceLister<K> {
+        NamespaceLister {
+            lister: self.clone(),
+            namespace: namespace.into(),
+        }
+    }
+
+    /// The objects under one value of an index, in no particular order.
+    pub fn by_index(&self, index: &str, value: &str) -> Result<Vec<CachedObject<K>>, IndexError> {
+        self.0.by_index(index, value)
+    }
+
+    /// Every value of an index that has objects, in no particular order.
+    pub fn index_values(&self, index: &str) -> Result<Vec<String>, IndexError> {
+        self.0.index_values(index)
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True where there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<K> Clone for Lister<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K> std::fmt::Debug for Lister<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Lister").field(&self.0).finish()
+    }
+}
+
+/// Reads the objects of one namespace.
+#[derive(Debug)]
+pub struct NamespaceLister<K> {
+    lister: Lister<K>,
+    namespace: String,
+}
+
+impl<K: 'static> NamespaceLister<K> {
+    /// The object of this name.
+    pub fn get(&self, name: &str) -> Option<CachedObject<K>> {
+        self.lister.get(&ObjectKey::new(self.namespace.as_str(), name))
+    }
+
+    /// All objects of the namespace, in no particular order.
+    pub fn list(&self) -> Vec<CachedObject<K>> {
+        // The index over namespaces is always there.
+        self.lister
+            .by_index(NAMESPACE_INDEX, &self.namespace)
+            .unwrap_or_default()
+    }
+}
+
+impl<K> Clone for NamespaceLister<K> {
+    fn clone(&self) -> Self {
+        Self {
+            lister: self.lister.clone(),
+            namespace: self.namespace.clone(),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The queue between the reflector and the store.
+//!
+//! The contract:
+//! - The reflector never waits for the store, its indices or the fan-out to handlers: it only puts deltas here.
+//! - Deltas are kept per key, keys in the order in which they first got one. However far the consumer is behind, a key
+//!   has at most two: that the object which the store may have is gone, and what is there now. Memory is bounded by
+//!   the number of objects.
+//! - A list response is one [`replace`](DeltaFifo::replace). The consumer takes everything that is pending in one
+//!   [`Batch`], so the store takes over a whole list in one step. What the list lacks is deleted with an unknown final
+//!   state.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use kubewire_client::{Object, ObjectKey};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::cache::CachedObject;
+use crate::reflector::ReflectorStore;
+
+#[cfg(test)]
+mod tests;
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeltaKind {
+    /// The watch reported it as new.
+    Added,
+    /// The watch reported a change.
+    Updated,
+    /// A list has it, which the consumer may know already.
+    Replaced,
+    /// The watch reported its deletion; the object is its final state.
+    Deleted,
+    /// A list lacks it: its deletion was missed, and the object is the last state that was known.
+    DeletedFinalStateUnknown,
+}
+
+/// One change of one object.
+#[derive(Clone, Debug)]
+pub struct Delta<K> {
+    /// What happened.
+    pub kind: DeltaKind,
+    /// The object, as it is now or was last.
+    pub object: CachedObject<K>,
+}
+
+/// What is pending for one key: at most a deletion and, after it, one present state.
+struct Deltas<K> {
+    deleted: Option<Delta<K>>,
+    present: Option<Delta<K>>,
+}
+
+impl<K> Deltas<K> {
+    fn oldest_first(self) -> impl Iterator<Item = Delta<K>> {
+        self.deleted.into_iter().chain(self.present)
+    }
+
+    /// A state takes the place of one that nobody has seen, and stays what that one was to be.
+    fn push_present(&mut self, mut delta: Delta<K>) {
+        if let (Some(earlier), true) = (&self.present, delta.kind != DeltaKind::Replaced) {
+            delta.kind = earlier.kind;
+        }
+        self.present = Some(delta);
+    }
+
+    /// A state that nobody has seen goes; of several deletions the first is that of the object which the store has.
+    fn push_deleted(&mut self, delta: Delta<K>) {
+        self.present = None;
+        self.deleted.get_or_insert(delta);
+    }
+}
+
+impl<K> Default for Deltas<K> {
+    fn default() -> Self {
+        Self {
+            deleted: None,
+            present: None,
+        }
+    }
+}
+
+/// Everything that was pending at one moment.
+pub struct Batch<K> {
+    replaced: bool,
+    order: Vec<Arc<ObjectKey>>,
+    pending: HashMap<Arc<ObjectKey>, Deltas<K>>,
+}
+
+impl<K> Batch<K> {
+    /// True where a list is part of the batch: every object that is not in the batch is gone.
+    pub fn is_replacement(&self) -> bool {
+        self.replaced
+    }
+
+    /// True where the batch has deltas of this key.
+    pub fn contains(&self, key: &ObjectKey) -> bool {
+        self.pending.contains_key(key)
+    }
+
+    /// The deltas of every key, in the order in which the keys first got one.
+    pub fn into_deltas(mut self) -> impl Iterator<Item = Delta<K>> {
+        let order = std::mem::take(&mut self.order);
+        order
+            .into_iter()
+            .filter_map(move |key| self.pending.remove(&key))
+            .flat_map(Deltas::oldest_first)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pending.is_empty() && !self.replaced
+    }
+
+    fn deltas_of(&mut self, key: &Arc<ObjectKey>) -> &mut Deltas<K> {
+        let order = &mut self.order;
+        self.pending.entry(key.clone()).or_insert_with(|| {
+            order.push(key.clone());
+            Deltas::default()
+        })
+    }
+}
+
+impl<K> Default for Batch<K> {
+    fn default() -> Self {
+        Self {
+            replaced: false,
+            order: Vec::new(),
+            pending: HashMap::new(),
+        }
+    }
+}
+
+/// A queue of deltas that coalesces per key; see the [module](self).
+pub struct DeltaFifo<K> {
+    pending: Mutex<Batch<K>>,
+    ready: Notify,
+}
+
+impl<K> DeltaFifo<K> {
+    /// An empty queue.
+    pub fn new() -> Self {
+        Self {
+            pending: Mutex::default(),
+            ready: Notify::new(),
+        }
+    }
+
+    /// Waits until something is pending and takes all of it. For one consumer.
+    ///
+    /// Cancel safe: nothing is taken where the future is dropped.
+    pub async fn pop(&self) -> Batch<K> {
+        loop {
+            let batch = std::mem::take(&mut *self.pending.lock());
+            if !batch.is_empty() {
+                return batch;
+            }
+            self.ready.notified().await;
+        }
+    }
+
+    /// How many keys have deltas.
+    pub fn len(&self) -> usize {
+        self.pending.lock().pending.len()
+    }
+
+    /// True where nothing is pending.
+    pub fn is_empty(&self) -> bool {
+        self.pending.lock().is_empty()
+    }
+
+    fn push(&self, push: impl FnOnce(&mut Batch<K>)) {
+        push(&mut self.pending.lock());
+        self.ready.notify_one();
+    }
+
+    fn push_present(&self, kind: DeltaKind, object: CachedObject<K>) {
+        self.push(|batch| {
+            let key = object.shared_key().clone();
+            batch.deltas_of(&key).push_present(Delta { kind, object });
+        });
+    }
+}
+
+impl<K: Object> ReflectorStore<K> for DeltaFifo<K> {
+    fn add(&self, object: CachedObject<K>) {
+        self.push_present(DeltaKind::Added, object);
+    }
+
+    fn update(&self, object: CachedObject<K>) {
+        self.push_present(DeltaKind::Updated, object);
+    }
+
+    fn delete(&self, object: CachedObject<K>) {
+        self.push(|batch| {
+            let key = object.shared_key().clone();
+            let kind = DeltaKind::Deleted;
+            batch.deltas_of(&key).push_deleted(Delta { kind, object });
+        });
+    }
+
+    fn replace(&self, objects: Vec<CachedObject<K>>) {
+        self.push(|batch| {
+            let listed: HashSet<_> = objects.iter().map(|object| object.shared_key().clone()).collect();
+            for (key, deltas) in &mut batch.pending {
+                if let (false, Some(Delta { object, .. })) = (listed.contains(key), deltas.present.take()) {
+                    let kind = DeltaKind::DeletedFinalStateUnknown;
+                    deltas.push_deleted(Delta { kind, object });
+                }
+            }
+            for object in objects {
+                let key = object.shared_key().clone();
+                let kind = DeltaKind::Replaced;
+                batch.deltas_of(&key).push_present(Delta { kind, object });
+            }
+            batch.replaced = true;
+        });
+    }
+}
+
+impl<K> Default for DeltaFifo<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K> fmt::Debug for DeltaFifo<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeltaFifo")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

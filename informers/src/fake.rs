@@ -1,0 +1,238 @@
+//! A collection whose every request the test answers itself, so that nothing happens by chance.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusCause, StatusDetails};
+use kubewire_client::transport::{Body, Transport, TransportError};
+use kubewire_client::wire::{EncodedEvent, EncodedList, EncodedObject, Encoding};
+use kubewire_client::{Api, Client, Error, ListOptions, Object};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cache::{CacheMode, CachedObject};
+use crate::reflector::{EventStream, ListWatch};
+
+type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+enum Request {
+    List(ListCall),
+    Watch(WatchCall),
+}
+
+/// A list request that waits for an answer.
+pub(crate) struct ListCall {
+    pub(crate) options: ListOptions,
+    reply: Reply<EncodedList>,
+}
+
+/// A watch request that waits for an answer.
+pub(crate) struct WatchCall {
+    pub(crate) options: ListOptions,
+    reply: Reply<EventStream>,
+}
+
+/// The server's end of a watch; dropping it closes the watch.
+pub(crate) struct Events(mpsc::UnboundedSender<Result<EncodedEvent, Error>>);
+
+/// The requests of a [`FakeSource`], in order.
+pub(crate) struct Requests(mpsc::UnboundedReceiver<Request>);
+
+/// Hands every request to the test.
+pub(crate) struct FakeSource(mpsc::UnboundedSender<Request>);
+
+pub(crate) fn source() -> (Arc<FakeSource>, Requests) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (Arc::new(FakeSource(sender)), Requests(receiver))
+}
+
+#[async_trait]
+impl ListWatch for FakeSource {
+    async fn list(&self, options: &ListOptions) -> Result<EncodedList, Error> {
+        let (reply, answer) = oneshot::channel();
+        let options = options.clone();
+        self.0.send(Request::List(ListCall { options, reply })).ok();
+        answer.await.expect("the test answers every request")
+    }
+
+    async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error> {
+        let (reply, answer) = oneshot::channel();
+        let options = options.clone();
+        self.0.send(Request::Watch(WatchCall { options, reply })).ok();
+        answer.await.expect("the test answers every request")
+    }
+
+    fn describe(&self) -> String {
+        "configmaps".to_owned()
+    }
+}
+
+impl Requests {
+    pub(crate) async fn list(&mut self) -> ListCall {
+        match self.0.recv().await.unwrap() {
+            Request::List(call) => call,
+            Request::Watch(call) => panic!("a watch where a list was expected: {:?}", call.options),
+        }
+    }
+
+    pub(crate) async fn watch(&mut self) -> WatchCall {
+        match self.0.recv().await.unwrap() {
+            Request::Watch(call) => call,
+            Request::List(call) => panic!("a list where a watch was expected: {:?}", call.options),
+        }
+    }
+
+    /// True where a request waits.
+    pub(crate) fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+impl ListCall {
+    pub(crate) fn version(&self) -> &str {
+        self.options
+            .resource_version
+            .as_ref()
+            .map_or("", |version| version.as_str())
+    }
+
+    pub(crate) fn answer(self, version: &str, items: impl Into<Vec<EncodedObject>>) {
+        self.answer_page(version, items, None);
+    }
+
+    pub(crate) fn answer_page(self, version: &str, items: impl Into<Vec<EncodedObject>>, token: Option<&str>) {
+        let mut list = EncodedList::default();
+        list.resource_version = version.into();
+        list.continue_token = token.map(str::to_owned);
+        list.items = items.into();
+        self.reply.send(Ok(list)).ok();
+    }
+
+    pub(crate) fn fail(self, error: Error) {
+        self.reply.send(Err(error)).ok();
+    }
+}
+
+impl WatchCall {
+    pub(crate) fn version(&self) -> &str {
+        self.options
+            .resource_version
+            .as_ref()
+            .map_or("", |version| version.as_str())
+    }
+
+    pub(crate) fn accept(self) -> Events {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let stream = futures::stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+        self.reply.send(Ok(stream.boxed())).ok();
+        Events(sender)
+    }
+
+    pub(crate) fn fail(self, error: Error) {
+        self.reply.send(Err(error)).ok();
+    }
+}
+
+impl Events {
+    pub(crate) fn added(&self, object: EncodedObject) {
+        self.send(EncodedEvent::Added(object));
+    }
+
+    pub(crate) fn modified(&self, object: EncodedObject) {
+        self.send(EncodedEvent::Modified(object));
+    }
+
+    pub(crate) fn deleted(&self, object: EncodedObject) {
+        self.send(EncodedEvent::Deleted(object));
+    }
+
+    pub(crate) fn bookmark(&self, version: &str) {
+        self.send(EncodedEvent::Bookmark {
+            resource_version: version.into(),
+            initial_events_end: false,
+        });
+    }
+
+    pub(crate) fn fail(self, error: Error) {
+        self.0.send(Err(error)).ok();
+    }
+
+    /// True where the client has given up the watch.
+    pub(crate) async fn closed(&self) {
+        self.0.closed().await;
+    }
+
+    fn send(&self, event: EncodedEvent) {
+        self.0.send(Ok(event)).ok();
+    }
+}
+
+/// A config map `shop/<name>` at a version, with a uid made of its name.
+pub(crate) fn object(name: &str, version: u64) -> EncodedObject {
+    reborn(name, name, version)
+}
+
+/// Like [`object`], with a uid of its own.
+pub(crate) fn reborn(name: &str, uid: &str, version: u64) -> EncodedObject {
+    let mut map = ConfigMap::default();
+    map.metadata.name = Some(name.to_owned());
+    map.metadata.namespace = Some("shop".to_owned());
+    map.metadata.uid = Some(uid.to_owned());
+    map.metadata.resource_version = Some(version.to_string());
+    map.metadata.labels = Some(BTreeMap::from([("app".to_owned(), name.to_owned())]));
+    map.encode(Encoding::Protobuf).unwrap()
+}
+
+pub(crate) fn cached(object: &EncodedObject) -> CachedObject<ConfigMap> {
+    CachedObject::new(object, CacheMode::Lazy).unwrap()
+}
+
+/// `name@version`, for short comparisons.
+pub(crate) fn short<K>(object: &CachedObject<K>) -> String {
+    format!("{}@{}", object.key().name, object.header().resource_version)
+}
+
+/// A refusal.
+pub(crate) fn refusal(code: i32, reason: &str) -> Error {
+    let status = Status {
+        code: Some(code),
+        reason: Some(reason.to_owned()),
+        message: Some(format!("refused: {reason}")),
+        ..Default::default()
+    };
+    Error::from_status("list configmaps", status, None)
+}
+
+/// The refusal of a version that the server has not reached.
+pub(crate) fn too_large() -> Error {
+    let cause = StatusCause {
+        reason: Some("ResourceVersionTooLarge".to_owned()),
+        ..Default::default()
+    };
+    let status = Status {
+        code: Some(504),
+        reason: Some("Timeout".to_owned()),
+        details: Some(StatusDetails {
+            causes: Some(vec![cause]),
+            retry_after_seconds: Some(1),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    Error::from_status("list configmaps", status, None)
+}
+
+/// What a client says when nobody listens.
+pub(crate) async fn connection_refused() -> Error {
+    struct Refusing;
+    #[async_trait]
+    impl Transport for Refusing {
+        async fn send(&self, _: http::Request<bytes::Bytes>) -> Result<http::Response<Body>, TransportError> {
+            Err(TransportError::connect("connection refused"))
+        }
+    }
+    let api = Api::<ConfigMap>::new(Client::with_transport(Arc::new(Refusing)));
+    api.list_encoded(&ListOptions::default()).await.unwrap_err()
+}

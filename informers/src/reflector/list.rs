@@ -1,0 +1,132 @@
+//! Reading the whole collection.
+
+use kubewire_client::{Error, ListOptions, Object, ResourceVersion};
+use tokio::time::Instant;
+
+use super::{ReflectorError, ReflectorStore, Session, State};
+use crate::cache::CachedObject;
+
+/// A whole collection at one version.
+struct Listed<K> {
+    objects: Vec<CachedObject<K>>,
+    version: ResourceVersion,
+}
+
+impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
+    pub(super) async fn list_state(&mut self) -> State {
+        let started = Instant::now();
+        let listed = match self.list().await {
+            Ok(listed) => listed,
+            Err(error) => {
+                self.fail(error).await;
+                return State::List;
+            }
+        };
+        self.version_unavailable = false;
+        self.reflector.store.replace(listed.objects);
+        self.reached(listed.version);
+        self.count(|stats| {
+            stats.lists += 1;
+            stats.last_list_duration = started.elapsed();
+            stats.last_error = None;
+        });
+        State::Watch
+    }
+
+    /// The server lost touch with us for a while: one object's list tells its version at little cost.
+    pub(super) async fn reconnect_state(&mut self) -> State {
+        let newest = ListOptions::default().with_limit(1);
+        match self.reflector.source.list(&newest).await {
+            Ok(list) => {
+                let known = self.last_version.clone();
+                if self.went_back(&known, &list.resource_version) {
+                    State::List
+                } else {
+                    State::Watch
+                }
+            }
+            Err(error) if error.is_transport() || error.is_timeout() => {
+                self.fail(error).await;
+                State::Reconnect
+            }
+            Err(error) => {
+                self.fail(error).await;
+                State::List
+            }
+        }
+    }
+
+    /// True where the server is at an older version than is known to have been: it has another history.
+    pub(super) fn went_back(&mut self, known: &ResourceVersion, current: &ResourceVersion) -> bool {
+        let (Some(was), Some(is)) = (known.as_number(), current.as_number()) else {
+            return false;
+        };
+        if is >= was {
+            return false;
+        }
+        self.report(ReflectorError::WentBack {
+            resource: self.reflector.describe(),
+            known: known.clone(),
+            current: current.clone(),
+        });
+        self.version_unavailable = true;
+        true
+    }
+
+    async fn list(&mut self) -> Result<Listed<K>, Error> {
+        let version = self.version_to_list();
+        match self.list_pages(&version).await {
+            // The server no longer has that version, or not yet: its newest state will do.
+            Err(error) if !version.is_unset() && (error.is_expired() || error.is_too_large_resource_version()) => {
+                self.version_unavailable = true;
+                self.list_pages(&ResourceVersion::default()).await
+            }
+            listed => listed,
+        }
+    }
+
+    /// Not older than what the store has had, so that it never goes back in time; at first, whatever the server has at
+    /// hand.
+    fn version_to_list(&self) -> ResourceVersion {
+        if self.version_unavailable {
+            ResourceVersion::default()
+        } else if self.last_version.is_unset() {
+            ResourceVersion::any()
+        } else {
+            self.last_version.clone()
+        }
+    }
+
+    async fn list_pages(&mut self, version: &ResourceVersion) -> Result<Listed<K>, Error> {
+        let from_cache = *version == ResourceVersion::any();
+        let whole = ListOptions::default().with_resource_version(version.clone());
+        let mut options = whole.clone();
+        // A limit would take a list of a given version past the server's cache to its storage.
+        if from_cache || version.is_unset() || self.pages_from_storage {
+            options.limit = Some(self.reflector.options.page_size).filter(|size| *size > 0);
+        }
+        let mut objects = Vec::new();
+        let mut list_version = None;
+        loop {
+            let page = match self.reflector.source.list(&options).await {
+                Err(error) if error.is_expired() && options.continue_token.is_some() => {
+                    objects.clear();
+                    list_version = None;
+                    options = whole.clone();
+                    continue;
+                }
+                page => page?,
+            };
+            self.count(|stats| stats.pages += 1);
+            objects.extend(page.items.iter().filter_map(|item| self.entry(item)));
+            let version = list_version.get_or_insert(page.resource_version);
+            let Some(token) = page.continue_token else {
+                let version = version.clone();
+                return Ok(Listed { objects, version });
+            };
+            self.pages_from_storage |= from_cache;
+            options.continue_token = Some(token);
+            options.resource_version = None;
+        }
+    }
+}

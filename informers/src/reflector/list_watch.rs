@@ -1,0 +1,90 @@
+//! Where a reflector gets objects from.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::{BoxStream, StreamExt};
+use kubewire_client::wire::{EncodedEvent, EncodedList};
+use kubewire_client::{Api, Error, ListOptions, Object};
+
+/// A stream of changes that are not decoded yet; a server's `ERROR` event is an `Err` and the end.
+pub type EventStream = BoxStream<'static, Result<EncodedEvent, Error>>;
+
+/// Lists and watches one collection. [`Api`] does; so can a fake in a test.
+#[async_trait]
+pub trait ListWatch: Send + Sync + 'static {
+    /// One page of the objects. Cancel safe.
+    async fn list(&self, options: &ListOptions) -> Result<EncodedList, Error>;
+
+    /// The changes from a version on. Cancel safe; dropping the stream ends the watch.
+    async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error>;
+
+    /// What is listed, for messages: `pods in namespace shop`.
+    fn describe(&self) -> String;
+}
+
+#[async_trait]
+impl<K: Object> ListWatch for Api<K> {
+    async fn list(&self, options: &ListOptions) -> Result<EncodedList, Error> {
+        self.list_encoded(options).await
+    }
+
+    async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error> {
+        Ok(self.watch_encoded(options).await?.boxed())
+    }
+
+    fn describe(&self) -> String {
+        let resource = match K::GROUP {
+            "" => K::RESOURCE.to_owned(),
+            group => format!("{}.{group}", K::RESOURCE),
+        };
+        match self.namespace() {
+            "" => resource,
+            namespace => format!("{resource} in namespace {namespace}"),
+        }
+    }
+}
+
+/// Changes the options of every request: adds a selector, as a rule.
+pub type TweakListOptions = Arc<dyn Fn(&mut ListOptions) + Send + Sync>;
+
+/// A [`ListWatch`] with other options in every request.
+pub struct Tweaked<L> {
+    source: L,
+    tweak: TweakListOptions,
+}
+
+impl<L: ListWatch> Tweaked<L> {
+    /// Applies `tweak` to the options of every request to `source`.
+    pub fn new(source: L, tweak: TweakListOptions) -> Self {
+        Self { source, tweak }
+    }
+
+    fn tweaked(&self, options: &ListOptions) -> ListOptions {
+        let mut options = options.clone();
+        (self.tweak)(&mut options);
+        options
+    }
+}
+
+#[async_trait]
+impl<L: ListWatch> ListWatch for Tweaked<L> {
+    async fn list(&self, options: &ListOptions) -> Result<EncodedList, Error> {
+        self.source.list(&self.tweaked(options)).await
+    }
+
+    async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error> {
+        self.source.watch(&self.tweaked(options)).await
+    }
+
+    fn describe(&self) -> String {
+        self.source.describe()
+    }
+}
+
+impl<L> fmt::Debug for Tweaked<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tweaked").finish_non_exhaustive()
+    }
+}

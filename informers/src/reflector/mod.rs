@@ -1,0 +1,212 @@
+//! Keeps a store equal to a collection of the API server.
+//!
+//! The contract:
+//! - A reflector lists the collection, replaces the store's content with the answer, and then watches for changes from
+//!   the version of the list on. It runs until it is stopped; whatever goes wrong is reported and tried again.
+//! - The first list may come from the server's cache (version `0`); later ones are never older than what the store has
+//!   had. Lists are paged; where a page's token has expired, the whole list is read at once.
+//! - A watch goes on where the last one ended, without a list, as long as the server still has that version. Bookmarks
+//!   keep the version fresh. Where it has expired (410), or is ahead of the server, the collection is listed anew.
+//! - After a lost connection one object is listed before the watch goes on: a server that came back with an older
+//!   version than ours has another history, and then only a list tells the truth.
+//! - Between tries it waits, longer each time up to a cap, and never less than the server asks for (`Retry-After`).
+//! - An object that cannot be read is reported by name and passed over; the stream lives on.
+
+mod error;
+mod list;
+mod list_watch;
+mod options;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kubewire_client::backoff::{Backoff, ExponentialBackoff};
+use kubewire_client::wire::{EncodedObject, ObjectHeader};
+use kubewire_client::{Error, Object, ResourceVersion};
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+pub use error::ReflectorError;
+pub use list_watch::{EventStream, ListWatch, TweakListOptions, Tweaked};
+pub use options::{ErrorHandler, ReflectorOptions};
+pub use stats::ReflectorStats;
+
+use crate::cache::{CacheMode, CachedObject, Indexer};
+
+/// What a reflector fills.
+pub trait ReflectorStore<K>: Send + Sync {
+    /// The watch reported an object as new.
+    fn add(&self, object: CachedObject<K>);
+    /// The watch reported a change.
+    fn update(&self, object: CachedObject<K>);
+    /// The watch reported a deletion; the object is its final state.
+    fn delete(&self, object: CachedObject<K>);
+    /// A list said that these are all the objects there are.
+    fn replace(&self, objects: Vec<CachedObject<K>>);
+}
+
+impl<K: Object> ReflectorStore<K> for Indexer<K> {
+    fn add(&self, object: CachedObject<K>) {
+        self.insert(object);
+    }
+
+    fn update(&self, object: CachedObject<K>) {
+        self.insert(object);
+    }
+
+    fn delete(&self, object: CachedObject<K>) {
+        self.remove(object.key());
+    }
+
+    fn replace(&self, objects: Vec<CachedObject<K>>) {
+        Indexer::replace(self, objects);
+    }
+}
+
+/// Keeps a store equal to a collection of the API server; see the [module](self).
+pub struct Reflector<K, S> {
+    source: Arc<dyn ListWatch>,
+    store: Arc<S>,
+    options: ReflectorOptions,
+    stats: Mutex<ReflectorStats>,
+    kind: std::marker::PhantomData<fn() -> K>,
+}
+
+impl<K: Object, S: ReflectorStore<K>> Reflector<K, S> {
+    /// A reflector from `source` to `store`; does nothing before [`run`](Reflector::run).
+    pub fn new(source: Arc<dyn ListWatch>, store: Arc<S>, options: ReflectorOptions) -> Self {
+        Self {
+            source,
+            store,
+            options,
+            stats: Mutex::default(),
+            kind: std::marker::PhantomData,
+        }
+    }
+
+    /// Works until `stop` is cancelled. Cancel safe: dropping the future closes its requests.
+    pub async fn run(&self, stop: CancellationToken) {
+        stop.run_until_cancelled(Session::new(self).run()).await;
+    }
+
+    /// What it has done so far, and how it stands.
+    pub fn stats(&self) -> ReflectorStats {
+        self.stats.lock().clone()
+    }
+
+    /// What is reflected, for messages.
+    pub fn describe(&self) -> String {
+        self.source.describe()
+    }
+}
+
+impl<K, S> fmt::Debug for Reflector<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reflector")
+            .field("source", &self.source.describe())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Read the whole collection and replace the store's content.
+    List,
+    /// Follow the changes from the last version on.
+    Watch,
+    /// The connection was lost: see whether the server is still the one we know, before watching on.
+    Reconnect,
+}
+
+/// A reflector at work.
+struct Session<'a, K, S> {
+    reflector: &'a Reflector<K, S>,
+    backoff: ExponentialBackoff,
+    /// The version that the store's content has reached; unset before the first list.
+    last_version: ResourceVersion,
+    /// The server does not have `last_version`, so the next list must ask for the newest state.
+    version_unavailable: bool,
+    /// The server pages lists of version `0`: it has no watch cache to answer from.
+    pages_from_storage: bool,
+}
+
+impl<'a, K: Object, S: ReflectorStore<K>> Session<'a, K, S> {
+    fn new(reflector: &'a Reflector<K, S>) -> Self {
+        Self {
+            reflector,
+            backoff: ExponentialBackoff::new(reflector.options.backoff),
+            last_version: ResourceVersion::default(),
+            version_unavailable: false,
+            pages_from_storage: false,
+        }
+    }
+
+    async fn run(mut self) {
+        let mut state = State::List;
+        loop {
+            state = match state {
+                State::List => self.list_state().await,
+                State::Watch => self.watch_state().await,
+                State::Reconnect => self.reconnect_state().await,
+            };
+        }
+    }
+
+    /// Reports a failed request and waits before the next try.
+    async fn fail(&mut self, error: Error) {
+        let retry_after = error.retry_after();
+        self.report(error.into());
+        self.wait(retry_after).await;
+    }
+
+    async fn wait(&mut self, retry_after: Option<Duration>) {
+        // A policy that gives up makes no sense here: its cap goes on.
+        let delay = self.backoff.next_delay_after(retry_after);
+        tokio::time::sleep(delay.unwrap_or(self.reflector.options.backoff.max)).await;
+    }
+
+    fn report(&self, error: ReflectorError) {
+        (self.reflector.options.on_error)(&error);
+        self.count(|stats| {
+            stats.errors += 1;
+            stats.last_error = Some(Arc::new(error));
+        });
+    }
+
+    fn count(&self, count: impl FnOnce(&mut ReflectorStats)) {
+        count(&mut self.reflector.stats.lock());
+    }
+
+    fn reached(&mut self, version: ResourceVersion) {
+        self.count(|stats| stats.last_resource_version = version.clone());
+        self.last_version = version;
+    }
+
+    /// Makes an entry of an object; one that cannot be read is reported.
+    fn entry(&self, encoded: &EncodedObject) -> Option<CachedObject<K>> {
+        let mode = self.reflector.options.cache_mode;
+        match CachedObject::new(encoded, mode) {
+            Ok(object) => {
+                if let (CacheMode::Decoded, Err(error)) = (mode, object.decode()) {
+                    self.count(|stats| stats.undecodable += 1);
+                    self.report(error.into());
+                }
+                Some(object)
+            }
+            Err(source) => {
+                let resource = self.reflector.describe();
+                let key = ObjectHeader::parse(encoded).map(|header| header.key().to_string());
+                let key = key.unwrap_or_else(|_| format!("of {} bytes without metadata", encoded.bytes.len()));
+                self.count(|stats| stats.undecodable += 1);
+                self.report(ReflectorError::NoObject { resource, key, source });
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! How a reflector works.
+
+use std::fmt;
+use std::sync::Arc;
+
+use kubewire_client::backoff::ExponentialOptions;
+
+use super::ReflectorError;
+use crate::cache::CacheMode;
+
+/// Is told of everything that goes wrong; must be quick.
+pub type ErrorHandler = Arc<dyn Fn(&ReflectorError) + Send + Sync>;
+
+/// Options of a [`Reflector`](super::Reflector).
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ReflectorOptions {
+    /// Most objects of one page of a list. Default 500.
+    ///
+    /// A server that answers from its watch cache sends the whole list at once all the same.
+    pub page_size: i64,
+    /// When objects are decoded. Default [`CacheMode::Lazy`].
+    pub cache_mode: CacheMode,
+    /// How long to wait between tries. Default 0.8 s, doubled up to 30 s, jittered; starts anew with the first event
+    /// of a watch.
+    pub backoff: ExponentialOptions,
+    /// Is told of everything that goes wrong. Default: a warning in the log.
+    pub on_error: ErrorHandler,
+}
+
+impl Default for ReflectorOptions {
+    fn default() -> Self {
+        Self {
+            page_size: 500,
+            cache_mode: CacheMode::default(),
+            backoff: ExponentialOptions::default(),
+            on_error: Arc::new(|error| tracing::warn!(%error, "reflector")),
+        }
+    }
+}
+
+impl ReflectorOptions {
+    /// Sets how many objects a page of a list has at most.
+    #[must_use]
+    pub fn with_page_size(mut self, objects: i64) -> Self {
+        self.page_size = objects;
+        self
+    }
+
+    /// Sets when objects are decoded.
+    #[must_use]
+    pub fn with_cache_mode(mut self, mode: CacheMode) -> Self {
+        self.cache_mode = mode;
+        self
+    }
+
+    /// Sets how long to wait between tries.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: ExponentialOptions) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Sets who is told of what goes wrong.
+    #[must_use]
+    pub fn with_error_handler(mut self, handler: impl Fn(&ReflectorError) + Send + Sync + 'static) -> Self {
+        self.on_error = Arc::new(handler);
+        self
+    }
+}
+
+impl fmt::Debug for ReflectorOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReflectorOptions")
+            .field("page_size", &self.page_size)
+            .field("cache_mode", &self.cache_mode)
+            .field("backoff", &self.backoff)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+//! Following the changes.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use futures::StreamExt;
+use kubewire_client::backoff::Backoff;
+use kubewire_client::wire::{EncodedEvent, EncodedObject};
+use kubewire_client::{Error, ListOptions, Object, ResourceVersion};
+use tokio::time::{Instant, timeout_at};
+
+use super::{EventStream, ReflectorStore, Session, State};
+use crate::cache::CachedObject;
+
+/// The shortest time that a watch is asked to last; the longest is twice that.
+const MIN_WATCH: Duration = Duration::from_secs(300);
+/// A server that does not end a watch so long after its time is not there any more.
+const GRACE: Duration = Duration::from_secs(30);
+/// A watch that ends sooner than this, without any event, is not worth starting anew at once.
+const SHORT_WATCH: Duration = Duration::from_secs(1);
+
+/// How a watch ended.
+enum End {
+    /// As planned; `useful` where it lasted a while or brought something.
+    Closed { useful: bool },
+    /// Not as planned.
+    Failed(Error),
+    /// The server is at an older version than we have reached.
+    WentBack,
+}
+
+impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
+    pub(super) async fn watch_state(&mut self) -> State {
+        match self.watch().await {
+            End::Closed { useful: true } => State::Watch,
+            End::Closed { useful: false } => {
+                self.wait(None).await;
+                State::Watch
+            }
+            End::WentBack => {
+                self.wait(None).await;
+                State::List
+            }
+            End::Failed(error) => self.watch_failed(error).await,
+        }
+    }
+
+    async fn watch_failed(&mut self, error: Error) -> State {
+        if error.is_too_large_resource_version() {
+            self.version_unavailable = true;
+        } else if error.is_expired() {
+            tracing::debug!(%error, "listing anew");
+            self.wait(error.retry_after()).await;
+            return State::List;
+        }
+        let next = if error.is_transport() {
+            State::Reconnect
+        } else if error.is_too_many_requests() {
+            State::Watch
+        } else {
+            State::List
+        };
+        self.fail(error).await;
+        next
+    }
+
+    async fn watch(&mut self) -> End {
+        let started = Instant::now();
+        let lasting = MIN_WATCH.mul_f64(1.0 + random());
+        let deadline = started + lasting + GRACE;
+        let from = self.last_version.clone();
+        let options = ListOptions::default()
+            .with_resource_version(from.clone())
+            .with_timeout(lasting)
+            .with_bookmarks();
+        let mut events = match timeout_at(deadline, self.reflector.source.watch(&options)).await {
+            Ok(Ok(events)) => events,
+            Ok(Err(error)) => return End::Failed(error),
+            Err(_) => return End::Closed { useful: true },
+        };
+        self.count(|stats| stats.watches += 1);
+        let mut useful = false;
+        loop {
+            match next_event(&mut events, deadline).await {
+                Some(Ok(event)) => {
+                    if !useful {
+                        useful = true;
+                        self.backoff.reset();
+                        self.count(|stats| stats.last_error = None);
+                    }
+                    if !self.take(&from, event) {
+                        return End::WentBack;
+                    }
+                }
+                Some(Err(error)) => return End::Failed(error),
+                None => {
+                    useful |= started.elapsed() >= SHORT_WATCH;
+                    return End::Closed { useful };
+                }
+            }
+        }
+    }
+
+    /// Hands an event to the store; false where it shows that the server has another history than we know.
+    fn take(&mut self, from: &ResourceVersion, event: EncodedEvent) -> bool {
+        match event {
+            EncodedEvent::Added(object) => {
+                self.count(|stats| stats.added += 1);
+                self.change(from, &object, S::add)
+            }
+            EncodedEvent::Modified(object) => {
+                self.count(|stats| stats.modified += 1);
+                self.change(from, &object, S::update)
+            }
+            EncodedEvent::Deleted(object) => {
+                self.count(|stats| stats.deleted += 1);
+                self.change(from, &object, S::delete)
+            }
+            EncodedEvent::Bookmark { resource_version, .. } => {
+                self.count(|stats| stats.bookmarks += 1);
+                self.advance(from, &resource_version)
+            }
+            // Kinds of events that we do not know mean nothing to us.
+            _ => true,
+        }
+    }
+
+    fn change(
+        &mut self,
+        from: &ResourceVersion,
+        encoded: &EncodedObject,
+        change: impl FnOnce(&S, CachedObject<K>),
+    ) -> bool {
+        let Some(object) = self.entry(encoded) else { return true };
+        let version = object.header().resource_version.clone();
+        let advanced = self.advance(from, &version);
+        if advanced {
+            change(&self.reflector.store, object);
+        }
+        advanced
+    }
+
+    /// Every event of a watch is later than where the watch began.
+    fn advance(&mut self, from: &ResourceVersion, version: &ResourceVersion) -> bool {
+        if self.went_back(from, version) {
+            return false;
+        }
+        if !version.is_unset() {
+            self.reached(version.clone());
+        }
+        true
+    }
+}
+
+/// `None` where the watch has ended, or should have.
+async fn next_event(events: &mut EventStream, deadline: Instant) -> Option<Result<EncodedEvent, Error>> {
+    timeout_at(deadline, events.next()).await.ok().flatten()
+}
+
+/// A number from 0 to 1, so that many reflectors do not come back all at once.
+fn random() -> f64 {
+    let random = RandomState::new().build_hasher().finish();
+    (random >> 11) as f64 / (1_u64 << 53) as f64
+}

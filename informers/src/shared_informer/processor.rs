@@ -1,0 +1,166 @@
+//! The handlers of an informer and the tasks that serve them.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use kubewire_client::Object;
+use tokio::runtime::Handle;
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::queue::{Notification, NotificationQueue};
+use super::{Core, EventHandler};
+use crate::cache::Objects;
+
+/// The handlers of an informer. Its lock orders changes of the store and the arrival of handlers.
+pub(super) struct Processor<K> {
+    handlers: HashMap<u64, Arc<NotificationQueue<K>>>,
+    next_id: u64,
+    /// Handlers that came before the informer started.
+    waiting: Vec<HandlerTask<K>>,
+    /// Where tasks are spawned, once the informer has started.
+    runtime: Option<Handle>,
+    /// True once the store has taken over a whole list.
+    pub(super) synced: bool,
+}
+
+/// A handler with everything that its task needs.
+pub(super) struct HandlerTask<K> {
+    pub(super) handler: Box<dyn EventHandler<K>>,
+    pub(super) queue: Arc<NotificationQueue<K>>,
+    pub(super) resync: Option<Duration>,
+    pub(super) stop: CancellationToken,
+}
+
+impl<K: Object> Processor<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            handlers: HashMap::new(),
+            next_id: 0,
+            waiting: Vec::new(),
+            runtime: None,
+            synced: false,
+        }
+    }
+
+    /// Takes in a handler; it is told of everything that the store has, and of every change from then on.
+    pub(super) fn add(&mut self, core: &Arc<Core<K>>, task: HandlerTask<K>) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        core.indexer.change(|objects| task.queue.push(initial_list(objects)));
+        if self.synced {
+            task.queue.end_initial_list();
+        }
+        self.handlers.insert(id, task.queue.clone());
+        match &self.runtime {
+            Some(runtime) => task.spawn(core.clone(), runtime, &core.tasks),
+            None => self.waiting.push(task),
+        }
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: u64) {
+        self.handlers.remove(&id);
+    }
+
+    /// Starts the tasks of the handlers that are there; later ones start when they come.
+    pub(super) fn start(&mut self, core: &Arc<Core<K>>, runtime: Handle) {
+        for task in self.waiting.drain(..) {
+            task.spawn(core.clone(), &runtime, &core.tasks);
+        }
+        self.runtime = Some(runtime);
+    }
+
+    pub(super) fn distribute(&self, notifications: Vec<Notification<K>>) {
+        for queue in self.handlers.values() {
+            queue.push(notifications.iter().cloned());
+        }
+    }
+
+    /// The store has taken over a whole list, and every handler has been told of it.
+    pub(super) fn end_initial_list(&mut self) {
+        self.synced = true;
+        self.handlers.values().for_each(|queue| queue.end_initial_list());
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.handlers.len()
+    }
+
+    /// About how many objects some handler has still to be told.
+    pub(super) fn pending(&self) -> usize {
+        self.handlers.values().map(|queue| queue.len()).sum()
+    }
+}
+
+fn initial_list<K>(objects: &Objects<K>) -> impl Iterator<Item = Notification<K>> {
+    objects.iter().map(|object| Notification::Add {
+        object: object.clone(),
+        is_in_initial_list: true,
+    })
+}
+
+impl<K: Object> HandlerTask<K> {
+    fn spawn(self, core: Arc<Core<K>>, runtime: &Handle, tasks: &TaskTracker) {
+        tasks.spawn_on(self.run(core), runtime);
+    }
+
+    /// Serves the handler until it is removed or the informer stops; a call that has begun comes to its end.
+    async fn run(mut self, core: Arc<Core<K>>) {
+        let mut resync = self.resync.filter(|period| !period.is_zero()).map(timer);
+        let (queue, stop) = (self.queue.clone(), self.stop.clone());
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = tick(resync.as_mut()) => core.resync(&queue),
+                notifications = queue.pop() => {
+                    for notification in notifications.take_while(|_| !stop.is_cancelled()) {
+                        self.tell(notification).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn tell(&mut self, notification: Notification<K>) {
+        let handler = &mut self.handler;
+        let call = match &notification {
+            Notification::Add {
+                object,
+                is_in_initial_list,
+            } => handler.on_add(object, *is_in_initial_list),
+            Notification::Update { old, new } => handler.on_update(old, new),
+            Notification::Sync(object) => handler.on_sync(object),
+            Notification::Delete {
+                object,
+                final_state_known,
+            } => handler.on_delete(object, *final_state_known),
+        };
+        if AssertUnwindSafe(call).catch_unwind().await.is_err() {
+            tracing::error!(
+                kind = K::KIND,
+                "an event handler panicked; it goes on with the next event"
+            );
+        }
+    }
+}
+
+fn timer(period: Duration) -> Interval {
+    let mut timer = interval_at(tokio::time::Instant::now() + period, period);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer
+}
+
+async fn tick(timer: Option<&mut Interval>) {
+    match timer {
+        Some(timer) => {
+            timer.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
