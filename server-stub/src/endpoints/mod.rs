@@ -4,4 +4,5 @@ mod negotiation;
 mod options;
 mod patch;
 
+pub(crate) use negotiation::{ALL_FORMATS, Accepted, Format, Offer};
 pub(crate) use options::Query;
