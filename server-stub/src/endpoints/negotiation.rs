@@ -214,6 +214,22 @@ pub(crate) fn wants_pretty(headers: &HeaderMap, query: Option<&str>) -> bool {
         .any(|prefix| agent.starts_with(prefix))
 }
 
+/// The format in which a client wants discovery as one aggregated document, if it prefers that to the legacy ones.
+pub(crate) fn accepts_aggregated_discovery(headers: &HeaderMap) -> Option<Format> {
+    let accept = accept_header(headers)?;
+    for range in parse_accept(&accept) {
+        let Some(format) = ALL_FORMATS.iter().find(|format| range.matches(**format)) else {
+            continue;
+        };
+        match ["as", "g", "v"].map(|name| range.parameter(name)) {
+            [None, ..] => return None,
+            [Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2")] => return Some(*format),
+            _ => {}
+        }
+    }
+    None
+}
+
 fn names(formats: &[Format]) -> Vec<&'static str> {
     formats.iter().map(|format| format.media_type()).collect()
 }

@@ -4,6 +4,9 @@ use async_trait::async_trait;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 
+use super::discovery::GroupDiscovery;
+use super::health::HealthChecks;
+use super::hooks::{PostStartHook, PreShutdownHook};
 use super::request::{Request, Response, full};
 
 /// Anything that answers requests: a server of the chain, a filter around one, a single path.
@@ -15,10 +18,23 @@ pub trait Handler: Send + Sync {
 
 /// A server in the chain: aggregator → kube-apiserver → apiextensions → [`NotFound`].
 ///
-/// Its [`Handler`] is behind the filters: only the first server of the chain runs them.
+/// Its [`Handler`] is the part behind the filters: they run once, in front of the first server of the chain. What the
+/// other methods return includes what the servers further down have, those first.
 pub trait DelegationTarget: Handler {
-    /// The paths shown at `/`, those of the servers further down included.
+    /// The API groups, in no order that matters.
+    fn groups(&self) -> Vec<GroupDiscovery>;
+
+    /// The paths shown at `/`.
     fn listed_paths(&self) -> Vec<String>;
+
+    /// What must be well for the server to be well.
+    fn health_checks(&self) -> HealthChecks;
+
+    /// What runs once the server answers.
+    fn post_start_hooks(&self) -> Vec<PostStartHook>;
+
+    /// What runs before the server stops answering.
+    fn pre_shutdown_hooks(&self) -> Vec<PreShutdownHook>;
 }
 
 /// The end of the chain: `404 page not found` as plain text.
@@ -33,7 +49,23 @@ impl Handler for NotFound {
 }
 
 impl DelegationTarget for NotFound {
+    fn groups(&self) -> Vec<GroupDiscovery> {
+        Vec::new()
+    }
+
     fn listed_paths(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn health_checks(&self) -> HealthChecks {
+        HealthChecks::default()
+    }
+
+    fn post_start_hooks(&self) -> Vec<PostStartHook> {
+        Vec::new()
+    }
+
+    fn pre_shutdown_hooks(&self) -> Vec<PreShutdownHook> {
         Vec::new()
     }
 }

@@ -81,7 +81,11 @@ impl HealthChecks {
 
     /// Serves the endpoints.
     pub(crate) fn install(self, mux: &mut PathRecorderMux) {
-        for (endpoint, checks) in [("healthz", self.healthz), ("livez", self.livez), ("readyz", self.readyz)] {
+        for (endpoint, checks) in [
+            ("healthz", self.healthz),
+            ("livez", self.livez),
+            ("readyz", self.readyz),
+        ] {
             for check in &checks {
                 mux.handle(
                     format!("/{endpoint}/{}", check.name),
@@ -186,10 +190,7 @@ mod tests {
         let mux = mux(Ok(()));
         assert_eq!(get(&mux, "/readyz").await, (200, "ok".into()));
         assert_eq!(get(&mux, "/readyz/etcd").await, (200, "ok".into()));
-        assert_eq!(
-            get(&mux, "/livez?verbose").await.1,
-            "[+]ping ok\nlivez check passed\n"
-        );
+        assert_eq!(get(&mux, "/livez?verbose").await.1, "[+]ping ok\nlivez check passed\n");
         assert_eq!(
             get(&mux, "/readyz?verbose&exclude=etcd&exclude=nosuch").await.1,
             "[+]ping ok\n[+]etcd excluded: ok\nwarn: some health checks cannot be excluded: no matches for \"nosuch\"\n\

@@ -20,7 +20,7 @@ pub type HookError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub struct HookContext {
     /// The server's client of itself: privileged, in process, with all filters on the way.
-    pub loopback: kubewire_client::Client,
+    pub loopback: kubewire_client::Clientset,
     /// The moments in the server's life; controllers end on `shutdown_initiated`.
     pub lifecycle: LifecycleSignals,
     /// Spawn background work here: the server joins it before it ends.
@@ -38,10 +38,7 @@ pub struct PostStartHook {
 
 impl PostStartHook {
     /// A hook; long work belongs into `context.tasks`.
-    pub fn new<F>(
-        name: impl Into<Cow<'static, str>>,
-        run: impl Fn(HookContext) -> F + Send + Sync + 'static,
-    ) -> Self
+    pub fn new<F>(name: impl Into<Cow<'static, str>>, run: impl Fn(HookContext) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), HookError>> + Send + 'static,
     {

@@ -59,7 +59,10 @@ mod tests {
         mux.handle_unlisted("/", handlers[1].clone());
         mux.handle_prefix("/a/", handlers[2].clone());
         mux.handle_prefix("/a/b/", handlers[3].clone());
-        let found = |path| mux.find(path).and_then(|h| handlers.iter().position(|x| Arc::ptr_eq(x, h)));
+        let found = |path| {
+            mux.find(path)
+                .and_then(|h| handlers.iter().position(|x| Arc::ptr_eq(x, h)))
+        };
         assert_eq!(found("/a/b"), Some(0));
         assert_eq!(found("/"), Some(1));
         assert_eq!(found("/a/x"), Some(2));

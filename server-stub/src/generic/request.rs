@@ -1,12 +1,15 @@
 //! What a request means: its path taken apart (`RequestInfo`), who sent it (`UserInfo`), and the body types.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Method;
+use http::{Method, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
+use percent_encoding::percent_decode_str;
 
 use crate::endpoints::Query;
 
@@ -67,6 +70,12 @@ impl UserInfo {
             groups: vec!["system:masters".to_owned(), "system:authenticated".to_owned()],
             ..Self::default()
         }
+    }
+
+    /// The user of a request; anonymous where no authentication ran.
+    pub fn of(request: &Request) -> Arc<Self> {
+        let user = request.extensions().get().cloned();
+        user.unwrap_or_else(|| Arc::new(Self::anonymous()))
     }
 
     /// Whether the user is in a group.
@@ -158,6 +167,15 @@ impl RequestInfo {
         Ok(info)
     }
 
+    /// What the request-info filter found out about a request; read again where no filter ran.
+    pub fn of(request: &Request) -> Arc<Self> {
+        request.extensions().get().cloned().unwrap_or_else(|| {
+            let path = decoded_path(request.uri());
+            let info = Self::parse(request.method(), &path, request.uri().query());
+            Arc::new(info.unwrap_or_default())
+        })
+    }
+
     fn take_verb<'a, 'b>(
         &mut self,
         method: &Method,
@@ -232,6 +250,11 @@ impl RequestInfo {
             _ => {}
         }
     }
+}
+
+/// The path of a URL without percent escapes.
+pub(crate) fn decoded_path(uri: &Uri) -> Cow<'_, str> {
+    percent_decode_str(uri.path()).decode_utf8_lossy()
 }
 
 /// The name in a field selector that asks for exactly one, if it can stand in a path.

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use kubewire_client::wire::{EncodedObject, Encoding, Message, envelope};
-use serde::Serialize;
+use serde_json::Value;
 
 use super::request::{Request, Response, full};
 use crate::endpoints::{ALL_FORMATS, Accepted, Format, Offer};
@@ -25,54 +25,56 @@ pub(crate) fn error_format(request: &Request) -> Accepted {
 /// Writes an error as a `Status`.
 pub(crate) fn error(error: &ApiError, accepted: Accepted) -> Response {
     let status = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = object(status, "v1", "Status", error.status(), accepted);
+    let body = match accepted.format {
+        Format::Protobuf => {
+            let object = EncodedObject {
+                encoding: Encoding::Protobuf,
+                bytes: error.status().to_protobuf(),
+            };
+            Ok(envelope::encode("v1", "Status", &object))
+        }
+        format => serde_json::to_value(error.status())
+            .map_err(ApiError::internal)
+            .and_then(|document| encode(&document, format, accepted.pretty)),
+    };
+    let mut response = bytes(status, accepted.format.media_type(), body.unwrap_or_default());
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
 
-/// Writes an object that has both encodings; the type itself must write `kind` and `apiVersion` into JSON.
-pub(crate) fn object<T: Serialize + Message>(
-    status: StatusCode,
-    api_version: &str,
-    kind: &str,
-    object: &T,
-    accepted: Accepted,
-) -> Response {
-    let body = match accepted.format {
-        Format::Json => json(object, accepted.pretty),
-        Format::Yaml => serde_saphyr::to_string(object).map(Bytes::from).map_err(|e| e.to_string()),
-        Format::Protobuf => {
-            let object = EncodedObject {
-                encoding: Encoding::Protobuf,
-                bytes: object.to_protobuf(),
-            };
-            Ok(envelope::encode(api_version, kind, &object))
-        }
-    };
-    match body {
-        Ok(body) => bytes(status, accepted.format.media_type(), body),
-        Err(error) => bytes(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "text/plain; charset=utf-8",
-            format!("encoding {kind}: {error}\n").into(),
-        ),
+/// Answers a GET with a document; other methods get a 405.
+pub(crate) fn document(request: &Request, document: Value) -> Response {
+    let error_format = error_format(request);
+    if request.method() != Method::GET {
+        return error(&ApiError::method_not_allowed(), error_format);
+    }
+    let encoded = OFFER
+        .negotiate(request.headers(), request.uri().query())
+        .and_then(|accepted| Ok((accepted.format, encode(&document, accepted.format, accepted.pretty)?)));
+    match encoded {
+        Ok((format, body)) => bytes(StatusCode::OK, format.media_type(), body),
+        Err(e) => error(&e, error_format),
     }
 }
 
-/// JSON as kube-apiserver writes it: one line and a line feed, or indented.
-pub(crate) fn json(value: &impl Serialize, pretty: bool) -> Result<Bytes, String> {
-    let text = if pretty {
-        serde_json::to_vec_pretty(value)
-    } else {
-        serde_json::to_vec(value)
-    };
-    let mut text = text.map_err(|error| error.to_string())?;
-    if !pretty {
-        text.push(b'\n');
+/// Writes a document that names its kind. JSON is one line and a line feed, or indented.
+pub(crate) fn encode(document: &Value, format: Format, pretty: bool) -> Result<Bytes, ApiError> {
+    match format {
+        Format::Json if pretty => serde_json::to_vec_pretty(document).map_err(ApiError::internal),
+        Format::Json => serde_json::to_vec(document)
+            .map_err(ApiError::internal)
+            .map(|mut text| {
+                text.push(b'\n');
+                text
+            }),
+        Format::Yaml => serde_saphyr::to_string(document)
+            .map(String::into_bytes)
+            .map_err(ApiError::internal),
+        Format::Protobuf => Err(ApiError::not_acceptable(&[])),
     }
-    Ok(text.into())
+    .map(Bytes::from)
 }
 
 /// An answer from bytes and their media type.

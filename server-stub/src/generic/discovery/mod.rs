@@ -1,0 +1,62 @@
+//! Discovery: which groups, versions and resources there are, as single documents and all at once (KEP-3352).
+
+mod aggregated;
+mod endpoint;
+mod legacy;
+
+pub(crate) use aggregated::aggregated;
+pub(crate) use endpoint::{fingerprint, serve_aggregated, wants_aggregated};
+pub(crate) use legacy::{api_versions, group, group_list, resource_list};
+
+use serde::Serialize;
+
+/// An API group for discovery. The core group has the name `""`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupDiscovery {
+    /// The group's name.
+    pub name: String,
+    /// The versions, the preferred one first.
+    pub versions: Vec<VersionDiscovery>,
+}
+
+/// One version of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VersionDiscovery {
+    /// Such as `v1`.
+    pub version: String,
+    /// The resources, each followed by its subresources.
+    pub resources: Vec<ApiResource>,
+    /// True where a server behind this one did not answer lately and the resources are what it said before.
+    pub stale: bool,
+}
+
+/// A resource or subresource (`pods/log`), in the shape of `meta/v1.APIResource`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiResource {
+    /// The plural name; a subresource follows after a slash.
+    pub name: String,
+    /// The singular name, empty for subresources.
+    pub singular_name: String,
+    /// Whether objects live in a namespace.
+    pub namespaced: bool,
+    /// The kind's group where it is not the resource's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// The kind's version where it is not the resource's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// The kind.
+    pub kind: String,
+    /// In alphabetical order.
+    pub verbs: Vec<String>,
+    /// Such as `po`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub short_names: Vec<String>,
+    /// Such as `all`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+    /// A fingerprint of the kind that is stored.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub storage_version_hash: String,
+}
