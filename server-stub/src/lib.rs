@@ -1,8 +1,12 @@
 //! A minimal Kubernetes API server for tests, as a library and as a binary.
 
+pub mod authentication;
+pub mod authorization;
 pub mod endpoints;
 pub mod field_error;
+pub mod filters;
 pub mod generic;
+mod go_duration;
 mod human_duration;
 pub mod registry;
 pub mod status;

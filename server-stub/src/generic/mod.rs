@@ -1,13 +1,24 @@
 //! The generic API server: what every server in the delegation chain has, whichever API groups it serves.
 
+pub mod certificates;
 pub mod clock;
+pub mod config;
 pub mod delegation;
 pub mod discovery;
 pub mod health;
 pub mod hooks;
+mod index;
 pub mod lifecycle;
+mod loopback;
+pub mod metrics;
 pub mod mux;
+mod prepared;
 pub mod request;
 pub(crate) mod respond;
+pub mod secure_serving;
 pub mod server;
+
 pub mod version;
+
+pub use config::Config;
+pub use prepared::{PreparedGenericApiServer, RunError};

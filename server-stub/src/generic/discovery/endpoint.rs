@@ -58,11 +58,7 @@ pub(crate) fn serve_aggregated(groups: &[GroupDiscovery], format: Format, reques
 
 /// A quoted fingerprint: equal for equal content within one release of this program.
 fn etag(content: &[u8]) -> String {
-    format!("\"{:016X}\"", fingerprint(content))
-}
-
-pub(crate) fn fingerprint(content: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);
-    hasher.finish()
+    format!("\"{:016X}\"", hasher.finish())
 }

@@ -5,7 +5,7 @@ mod endpoint;
 mod legacy;
 
 pub(crate) use aggregated::aggregated;
-pub(crate) use endpoint::{fingerprint, serve_aggregated, wants_aggregated};
+pub(crate) use endpoint::{serve_aggregated, wants_aggregated};
 pub(crate) use legacy::{api_versions, group, group_list, resource_list};
 
 use serde::Serialize;

@@ -1,0 +1,32 @@
+//! What the listener knows about a connection.
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+
+use rustls_pki_types::CertificateDer;
+
+use super::AuthenticationError;
+use crate::generic::request::UserInfo;
+
+/// A client's connection; it lies in the extensions of each of its requests as `Arc<Connection>`.
+#[derive(Debug)]
+pub struct Connection {
+    /// The client's address.
+    pub remote_addr: SocketAddr,
+    /// The certificates that the client showed, its own first. The client has the key of that one; who signed it is
+    /// not checked yet.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// Whom the certificate stands for, found out with the first request.
+    pub(super) user: OnceLock<Result<UserInfo, AuthenticationError>>,
+}
+
+impl Connection {
+    /// A connection after its handshake.
+    pub fn new(remote_addr: SocketAddr, certificates: Vec<CertificateDer<'static>>) -> Self {
+        Self {
+            remote_addr,
+            certificates,
+            user: OnceLock::new(),
+        }
+    }
+}

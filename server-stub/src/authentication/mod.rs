@@ -1,0 +1,67 @@
+//! Who sends a request: client certificates and bearer tokens.
+
+mod bearer;
+mod connection;
+mod token_file;
+mod x509;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::HeaderMap;
+
+pub use bearer::BearerTokens;
+pub use connection::Connection;
+pub use token_file::{TokenFileError, read_token_file};
+pub use x509::{ClientCaError, ClientCertificates};
+
+use crate::generic::request::UserInfo;
+
+/// Credentials that are there but wrong. The text goes to the log, never to the client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AuthenticationError(pub String);
+
+/// One way to find out who sends a request.
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// The user; `None` without credentials of this kind.
+    ///
+    /// # Errors
+    /// The credentials are of this kind and wrong.
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        connection: Option<&Connection>,
+    ) -> Result<Option<UserInfo>, AuthenticationError>;
+}
+
+/// Asks several authenticators in turn: the first that knows the user decides, an error counts if none does.
+///
+/// Everybody known is in the group `system:authenticated`.
+#[derive(Default)]
+pub struct UnionAuthenticator(pub Vec<Arc<dyn Authenticator>>);
+
+#[async_trait]
+impl Authenticator for UnionAuthenticator {
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        connection: Option<&Connection>,
+    ) -> Result<Option<UserInfo>, AuthenticationError> {
+        let mut wrong = None;
+        for authenticator in &self.0 {
+            match authenticator.authenticate(headers, connection).await {
+                Ok(Some(mut user)) => {
+                    if !user.is_in_group("system:authenticated") {
+                        user.groups.push("system:authenticated".to_owned());
+                    }
+                    return Ok(Some(user));
+                }
+                Ok(None) => {}
+                Err(error) => wrong = wrong.or(Some(error)),
+            }
+        }
+        wrong.map_or(Ok(None), Err)
+    }
+}

@@ -1,0 +1,43 @@
+//! Finds out who sends a request; wrong credentials are a 401, none at all make the user anonymous.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::header::AUTHORIZATION;
+
+use crate::authentication::{Authenticator, Connection};
+use crate::generic::delegation::Handler;
+use crate::generic::request::{Request, Response, UserInfo};
+use crate::generic::respond;
+use crate::status::ApiError;
+
+struct WithAuthentication {
+    inner: Arc<dyn Handler>,
+    authenticator: Arc<dyn Authenticator>,
+}
+
+pub(super) fn with_authentication(inner: Arc<dyn Handler>, authenticator: Arc<dyn Authenticator>) -> Arc<dyn Handler> {
+    Arc::new(WithAuthentication { inner, authenticator })
+}
+
+#[async_trait]
+impl Handler for WithAuthentication {
+    async fn handle(&self, request: Request) -> Response {
+        let error_format = respond::error_format(&request);
+        let (mut parts, body) = request.into_parts();
+        let connection = parts.extensions.get::<Arc<Connection>>().map(Arc::as_ref);
+        match self.authenticator.authenticate(&parts.headers, connection).await {
+            Ok(user) => {
+                let user = user.unwrap_or_else(UserInfo::anonymous);
+                // Nobody behind this filter has a use for the secret.
+                parts.headers.remove(AUTHORIZATION);
+                parts.extensions.insert(Arc::new(user));
+                self.inner.handle(Request::from_parts(parts, body)).await
+            }
+            Err(error) => {
+                tracing::warn!(uri = %parts.uri, %error, "unable to authenticate the request");
+                respond::error(&ApiError::unauthorized(), error_format)
+            }
+        }
+    }
+}

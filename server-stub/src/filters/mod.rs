@@ -1,0 +1,64 @@
+//! The handler chain: what every request passes before it reaches the first API server (upstream's
+//! `DefaultBuildHandlerChain`), one filter a file.
+
+mod audit_id;
+mod authentication;
+mod authorization;
+mod cache_control;
+mod impersonation;
+mod max_in_flight;
+mod metrics;
+mod panic_recovery;
+mod request_info;
+mod timeout;
+mod warning;
+mod watch_termination;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use max_in_flight::InFlightLimits;
+pub use timeout::is_long_running;
+pub use warning::WarningRecorder;
+
+use crate::authentication::Authenticator;
+use crate::authorization::Authorizer;
+use crate::generic::clock::Ids;
+use crate::generic::delegation::Handler;
+use crate::generic::lifecycle::LifecycleSignals;
+use crate::generic::metrics::Metrics;
+
+/// What the filters need.
+pub struct ChainConfig {
+    /// Says who sends a request.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// Says who may do what.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// How many requests may be under way.
+    pub in_flight: InFlightLimits,
+    /// Longest time for a request that is not a watch or a stream.
+    pub request_timeout: Duration,
+    /// Watches end when the server stops.
+    pub lifecycle: LifecycleSignals,
+    /// The source of audit ids.
+    pub ids: Ids,
+    /// Counts requests.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Puts the filters in front of `api`; read from the bottom up, the last one sees a request first.
+pub fn build_handler_chain(api: Arc<dyn Handler>, config: ChainConfig) -> Arc<dyn Handler> {
+    let authorizer = config.authorizer;
+    let handler = authorization::with_authorization(api, authorizer.clone());
+    let handler = max_in_flight::with_max_in_flight(handler, config.in_flight, config.metrics.clone());
+    let handler = impersonation::with_impersonation(handler, authorizer);
+    let handler = authentication::with_authentication(handler, config.authenticator);
+    let handler = warning::with_warning_recorder(handler);
+    let handler = timeout::with_timeout(handler, config.request_timeout);
+    let handler = watch_termination::with_watch_termination(handler, config.lifecycle);
+    let handler = cache_control::with_cache_control(handler);
+    let handler = metrics::with_metrics(handler, config.metrics);
+    let handler = request_info::with_request_info(handler);
+    let handler = panic_recovery::with_panic_recovery(handler);
+    audit_id::with_audit_id(handler, config.ids)
+}

@@ -1,0 +1,108 @@
+//! `Warning` headers: what a client should know although its request went through (KEP-1693).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::header::{HeaderValue, WARNING};
+use parking_lot::Mutex;
+
+use crate::generic::delegation::Handler;
+use crate::generic::request::{Request, Response};
+
+/// Collects warnings while a request is handled. It lies in the request's extensions.
+///
+/// ```
+/// use kubewire_server_stub::filters::WarningRecorder;
+///
+/// let warnings = WarningRecorder::default();
+/// warnings.add("unknown field \"spec.bogus\"");
+/// assert_eq!(warnings.headers(), ["299 - \"unknown field \\\"spec.bogus\\\"\""]);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct WarningRecorder(Arc<Mutex<Vec<String>>>);
+
+/// Room for all warnings of an answer; once it is used up, each is cut to [`CUT`] characters.
+const TOTAL: usize = 4 * 1024;
+const CUT: usize = 256;
+
+impl WarningRecorder {
+    /// Adds a warning unless it is there already.
+    pub fn add(&self, text: impl Into<String>) {
+        let text = text.into();
+        let mut texts = self.0.lock();
+        if !text.is_empty() && !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+
+    /// The values of the headers.
+    pub fn headers(&self) -> Vec<String> {
+        let texts = self.0.lock();
+        let total: usize = texts.iter().map(|text| text.chars().count()).sum();
+        let cut = if total > TOTAL { CUT } else { TOTAL };
+        let mut room = TOTAL;
+        let mut headers = Vec::new();
+        for text in texts.iter() {
+            let text: String = text.chars().take(cut).collect();
+            let Some(left) = room.checked_sub(text.chars().count()) else {
+                break;
+            };
+            room = left;
+            headers.push(header(&text));
+        }
+        headers
+    }
+}
+
+/// `299 - "text"`: quotes and backslashes escaped, control characters left out.
+fn header(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 8);
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if matches!(c, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    format!("299 - \"{quoted}\"")
+}
+
+struct WithWarningRecorder(Arc<dyn Handler>);
+
+pub(super) fn with_warning_recorder(inner: Arc<dyn Handler>) -> Arc<dyn Handler> {
+    Arc::new(WithWarningRecorder(inner))
+}
+
+#[async_trait]
+impl Handler for WithWarningRecorder {
+    async fn handle(&self, mut request: Request) -> Response {
+        let warnings = WarningRecorder::default();
+        request.extensions_mut().insert(warnings.clone());
+        let mut response = self.0.handle(request).await;
+        for text in warnings.headers() {
+            if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+                response.headers_mut().append(WARNING, value);
+            }
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_once_and_not_too_long() {
+        let warnings = WarningRecorder::default();
+        for text in ["a", "a", "b\nc"] {
+            warnings.add(text);
+        }
+        assert_eq!(warnings.headers(), ["299 - \"a\"", "299 - \"bc\""]);
+        for number in 0..30 {
+            warnings.add(format!("{number}{}", "x".repeat(400)));
+        }
+        let headers = warnings.headers();
+        assert!(headers.iter().map(String::len).sum::<usize>() < 2 * TOTAL);
+        assert!(headers.len() > 15 && headers.iter().all(|header| header.len() <= CUT + 8));
+    }
+}

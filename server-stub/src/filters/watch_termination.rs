@@ -1,0 +1,34 @@
+//! Watches and streams end when the server stops: nobody waits for them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use http_body_util::{BodyExt, BodyStream, StreamBody};
+
+use super::timeout::is_long_running;
+use crate::generic::delegation::Handler;
+use crate::generic::lifecycle::LifecycleSignals;
+use crate::generic::request::{Request, RequestInfo, Response};
+
+struct WithWatchTermination {
+    inner: Arc<dyn Handler>,
+    lifecycle: LifecycleSignals,
+}
+
+pub(super) fn with_watch_termination(inner: Arc<dyn Handler>, lifecycle: LifecycleSignals) -> Arc<dyn Handler> {
+    Arc::new(WithWatchTermination { inner, lifecycle })
+}
+
+#[async_trait]
+impl Handler for WithWatchTermination {
+    async fn handle(&self, request: Request) -> Response {
+        let endless = is_long_running(&RequestInfo::of(&request));
+        let response = self.inner.handle(request).await;
+        if !endless {
+            return response;
+        }
+        let stop = self.lifecycle.shutdown_initiated.clone().cancelled_owned();
+        response.map(|body| StreamBody::new(BodyStream::new(body).take_until(stop)).boxed_unsync())
+    }
+}

@@ -1,0 +1,41 @@
+//! What all servers of a chain share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::{Clock, Ids};
+use crate::authentication::{Authenticator, UnionAuthenticator};
+use crate::authorization::{Authorizer, DefaultRoles, PrivilegedGroup, UnionAuthorizer};
+use crate::filters::InFlightLimits;
+
+/// The configuration behind the handler chain.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Time.
+    pub clock: Clock,
+    /// Uids and generated names.
+    pub ids: Ids,
+    /// Says who sends a request. Default: nobody is known.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// Says who may do what. Default: `system:masters` everything, others what the default roles allow.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// How many requests may be under way.
+    pub in_flight: InFlightLimits,
+    /// Longest time for a request that is not a watch or a stream. Default 60 s.
+    pub request_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(PrivilegedGroup::default()), Arc::new(DefaultRoles)];
+        Self {
+            clock: Clock::default(),
+            ids: Ids::default(),
+            authenticator: Arc::new(UnionAuthenticator::default()),
+            authorizer: Arc::new(UnionAuthorizer(authorizers)),
+            in_flight: InFlightLimits::default(),
+            request_timeout: Duration::from_secs(60),
+        }
+    }
+}
