@@ -1,6 +1,7 @@
 //! The thread-safe store.
 
 use kubewire_client::ObjectKey;
+use kubewire_client::selector::LabelSelector;
 use parking_lot::RwLock;
 
 use super::{CachedObject, Objects};
@@ -57,6 +58,16 @@ impl<K: 'static> Indexer<K> {
     /// All objects, in no particular order.
     pub fn list(&self) -> Vec<CachedObject<K>> {
         self.0.read().iter().cloned().collect()
+    }
+
+    /// The objects whose labels fulfil the selector, in no particular order.
+    pub fn select(&self, selector: &LabelSelector) -> Vec<CachedObject<K>> {
+        let objects = self.0.read();
+        objects
+            .iter()
+            .filter(|object| object.is_selected_by(selector))
+            .cloned()
+            .collect()
     }
 
     /// The objects under one value of an index, in no particular order.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kubewire_client::ObjectKey;
+use kubewire_client::selector::LabelSelector;
 
 use super::{CachedObject, IndexError, Indexer, NAMESPACE_INDEX};
 
@@ -25,6 +26,11 @@ impl<K: 'static> Lister<K> {
     /// All objects, in no particular order.
     pub fn list(&self) -> Vec<CachedObject<K>> {
         self.0.list()
+    }
+
+    /// The objects whose labels fulfil the selector, in no particular order.
+    pub fn select(&self, selector: &LabelSelector) -> Vec<CachedObject<K>> {
+        self.0.select(selector)
     }
 
     /// The objects of one namespace; the empty one holds the cluster-scoped objects.
@@ -87,6 +93,13 @@ impl<K: 'static> NamespaceLister<K> {
         self.lister
             .by_index(NAMESPACE_INDEX, &self.namespace)
             .unwrap_or_default()
+    }
+
+    /// The objects of the namespace whose labels fulfil the selector, in no particular order.
+    pub fn select(&self, selector: &LabelSelector) -> Vec<CachedObject<K>> {
+        let mut objects = self.list();
+        objects.retain(|object| object.is_selected_by(selector));
+        objects
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use kubewire_client::selector::LabelSelector;
 use kubewire_client::wire::{EncodedObject, ObjectHeader, WireError};
 use kubewire_client::{Object, ObjectKey};
 
@@ -62,6 +63,11 @@ impl<K> CachedObject<K> {
     /// The object as it came from the wire.
     pub fn encoded(&self) -> &EncodedObject {
         &self.0.encoded
+    }
+
+    /// True where the labels fulfil the selector.
+    pub fn is_selected_by(&self, selector: &LabelSelector) -> bool {
+        selector.matches(|key| self.header().label(key))
     }
 
     pub(crate) fn shared_key(&self) -> &Arc<ObjectKey> {

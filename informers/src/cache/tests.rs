@@ -1,1 +1,153 @@
-//! Tests.
+//! The store, its indices and its entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kubewire_client::ObjectKey;
+use kubewire_client::wire::{EncodedObject, Encoding};
+use proptest::prelude::*;
+
+use super::{CacheMode, CachedObject, IndexError, Indexer, Lister};
+use crate::fake::{cached, object, short};
+
+fn shorts(objects: &[CachedObject<ConfigMap>]) -> Vec<String> {
+    let mut shorts: Vec<_> = objects.iter().map(short).collect();
+    shorts.sort();
+    shorts
+}
+
+fn store(objects: &[CachedObject<ConfigMap>]) -> Indexer<ConfigMap> {
+    let store = Indexer::new();
+    store.replace(objects.to_vec());
+    store
+}
+
+#[test]
+fn modes_differ_in_when_they_decode() {
+    let same = |mode| {
+        let object = CachedObject::<ConfigMap>::new(&object("a", 1), mode).unwrap();
+        let (one, other) = (object.decode().unwrap(), object.decode().unwrap());
+        assert_eq!(one.metadata.name.as_deref(), Some("a"));
+        Arc::ptr_eq(&one, &other)
+    };
+    assert!(same(CacheMode::Lazy) && same(CacheMode::Decoded));
+    assert!(!same(CacheMode::Compact), "nothing decoded is kept");
+}
+
+#[test]
+fn an_entry_does_not_hold_on_to_the_response() {
+    let page = bytes::Bytes::from(object("a", 1).bytes.repeat(2));
+    let half = page.len() / 2;
+    let item = EncodedObject {
+        encoding: Encoding::Protobuf,
+        bytes: page.slice(..half),
+    };
+    let entry = CachedObject::<ConfigMap>::new(&item, CacheMode::Lazy).unwrap();
+    drop(item);
+    assert!(page.is_unique(), "the page can be freed");
+    assert_eq!(entry.encoded().bytes.len(), half);
+}
+
+#[test]
+fn a_lister_reads_by_key_namespace_selector_and_index() {
+    let store = Arc::new(store(&[cached(&object("a", 1)), cached(&object("b", 2))]));
+    let lister = Lister::new(store.clone());
+    assert_eq!(short(&lister.get(&ObjectKey::new("shop", "a")).unwrap()), "a@1");
+    assert!(lister.get(&ObjectKey::new("other", "a")).is_none());
+    assert_eq!(shorts(&lister.namespace("shop").list()), ["a@1", "b@2"]);
+    assert_eq!(short(&lister.namespace("shop").get("b").unwrap()), "b@2");
+    assert!(lister.namespace("other").list().is_empty());
+    let selector = "app in (b,c)".parse().unwrap();
+    assert_eq!(shorts(&lister.select(&selector)), ["b@2"]);
+    assert_eq!(shorts(&lister.namespace("shop").select(&selector)), ["b@2"]);
+
+    store
+        .add_index("version", |object| vec![object.header().resource_version.to_string()])
+        .unwrap();
+    assert_eq!(shorts(&lister.by_index("version", "2").unwrap()), ["b@2"]);
+    store.insert(cached(&object("b", 3)));
+    assert!(lister.by_index("version", "2").unwrap().is_empty());
+    assert_eq!(lister.index_values("version").unwrap().len(), 2);
+    let unknown = lister.by_index("colour", "red").unwrap_err();
+    assert_eq!(unknown, IndexError::Unknown("colour".to_owned()));
+    let twice = store.add_index("version", |_| Vec::new()).unwrap_err();
+    assert_eq!(twice.to_string(), "there is already an index \"version\"");
+}
+
+#[test]
+fn an_entry_that_was_replaced_stays_as_it_was() {
+    let store = store(&[cached(&object("a", 1))]);
+    let held = store.get(&ObjectKey::new("shop", "a")).unwrap();
+    store.insert(cached(&object("a", 2)));
+    store.remove(held.key());
+    assert_eq!(short(&held), "a@1");
+    assert_eq!(held.decode().unwrap().metadata.resource_version.as_deref(), Some("1"));
+    assert_eq!((store.len(), store.bytes()), (0, 0));
+}
+
+/// Versions that objects get: `None` deletes, and a list replaces everything.
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(u8, u64),
+    Remove(u8),
+    Replace(BTreeMap<u8, u64>),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let (name, version) = (0..6_u8, 1..5_u64);
+    let step = prop_oneof![
+        4 => (name.clone(), version.clone()).prop_map(|(name, version)| Step::Insert(name, version)),
+        2 => name.clone().prop_map(Step::Remove),
+        1 => proptest::collection::btree_map(name, version, 0..6).prop_map(Step::Replace),
+    ];
+    proptest::collection::vec(step, 0..60)
+}
+
+proptest! {
+    #[test]
+    fn store_and_indices_follow_a_model(steps in steps(), index_at in 0..60_usize) {
+        let entry = |name: &u8, version: &u64| cached(&object(&name.to_string(), *version));
+        let (store, mut model) = (Indexer::<ConfigMap>::new(), BTreeMap::<u8, u64>::new());
+        let add_index = || store.add_index("parity", |object| {
+            let version = object.header().resource_version.as_number().unwrap();
+            vec![(version % 2).to_string(), "all".to_owned()]
+        });
+        for (at, step) in steps.iter().enumerate() {
+            if at == index_at {
+                add_index().unwrap();
+            }
+            match step {
+                Step::Insert(name, version) => {
+                    let old = store.insert(entry(name, version)).map(|old| old.header().resource_version.as_number().unwrap());
+                    prop_assert_eq!(old, model.insert(*name, *version));
+                }
+                Step::Remove(name) => {
+                    let old = store.remove(&ObjectKey::new("shop", name.to_string()));
+                    prop_assert_eq!(old.is_some(), model.remove(name).is_some());
+                }
+                Step::Replace(content) => {
+                    store.replace(content.iter().map(|(name, version)| entry(name, version)).collect());
+                    model = content.clone();
+                }
+            }
+        }
+        if index_at >= steps.len() {
+            add_index().unwrap();
+        }
+        let names = |objects: Vec<CachedObject<ConfigMap>>| -> BTreeSet<u8> {
+            objects.iter().map(|object| object.key().name.parse().unwrap()).collect()
+        };
+        let model_names = |keep: &dyn Fn(u64) -> bool| -> BTreeSet<u8> {
+            model.iter().filter(|(_, version)| keep(**version)).map(|(name, _)| *name).collect()
+        };
+        prop_assert_eq!(names(store.list()), model_names(&|_| true));
+        prop_assert_eq!(names(store.by_index(super::NAMESPACE_INDEX, "shop").unwrap()), model_names(&|_| true));
+        prop_assert_eq!(names(store.by_index("parity", "all").unwrap()), model_names(&|_| true));
+        prop_assert_eq!(names(store.by_index("parity", "0").unwrap()), model_names(&|version| version % 2 == 0));
+        prop_assert_eq!(names(store.by_index("parity", "1").unwrap()), model_names(&|version| version % 2 == 1));
+        let bytes: usize = store.list().iter().map(|object| object.encoded().bytes.len()).sum();
+        prop_assert_eq!(store.bytes(), bytes);
+        prop_assert_eq!(store.index_values(super::NAMESPACE_INDEX).unwrap().is_empty(), model.is_empty());
+    }
+}

@@ -32,6 +32,54 @@ use crate::reflector::{ListWatch, Tweaked};
 use crate::shared_informer::{InformerStats, SharedInformer};
 
 /// The informers of a program; see the [module](self). Cloning is cheap and shares them.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kubewire_client::Clientset;
+/// use kubewire_informers::{EventHandlerFuncs, SharedInformerFactory};
+/// # use kubewire_client::transport::{Body, Transport, TransportError};
+/// # use futures::StreamExt;
+/// # struct OneConfigMap;
+/// # #[async_trait::async_trait]
+/// # impl Transport for OneConfigMap {
+/// #     async fn send(&self, request: http::Request<bytes::Bytes>) -> Result<http::Response<Body>, TransportError> {
+/// #         let list = r#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"},
+/// #             "items":[{"metadata":{"name":"web","namespace":"shop","resourceVersion":"3"},"data":{"colour":"red"}}]}"#;
+/// #         let body: Body = if request.uri().query().unwrap_or_default().contains("watch=true") {
+/// #             futures::stream::pending().boxed()
+/// #         } else {
+/// #             futures::stream::iter([Ok(bytes::Bytes::from_static(list.as_bytes()))]).boxed()
+/// #         };
+/// #         Ok(http::Response::builder().header("content-type", "application/json").body(body).unwrap())
+/// #     }
+/// # }
+/// # fn clientset() -> Clientset {
+/// #     Clientset::from_client(kubewire_client::Client::with_transport(std::sync::Arc::new(OneConfigMap)))
+/// # }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let clientset: Clientset = clientset(); // Clientset::try_default()? in a real program
+/// let factory = SharedInformerFactory::new(clientset);
+///
+/// let config_maps = factory.informer::<ConfigMap>();
+/// let handler = EventHandlerFuncs::new()
+///     .on_add(|map, _| println!("new: {}", map.key()))
+///     .on_update(|old, new| println!("{} is now at {}", old.key(), new.header().resource_version));
+/// let registration = config_maps.add_handler(handler)?;
+///
+/// factory.start();
+/// factory.wait_for_cache_sync().await?;
+/// registration.wait_for_sync().await?;
+///
+/// let web = config_maps.lister().namespace("shop").get("web").ok_or("no such config map")?;
+/// let data = web.decode()?.data.clone().unwrap_or_default();
+/// assert_eq!(data["colour"], "red");
+///
+/// factory.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
 pub struct SharedInformerFactory {
     shared: Arc<Shared>,
 }

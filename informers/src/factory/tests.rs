@@ -1,1 +1,172 @@
-//! Tests.
+//! A factory against a server that is a closure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Secret};
+use kubewire_client::transport::{Body, Transport, TransportError};
+use kubewire_client::{Client, Clientset};
+use parking_lot::Mutex;
+
+use super::{NotSyncedReason, SharedInformerFactory};
+use crate::reflector::ReflectorOptions;
+use crate::shared_informer::EventHandlerFuncs;
+
+/// Answers lists of config maps, keeps watches open, and refuses everything else.
+#[derive(Default)]
+struct Server {
+    asked: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Transport for Server {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Body>, TransportError> {
+        let uri = request.uri().to_string();
+        self.asked.lock().push(uri.clone());
+        if !uri.contains("/configmaps") {
+            return Ok(answer(
+                403,
+                r#"{"kind":"Status","apiVersion":"v1","code":403,"reason":"Forbidden","message":"no secrets for you"}"#,
+            ));
+        }
+        if uri.contains("watch=true") {
+            let mut response = answer(200, "");
+            *response.body_mut() = futures::stream::pending().boxed();
+            return Ok(response);
+        }
+        Ok(answer(
+            200,
+            r#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"},"items":[
+                {"metadata":{"name":"a","namespace":"shop","resourceVersion":"3"},"data":{"key":"value"}}]}"#,
+        ))
+    }
+}
+
+fn answer(code: u16, body: &'static str) -> http::Response<Body> {
+    let body = futures::stream::iter([Ok(Bytes::from_static(body.as_bytes()))]).boxed();
+    let response = http::Response::builder()
+        .status(code)
+        .header("content-type", "application/json");
+    response.body(body).unwrap()
+}
+
+fn server() -> (Arc<Server>, Clientset) {
+    let server = Arc::new(Server::default());
+    let clientset = Clientset::from_client(Client::with_transport(server.clone()));
+    (server, clientset)
+}
+
+fn quiet() -> ReflectorOptions {
+    ReflectorOptions::default().with_error_handler(|_| ())
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_informer_per_type_and_namespace() {
+    let (server, clientset) = server();
+    let factory = SharedInformerFactory::new(clientset);
+    let (one, other) = (factory.informer::<ConfigMap>(), factory.informer::<ConfigMap>());
+    let scoped = factory.informer_in::<ConfigMap>("shop");
+    factory.informer_in::<Node>("shop");
+    assert_eq!(
+        factory.informer::<Node>().describe(),
+        "nodes",
+        "nodes have no namespace"
+    );
+    factory.start();
+    factory.start();
+    one.wait_for_sync().await.unwrap();
+    scoped.wait_for_sync().await.unwrap();
+    assert_eq!((one.lister().len(), other.lister().len()), (1, 1));
+    let map = other.lister().namespace("shop").get("a").unwrap().decode().unwrap();
+    assert_eq!(map.data.as_ref().unwrap()["key"], "value");
+    let asked = server.asked.lock().clone();
+    let lists = |path: &str| {
+        asked
+            .iter()
+            .filter(|uri| uri.starts_with(path) && !uri.contains("watch=true"))
+            .count()
+    };
+    assert_eq!(
+        (
+            lists("/api/v1/configmaps?"),
+            lists("/api/v1/namespaces/shop/configmaps?")
+        ),
+        (1, 1)
+    );
+    let stats = factory.stats();
+    let names: Vec<_> = stats.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["configmaps", "configmaps in namespace shop", "nodes"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_reach_the_informers() {
+    let (server, clientset) = server();
+    let factory = SharedInformerFactory::builder(clientset)
+        .namespace("shop")
+        .tweak_list_options(|options| options.label_selector = Some("app=web".to_owned()))
+        .default_resync(Duration::ZERO)
+        .custom_resync::<ConfigMap>(Duration::from_secs(30))
+        .build();
+    let (told, mut synced) = tokio::sync::mpsc::unbounded_channel();
+    let handler = EventHandlerFuncs::new().on_sync(move |map| told.send(map.key().to_string()).unwrap());
+    factory.informer::<ConfigMap>().add_handler(handler).unwrap();
+    factory.start();
+    factory.wait_for_cache_sync().await.unwrap();
+    assert_eq!(synced.recv().await.unwrap(), "shop/a");
+    factory.shutdown().await;
+    for asked in server.asked.lock().iter() {
+        assert!(asked.starts_with("/api/v1/namespaces/shop/configmaps?"), "{asked}");
+        assert!(asked.contains("labelSelector=app%3Dweb"), "{asked}");
+    }
+    let resync_of_others = factory.shared.settings.options_for::<Secret>().resync;
+    assert_eq!(resync_of_others, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_says_what_is_not_ready_and_why() {
+    let (_server, clientset) = server();
+    let factory = SharedInformerFactory::builder(clientset).reflector(quiet()).build();
+    factory.informer::<ConfigMap>();
+    factory.informer::<Secret>();
+    let error = factory.wait_for_cache_sync().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "caches are not ready: configmaps not started; secrets not started"
+    );
+    factory.start();
+    let limit = Duration::from_secs(10);
+    let error = factory.wait_for_cache_sync_timeout(limit).await.unwrap_err();
+    let [secrets] = error.informers.as_slice() else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (secrets.informer.as_str(), secrets.reason),
+        ("secrets", NotSyncedReason::TimedOut(limit))
+    );
+    assert!(error.to_string().ends_with("no secrets for you"), "{error}");
+    let waiting = tokio::spawn({
+        let factory = factory.clone();
+        async move { factory.wait_for_cache_sync().await }
+    });
+    factory.shutdown().await;
+    let error = waiting.await.unwrap().unwrap_err();
+    assert_eq!(
+        (error.informers.len(), error.informers[0].reason),
+        (1, NotSyncedReason::Stopped)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_factory_stops_its_informers() {
+    let (_server, clientset) = server();
+    let factory = SharedInformerFactory::new(clientset);
+    let informer = factory.informer::<ConfigMap>();
+    factory.start();
+    factory.wait_for_cache_sync().await.unwrap();
+    drop(factory);
+    assert!(informer.is_stopped());
+    informer.shutdown().await;
+}

@@ -3,7 +3,7 @@
 use kubewire_client::{Error, ListOptions, Object, ResourceVersion};
 use tokio::time::Instant;
 
-use super::{ReflectorError, ReflectorStore, Session, State};
+use super::{ReflectorError, ReflectorStore, Session, State, is_older};
 use crate::cache::CachedObject;
 
 /// A whole collection at one version.
@@ -58,10 +58,7 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
 
     /// True where the server is at an older version than is known to have been: it has another history.
     pub(super) fn went_back(&mut self, known: &ResourceVersion, current: &ResourceVersion) -> bool {
-        let (Some(was), Some(is)) = (known.as_number(), current.as_number()) else {
-            return false;
-        };
-        if is >= was {
+        if !is_older(current, known) {
             return false;
         }
         self.report(ReflectorError::WentBack {

@@ -210,3 +210,8 @@ impl<'a, K: Object, S: ReflectorStore<K>> Session<'a, K, S> {
         }
     }
 }
+
+/// True where both versions are numbers and the first is the smaller one.
+fn is_older(version: &ResourceVersion, than: &ResourceVersion) -> bool {
+    matches!((version.as_number(), than.as_number()), (Some(version), Some(than)) if version < than)
+}

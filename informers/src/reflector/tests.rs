@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use kubewire_client::backoff::ExponentialOptions;
+use kubewire_client::wire::{EncodedObject, Encoding};
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -138,4 +140,214 @@ async fn list_ahead_of_the_server_asks_for_the_newest_state() {
     assert_eq!(list.version(), "");
     list.answer("3", []);
     assert_eq!(run.requests.watch().await.version(), "3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_connection_is_tried_again_without_a_list() {
+    let mut run = run();
+    run.requests.list().await.answer("10", [object("a", 5)]);
+    run.requests.watch().await.fail(connection_refused().await);
+    let probe = run.requests.list().await;
+    assert_eq!(
+        (probe.version(), probe.options.limit),
+        ("", Some(1)),
+        "is it the server we know?"
+    );
+    probe.fail(connection_refused().await);
+    run.requests.list().await.answer("12", [object("b", 12)]);
+    let watch = run.requests.watch().await;
+    assert_eq!(watch.version(), "10", "the watch goes on where it was");
+    assert_eq!(
+        run.stored(),
+        ["a@5"],
+        "the one object listed says nothing about the others"
+    );
+    assert_eq!(run.reflector.stats().lists, 1);
+    assert_eq!(run.errors.lock().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_that_lost_its_state_is_listed_anew() {
+    let mut run = run();
+    run.requests
+        .list()
+        .await
+        .answer("1000", [object("a", 5), object("b", 6)]);
+    run.requests.watch().await.accept().fail(connection_refused().await);
+    run.requests.list().await.answer("3", []);
+    let list = run.requests.list().await;
+    assert_eq!(list.version(), "", "version 1000 means nothing to this server");
+    list.answer("4", [object("c", 2)]);
+    assert_eq!(run.requests.watch().await.version(), "4");
+    assert_eq!(run.stored(), ["c@2"]);
+    assert!(
+        run.errors
+            .lock()
+            .last()
+            .unwrap()
+            .contains("went back from version 1000 to 3")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn older_bookmark_shows_that_the_server_lost_its_state() {
+    let mut run = run();
+    run.requests.list().await.answer("1000", [object("a", 5)]);
+    let events = run.requests.watch().await.accept();
+    events.bookmark("7");
+    let list = run.requests.list().await;
+    assert_eq!(list.version(), "");
+    list.answer("8", []);
+    assert_eq!(run.requests.watch().await.version(), "8");
+    assert!(run.stored().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_in_pages() {
+    let mut run = run_with(ReflectorOptions::default().with_page_size(2));
+    run.requests
+        .list()
+        .await
+        .answer_page("10", [object("a", 1), object("b", 2)], Some("next"));
+    let page = run.requests.list().await;
+    assert_eq!(
+        (page.version(), page.options.limit),
+        ("", Some(2)),
+        "the token stands for the version"
+    );
+    assert_eq!(page.options.continue_token.as_deref(), Some("next"));
+    assert!(run.stored().is_empty(), "nobody sees half a list");
+    page.answer("10", [object("c", 3)]);
+    let watch = run.requests.watch().await;
+    assert_eq!(watch.version(), "10");
+    assert_eq!(run.stored(), ["a@1", "b@2", "c@3"]);
+    watch.fail(refusal(410, "Expired"));
+    let list = run.requests.list().await;
+    assert_eq!(
+        (list.version(), list.options.limit),
+        ("10", Some(2)),
+        "this server pages every list"
+    );
+    let stats = run.reflector.stats();
+    assert_eq!((stats.lists, stats.pages), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_page_falls_back_to_a_whole_list() {
+    let mut run = run();
+    run.requests
+        .list()
+        .await
+        .answer_page("10", [object("gone", 1)], Some("next"));
+    run.requests.list().await.fail(refusal(410, "Expired"));
+    let whole = run.requests.list().await;
+    assert_eq!((whole.version(), whole.options.limit), ("0", None));
+    assert_eq!(whole.options.continue_token, None);
+    whole.answer("20", [object("a", 15)]);
+    assert_eq!(run.requests.watch().await.version(), "20");
+    assert_eq!(run.stored(), ["a@15"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_wait_longer_each_time_and_as_long_as_the_server_asks() {
+    let steady = ExponentialOptions::default().with_jitter(false);
+    let mut run = run_with(ReflectorOptions::default().with_backoff(steady));
+    let mut waited = Vec::new();
+    let mut last = Instant::now();
+    for _ in 0..7 {
+        run.requests.list().await.fail(refusal(500, "InternalError"));
+        waited.push(last.elapsed().as_millis() / 10 * 10);
+        last = Instant::now();
+    }
+    assert_eq!(waited, [0, 800, 1600, 3200, 6400, 12_800, 25_600]);
+    run.requests.list().await.answer("1", []);
+    let events = run.requests.watch().await.accept();
+    events.bookmark("2");
+    let busy = refusal(429, "TooManyRequests");
+    let mut status = busy.status().unwrap().clone();
+    status.details.get_or_insert_default().retry_after_seconds = Some(7);
+    events.fail(kubewire_client::Error::from_status("watch configmaps", status, None));
+    last = Instant::now();
+    let watch = run.requests.watch().await;
+    assert_eq!(
+        last.elapsed(),
+        Duration::from_secs(7),
+        "the server's wish is above the 0.8 s of a fresh start"
+    );
+    assert_eq!(watch.version(), "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_ends_at_once_is_not_hurried() {
+    let mut run = run();
+    run.requests.list().await.answer("1", []);
+    drop(run.requests.watch().await.accept());
+    let ended = Instant::now();
+    assert_eq!(run.requests.watch().await.version(), "1");
+    assert!(ended.elapsed() >= Duration::from_millis(800));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_the_server_forgets_is_given_up() {
+    let mut run = run();
+    run.requests.list().await.answer("1", []);
+    let started = Instant::now();
+    let events = run.requests.watch().await.accept();
+    let again = run.requests.watch().await;
+    events.closed().await;
+    assert!(started.elapsed() <= Duration::from_secs(631));
+    assert_eq!(again.version(), "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_object_is_named_and_passed_over() {
+    let mut run = run();
+    let garbage = EncodedObject {
+        encoding: Encoding::Protobuf,
+        bytes: vec![0xff; 3].into(),
+    };
+    run.requests
+        .list()
+        .await
+        .answer("10", [garbage.clone(), object("a", 5), object("", 6)]);
+    let events = run.requests.watch().await.accept();
+    events.modified(garbage);
+    events.added(object("b", 11));
+    drop(events);
+    run.requests.watch().await;
+    assert_eq!(run.stored(), ["a@5", "b@11"]);
+    let errors = run.errors.lock().clone();
+    assert_eq!(errors.len(), 3);
+    assert!(errors[0].contains("of 3 bytes"), "{}", errors[0]);
+    assert!(errors[1].contains("\"shop/\""), "{}", errors[1]);
+    assert_eq!(run.reflector.stats().undecodable, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn object_that_its_type_cannot_hold_is_named_and_kept() {
+    let json = br#"{"metadata":{"name":"odd","namespace":"shop","resourceVersion":"4"},"data":"no map"}"#;
+    let odd = EncodedObject {
+        encoding: Encoding::Json,
+        bytes: json.as_slice().into(),
+    };
+    let mut run = run_with(ReflectorOptions::default().with_cache_mode(CacheMode::Decoded));
+    run.requests.list().await.answer("10", [odd.clone()]);
+    let events = run.requests.watch().await.accept();
+    assert_eq!(run.stored(), ["odd@4"]);
+    assert!(run.errors.lock()[0].starts_with("decode ConfigMap shop/odd: "));
+    events.deleted(odd);
+    drop(events);
+    run.requests.watch().await;
+    assert!(run.stored().is_empty(), "its deletion is understood all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_closes_the_watch() {
+    let mut run = run();
+    run.requests.list().await.answer("10", []);
+    let events = run.requests.watch().await.accept();
+    run.stop.cancel();
+    run.task.await.unwrap();
+    events.closed().await;
+    assert!(!run.requests.any());
 }

@@ -9,7 +9,7 @@ use kubewire_client::wire::{EncodedEvent, EncodedObject};
 use kubewire_client::{Error, ListOptions, Object, ResourceVersion};
 use tokio::time::{Instant, timeout_at};
 
-use super::{EventStream, ReflectorStore, Session, State};
+use super::{EventStream, ReflectorStore, Session, State, is_older};
 use crate::cache::CachedObject;
 
 /// The shortest time that a watch is asked to last; the longest is twice that.
@@ -114,7 +114,8 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
             }
             EncodedEvent::Deleted(object) => {
                 self.count(|stats| stats.deleted += 1);
-                self.change(from, &object, S::delete)
+                self.delete(from, &object);
+                true
             }
             EncodedEvent::Bookmark { resource_version, .. } => {
                 self.count(|stats| stats.bookmarks += 1);
@@ -140,7 +141,17 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
         advanced
     }
 
-    /// Every event of a watch is later than where the watch began.
+    /// Some servers send the version of the last change, not that of the deletion, so it proves nothing.
+    fn delete(&mut self, from: &ResourceVersion, encoded: &EncodedObject) {
+        let Some(object) = self.entry(encoded) else { return };
+        let version = object.header().resource_version.clone();
+        if !is_older(&version, from) && !version.is_unset() {
+            self.reached(version);
+        }
+        self.reflector.store.delete(object);
+    }
+
+    /// Every change of a watch is later than where the watch began.
     fn advance(&mut self, from: &ResourceVersion, version: &ResourceVersion) -> bool {
         if self.went_back(from, version) {
             return false;

@@ -19,6 +19,8 @@
 mod changes;
 mod handler;
 mod processor;
+#[cfg(test)]
+mod properties;
 mod queue;
 mod registration;
 #[cfg(test)]

@@ -14,7 +14,6 @@ use tokio_util::task::TaskTracker;
 
 use super::queue::{Notification, NotificationQueue};
 use super::{Core, EventHandler};
-use crate::cache::Objects;
 
 /// The handlers of an informer. Its lock orders changes of the store and the arrival of handlers.
 pub(super) struct Processor<K> {
@@ -51,7 +50,11 @@ impl<K: Object> Processor<K> {
     pub(super) fn add(&mut self, core: &Arc<Core<K>>, task: HandlerTask<K>) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        core.indexer.change(|objects| task.queue.push(initial_list(objects)));
+        let initial = core.indexer.list().into_iter().map(|object| Notification::Add {
+            object,
+            is_in_initial_list: true,
+        });
+        task.queue.push(initial);
         if self.synced {
             task.queue.end_initial_list();
         }
@@ -95,13 +98,6 @@ impl<K: Object> Processor<K> {
     pub(super) fn pending(&self) -> usize {
         self.handlers.values().map(|queue| queue.len()).sum()
     }
-}
-
-fn initial_list<K>(objects: &Objects<K>) -> impl Iterator<Item = Notification<K>> {
-    objects.iter().map(|object| Notification::Add {
-        object: object.clone(),
-        is_in_initial_list: true,
-    })
 }
 
 impl<K: Object> HandlerTask<K> {
