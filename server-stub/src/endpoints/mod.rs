@@ -5,4 +5,4 @@ mod options;
 mod patch;
 
 pub(crate) use negotiation::{ALL_FORMATS, Accepted, Format, Offer, accepts_aggregated_discovery};
-pub(crate) use options::Query;
+pub(crate) use options::{Query, number_error};

@@ -1,6 +1,23 @@
-//! What differs per built-in resource.
+//! The objects of each resource: how they are read and written, and what differs per built-in resource.
 
+mod cacher;
+pub mod codec;
 pub mod defaults;
 pub mod facts;
 mod generated;
+pub mod object;
 pub(crate) mod printers;
+pub mod query;
+pub mod resource_info;
+pub mod store;
+pub mod strategy;
+pub mod validation;
+
+pub use object::StoredObject;
+pub use query::{
+    DeleteOptions, DeleteOutcome, ListQuery, ListResult, Preconditions, PropagationPolicy, UpdateOptions, VersionMatch,
+    WatchEvent, WatchStream, WriteContext,
+};
+pub use resource_info::ResourceInfo;
+pub use store::Store;
+pub use strategy::{PlainStrategy, Strategy};

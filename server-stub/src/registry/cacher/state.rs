@@ -1,0 +1,116 @@
+//! The objects of a resource and its last changes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::registry::object::StoredObject;
+
+/// One change.
+#[derive(Clone, Debug)]
+pub(super) struct CacheEvent {
+    /// The object after the change; `None` for a deletion.
+    pub(super) current: Option<Arc<StoredObject>>,
+    /// The object before the change; `None` for a creation.
+    pub(super) previous: Option<Arc<StoredObject>>,
+    /// The last state with the version of the event: what is shown of an object that went away.
+    pub(super) gone: Option<Arc<StoredObject>>,
+    pub(super) revision: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    objects: BTreeMap<Arc<str>, Arc<StoredObject>>,
+    /// The last changes, oldest first.
+    events: VecDeque<CacheEvent>,
+    capacity: usize,
+    /// All changes after this revision are in `events`.
+    known_since: u64,
+    revision: u64,
+    closed: bool,
+}
+
+/// The answer of [`State::events_after`].
+pub(super) enum EventsAfter {
+    /// What changed, and the revision up to which that is complete.
+    Events(Vec<CacheEvent>, u64),
+    /// The changes are forgotten up to this revision.
+    TooOld(u64),
+    Closed,
+}
+
+impl State {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            events: VecDeque::new(),
+            capacity,
+            known_since: 0,
+            revision: 0,
+            closed: false,
+        }
+    }
+
+    pub(super) fn list(&self, prefix: &str) -> (Vec<Arc<StoredObject>>, u64) {
+        let from = self
+            .objects
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let objects = from.take_while(|(key, _)| key.starts_with(prefix));
+        (objects.map(|(_, object)| object.clone()).collect(), self.revision)
+    }
+
+    pub(super) fn get(&self, key: &str) -> (Option<Arc<StoredObject>>, u64) {
+        (self.objects.get(key).cloned(), self.revision)
+    }
+
+    pub(super) fn events_after(&self, revision: u64) -> EventsAfter {
+        if self.closed {
+            return EventsAfter::Closed;
+        }
+        if revision < self.known_since {
+            return EventsAfter::TooOld(self.known_since);
+        }
+        let start = self.events.partition_point(|event| event.revision <= revision);
+        let events = self.events.iter().skip(start).cloned().collect();
+        EventsAfter::Events(events, self.revision.max(revision))
+    }
+
+    /// Starts anew with a list of storage; what changed before is not known.
+    pub(super) fn replace(&mut self, objects: Vec<Arc<StoredObject>>, revision: u64) {
+        let keyed = objects.into_iter().map(|object| (object.key().clone(), object));
+        self.objects = keyed.collect();
+        self.events.clear();
+        self.known_since = revision;
+        self.revision = revision;
+    }
+
+    pub(super) fn apply(&mut self, key: &Arc<str>, current: Option<Arc<StoredObject>>, revision: u64) {
+        let previous = match &current {
+            Some(object) => self.objects.insert(key.clone(), object.clone()),
+            None => self.objects.remove(key),
+        };
+        if previous.is_some() || current.is_some() {
+            let gone = previous.as_ref().map(|object| Arc::new(object.at_version(revision)));
+            self.events.push_back(CacheEvent {
+                current,
+                previous,
+                gone,
+                revision,
+            });
+            if self.events.len() > self.capacity
+                && let Some(forgotten) = self.events.pop_front()
+            {
+                self.known_since = forgotten.revision;
+            }
+        }
+        self.revision = revision;
+    }
+
+    pub(super) fn progress(&mut self, revision: u64) {
+        self.revision = self.revision.max(revision);
+    }
+
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+}

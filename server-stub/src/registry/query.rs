@@ -1,0 +1,190 @@
+//! What a request asks a store for, and what it gets.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
+use kubewire_client::selector::{FieldSelector, LabelSelector};
+
+use super::object::StoredObject;
+use crate::generic::clock::{Clock, Ids};
+use crate::generic::request::UserInfo;
+use crate::status::ApiError;
+
+/// Which objects to list or watch, and in which state.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ListQuery {
+    /// Only objects with such labels.
+    pub label_selector: LabelSelector,
+    /// Only objects with such fields. The store refuses fields that the resource does not offer.
+    pub field_selector: FieldSelector,
+    /// At most so many objects; 0 for all.
+    pub limit: u64,
+    /// Where an earlier list stopped.
+    pub continue_token: Option<String>,
+    /// The version: `None` for the most recent, 0 for whatever is at hand.
+    pub resource_version: Option<u64>,
+    /// How the version is meant; `None` for the rules from before there was a choice.
+    pub resource_version_match: Option<VersionMatch>,
+    /// The watch is told now and then which version it has reached (KEP-956).
+    pub allow_watch_bookmarks: bool,
+    /// Whether a watch begins with the present state (KEP-3157); `None` for the rules from before there was a choice.
+    pub send_initial_events: Option<bool>,
+    /// When the watch will be ended; the last bookmark comes shortly before.
+    pub timeout: Option<Duration>,
+}
+
+/// How the version of a list is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VersionMatch {
+    /// The state at exactly this version.
+    Exact,
+    /// A state at this version or later.
+    NotOlderThan,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Default)]
+pub struct ListResult {
+    /// The objects in the order of their keys.
+    pub items: Vec<Arc<StoredObject>>,
+    /// The version of the list.
+    pub resource_version: u64,
+    /// Where the next page starts, if there is one.
+    pub continue_token: Option<String>,
+    /// How many objects follow, where that is known.
+    pub remaining: Option<i64>,
+}
+
+/// What happened to an object that a watch selects.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum WatchEvent {
+    /// It came into being, or into the selection.
+    Added(Arc<StoredObject>),
+    /// It changed.
+    Modified(Arc<StoredObject>),
+    /// It went away, or out of the selection: its last state, with the version of this event.
+    Deleted(Arc<StoredObject>),
+    /// Everything up to a version has been told.
+    Bookmark {
+        /// The version.
+        resource_version: u64,
+        /// The present state with which the watch began is complete.
+        initial_events_end: bool,
+    },
+    /// The watch ends for this reason.
+    Error(ApiError),
+}
+
+/// The events of one watch. Dropping it ends the watch.
+pub struct WatchStream(BoxStream<'static, WatchEvent>);
+
+impl WatchStream {
+    pub(super) fn new(events: BoxStream<'static, WatchEvent>) -> Self {
+        Self(events)
+    }
+
+    /// A watch that ends at once with an error.
+    pub(super) fn failed(error: ApiError) -> Self {
+        Self(futures::stream::iter([WatchEvent::Error(error)]).boxed())
+    }
+}
+
+impl Stream for WatchStream {
+    type Item = WatchEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+impl fmt::Debug for WatchStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WatchStream")
+    }
+}
+
+/// Who writes, when, and how.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct WriteContext {
+    /// The user.
+    pub user: Arc<UserInfo>,
+    /// The source of time.
+    pub clock: Clock,
+    /// The source of uids and generated names.
+    pub ids: Ids,
+    /// Do everything but the writing.
+    pub dry_run: bool,
+    /// To whom the fields are attributed.
+    pub field_manager: Option<String>,
+}
+
+/// The options of an update.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct UpdateOptions {
+    /// Create the object if it does not exist, also where the resource does not allow that for plain updates.
+    pub allow_create: bool,
+    /// What the stored object must be.
+    pub preconditions: Preconditions,
+}
+
+/// What an object must be for a change to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preconditions {
+    /// Its uid.
+    pub uid: Option<String>,
+    /// Its version.
+    pub resource_version: Option<String>,
+}
+
+/// The options of a deletion.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct DeleteOptions {
+    /// How long the object may take to end; `None` for what it says itself.
+    pub grace_period_seconds: Option<i64>,
+    /// What the object must be.
+    pub preconditions: Preconditions,
+    /// What becomes of the objects that the object owns.
+    pub propagation_policy: Option<PropagationPolicy>,
+}
+
+/// What becomes of the objects that a deleted object owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PropagationPolicy {
+    /// They stay, without their owner.
+    Orphan,
+    /// They go afterwards.
+    Background,
+    /// They go first.
+    Foreground,
+}
+
+/// What a deletion did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum DeleteOutcome {
+    /// The object is gone; its last state.
+    Deleted(Arc<StoredObject>),
+    /// The object is there until its finalizers are gone or its grace period is over.
+    Marked(Arc<StoredObject>),
+}
+
+impl DeleteOutcome {
+    /// The object, in either case.
+    pub fn object(&self) -> &Arc<StoredObject> {
+        match self {
+            Self::Deleted(object) | Self::Marked(object) => object,
+        }
+    }
+}

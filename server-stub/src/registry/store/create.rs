@@ -1,0 +1,159 @@
+//! Creation.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::fields::{metadata_mut, seconds, text};
+use super::{Store, storage_error};
+use crate::registry::object::StoredObject;
+use crate::registry::query::WriteContext;
+use crate::registry::strategy::invalid;
+use crate::registry::validation::metadata;
+use crate::status::ApiError;
+use crate::storage::{Change, Expected, Swap};
+
+/// How often another name is generated when one is taken.
+const NAME_ATTEMPTS: usize = 8;
+/// The longest part of `generateName` that is used, so that a name with its suffix is a DNS label.
+const GENERATED_BASE_MAX: usize = 58;
+
+impl Store {
+    /// Creates an object in a namespace (`""` for cluster-scoped resources).
+    ///
+    /// # Errors
+    /// 400 for another namespace inside of the object, 409 for a name that is taken, 422 for an object that breaks
+    /// rules.
+    pub async fn create(
+        &self,
+        context: &WriteContext,
+        namespace: &str,
+        document: Value,
+    ) -> Result<Arc<StoredObject>, ApiError> {
+        let mut document = document;
+        let metadata = metadata_mut(&mut document);
+        let generates = text(metadata, "name").is_empty() && !text(metadata, "generateName").is_empty();
+        let versioned = !text(metadata, "resourceVersion").is_empty();
+        let mut attempts = if generates { NAME_ATTEMPTS } else { 1 };
+        loop {
+            attempts -= 1;
+            let mut object = document.clone();
+            self.prepare_for_create(context, namespace, &mut object)?;
+            let name = text(metadata_mut(&mut object), "name").to_owned();
+            if versioned {
+                let message = "resourceVersion should not be set on objects to be created";
+                return Err(ApiError::unclassified(message));
+            }
+            match self.insert(context, namespace, &name, object).await? {
+                Some(created) => return Ok(created),
+                None if attempts > 0 => {}
+                None if generates => return Err(ApiError::generate_name_conflict(&self.resource(), &name)),
+                None => return Err(ApiError::already_exists(&self.resource(), &name)),
+            }
+        }
+    }
+
+    /// Everything up to storing: metadata, forced values, defaults and rules.
+    pub(super) fn prepare_for_create(
+        &self,
+        context: &WriteContext,
+        namespace: &str,
+        object: &mut Value,
+    ) -> Result<(), ApiError> {
+        self.set_type(object);
+        self.set_namespace(namespace, object)?;
+        let metadata = metadata_mut(object);
+        for server_side in [
+            "selfLink",
+            "resourceVersion",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+        ] {
+            metadata.remove(server_side);
+        }
+        metadata.insert("uid".to_owned(), context.ids.uid().into());
+        metadata.insert("creationTimestamp".to_owned(), seconds(context.clock.now()).into());
+        if self.strategy.has_generation() {
+            metadata.insert("generation".to_owned(), json!(1));
+        }
+        let base = text(metadata, "generateName");
+        if text(metadata, "name").is_empty() && !base.is_empty() {
+            let end = base.floor_char_boundary(GENERATED_BASE_MAX);
+            let name = format!("{}{}", base.get(..end).unwrap_or_default(), context.ids.name_suffix());
+            metadata.insert("name".to_owned(), name.into());
+        }
+        self.strategy.default_object(object);
+        self.strategy.prepare_for_create(object, context);
+        let mut errors = metadata::validate(object, self.info.namespaced, self.strategy.name_rule());
+        errors.extend(self.strategy.validate(object));
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(invalid(&self.info, text(metadata_mut(object), "name"), errors)),
+        }
+    }
+
+    /// Stores a new object; `None` if there is one already.
+    pub(super) async fn insert(
+        &self,
+        context: &WriteContext,
+        namespace: &str,
+        name: &str,
+        mut object: Value,
+    ) -> Result<Option<Arc<StoredObject>>, ApiError> {
+        let key: Arc<str> = self.info.key(namespace, name).into();
+        if self.storage.get(&key, None).await.map_err(storage_error)?.kv.is_some() {
+            return Ok(None);
+        }
+        self.strategy.allocate(&mut object, None, context.dry_run).await?;
+        let stored = self.encode(&object)?;
+        if context.dry_run {
+            return self.decode(&key, stored, 0).map(Some);
+        }
+        let change = Change::Put {
+            value: stored.clone(),
+            ttl: self.strategy.ttl(&object),
+        };
+        let swap = self.storage.compare_and_swap(&key, Expected::Absent, change).await;
+        match swap.map_err(storage_error) {
+            Ok(Swap::Done { revision }) => self.decode(&key, stored, revision).map(Some),
+            Ok(Swap::Conflict { .. }) => {
+                self.strategy.release(&object, None).await;
+                Ok(None)
+            }
+            Err(error) => {
+                self.strategy.release(&object, None).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The object's own kind and version, whatever the client wrote.
+    pub(super) fn set_type(&self, object: &mut Value) {
+        if !object.is_object() {
+            *object = json!({});
+        }
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("apiVersion".to_owned(), self.info.api_version().into());
+            fields.insert("kind".to_owned(), self.info.kind.as_ref().into());
+        }
+    }
+
+    /// The namespace is that of the request; the object may leave it out but not name another.
+    pub(super) fn set_namespace(&self, namespace: &str, object: &mut Value) -> Result<(), ApiError> {
+        let metadata = metadata_mut(object);
+        if !self.info.namespaced {
+            metadata.remove("namespace");
+            return Ok(());
+        }
+        match text(metadata, "namespace") {
+            "" => {
+                metadata.insert("namespace".to_owned(), namespace.into());
+                Ok(())
+            }
+            own if own == namespace => Ok(()),
+            _ => Err(ApiError::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            )),
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Updates: read, change, compare-and-swap, and again if somebody else was faster.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::fields::{metadata_mut, names, text};
+use super::{Store, storage_error};
+use crate::endpoints::number_error;
+use crate::registry::object::{StoredObject, set_resource_version};
+use crate::registry::query::{Preconditions, UpdateOptions, WriteContext};
+use crate::registry::strategy::{Update, invalid};
+use crate::registry::validation::metadata;
+use crate::status::{ApiError, FieldError};
+use crate::storage::{Change, Expected, Swap};
+
+/// What a conflicting update is told.
+const MODIFIED: &str = "the object has been modified; please apply your changes to the latest version and try again";
+
+/// What became of one try.
+enum Attempt {
+    Done(Arc<StoredObject>),
+    SomebodyElseWasFaster,
+}
+
+impl Store {
+    /// Changes an object with `mutate`, which gets what is stored and gives what shall be. It is called again when
+    /// another writer was faster, unless its result names the version that it is based on.
+    ///
+    /// With `subresource` only that part changes. The flag says whether the object was created.
+    ///
+    /// # Errors
+    /// 404, 409 when the version or a precondition does not fit, 422 for an object that breaks rules, and whatever
+    /// `mutate` fails with.
+    pub async fn update(
+        &self,
+        context: &WriteContext,
+        namespace: &str,
+        name: &str,
+        subresource: Option<&str>,
+        mut mutate: impl FnMut(&Value) -> Result<Value, ApiError> + Send,
+        options: UpdateOptions,
+    ) -> Result<(Arc<StoredObject>, bool), ApiError> {
+        let key = self.info.key(namespace, name);
+        loop {
+            let Some(current) = self.read(&key).await? else {
+                let may_create = options.allow_create || self.strategy.allow_create_on_update();
+                if !may_create || subresource.is_some() {
+                    return Err(self.not_found(name));
+                }
+                let object = mutate(&Value::Null)?;
+                match self
+                    .create_by_update(context, namespace, name, object, &options)
+                    .await?
+                {
+                    Some(created) => return Ok((created, true)),
+                    None => continue,
+                }
+            };
+            self.check_preconditions(&key, &options.preconditions, &current)?;
+            let new = mutate(&current.document())?;
+            let attempt = self.try_update(context, namespace, name, subresource, new, &current);
+            match attempt.await? {
+                Attempt::Done(object) => return Ok((object, false)),
+                Attempt::SomebodyElseWasFaster => {}
+            }
+        }
+    }
+
+    async fn create_by_update(
+        &self,
+        context: &WriteContext,
+        namespace: &str,
+        name: &str,
+        mut object: Value,
+        options: &UpdateOptions,
+    ) -> Result<Option<Arc<StoredObject>>, ApiError> {
+        let missing = Preconditions::default();
+        if options.preconditions != missing || requested_version(metadata_mut(&mut object))? != 0 {
+            return Err(self.not_found(name));
+        }
+        metadata_mut(&mut object).entry("name").or_insert_with(|| name.into());
+        self.prepare_for_create(context, namespace, &mut object)?;
+        self.insert(context, namespace, name, object).await
+    }
+
+    async fn try_update(
+        &self,
+        context: &WriteContext,
+        namespace: &str,
+        name: &str,
+        subresource: Option<&str>,
+        mut new: Value,
+        current: &Arc<StoredObject>,
+    ) -> Result<Attempt, ApiError> {
+        let old = current.document();
+        self.set_type(&mut new);
+        self.set_namespace(namespace, &mut new)?;
+        self.check_version(name, &mut new, current)?;
+        self.prepare_for_update(context, subresource, &mut new, &old)?;
+        if self.is_ready_to_go(&mut new, &old) {
+            return self.remove_finished(context, new, current).await;
+        }
+        self.strategy.allocate(&mut new, Some(&old), context.dry_run).await?;
+        set_resource_version(&mut new, 0);
+        let stored = self.encode(&new)?;
+        if stored == *current.stored() {
+            return Ok(Attempt::Done(current.clone()));
+        }
+        if context.dry_run {
+            return self
+                .decode(current.key(), stored, current.resource_version())
+                .map(Attempt::Done);
+        }
+        let change = Change::Put {
+            value: stored.clone(),
+            ttl: self.strategy.ttl(&new),
+        };
+        let expected = Expected::Revision(current.resource_version());
+        let swap = self.storage.compare_and_swap(current.key(), expected, change).await;
+        match swap.map_err(storage_error) {
+            Ok(Swap::Done { revision }) => {
+                self.strategy.release(&old, Some(&new)).await;
+                self.decode(current.key(), stored, revision).map(Attempt::Done)
+            }
+            Ok(Swap::Conflict { .. }) => {
+                self.strategy.release(&new, Some(&old)).await;
+                Ok(Attempt::SomebodyElseWasFaster)
+            }
+            Err(error) => {
+                self.strategy.release(&new, Some(&old)).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Metadata, forced values, defaults and rules of an update.
+    pub(super) fn prepare_for_update(
+        &self,
+        context: &WriteContext,
+        subresource: Option<&str>,
+        new: &mut Value,
+        old: &Value,
+    ) -> Result<(), ApiError> {
+        self.strategy.default_object(new);
+        let old_generation = old.pointer("/metadata/generation").cloned();
+        set_field(new, "generation", old_generation.clone());
+        set_field(new, "selfLink", None);
+        self.strategy.prepare_for_update(&mut Update {
+            new,
+            old,
+            subresource,
+            now: context.clock.now(),
+        });
+        keep_fixed_metadata(new, old);
+        if self.strategy.has_generation() && new.pointer("/metadata/generation") == old_generation.as_ref() {
+            let changed = subresource != Some("status") && self.strategy.spec_changed(new, old);
+            if changed {
+                let next = old_generation.and_then(|g| g.as_i64()).unwrap_or_default() + 1;
+                set_field(new, "generation", Some(json!(next)));
+            }
+        }
+        let mut errors = metadata::validate_update(new, old);
+        errors.extend(self.strategy.validate_update(new, old, subresource));
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(invalid(&self.info, text(metadata_mut(new), "name"), errors)),
+        }
+    }
+
+    /// The version that an update names must be the newest; naming none overwrites whatever is there.
+    fn check_version(&self, name: &str, new: &mut Value, current: &StoredObject) -> Result<(), ApiError> {
+        let version = requested_version(metadata_mut(new))?;
+        if version == 0 {
+            if self.strategy.allow_unconditional_update() {
+                return Ok(());
+            }
+            let detail = "must be specified for an update";
+            let error = FieldError::invalid("metadata.resourceVersion", json!(0), detail);
+            return Err(invalid(&self.info, name, vec![error]));
+        }
+        match version == current.resource_version() {
+            true => Ok(()),
+            false => Err(ApiError::conflict(&self.resource(), name, MODIFIED)),
+        }
+    }
+
+    /// The preconditions of a write, in the words of kube-apiserver's storage layer.
+    pub(super) fn check_preconditions(
+        &self,
+        key: &str,
+        wanted: &Preconditions,
+        current: &StoredObject,
+    ) -> Result<(), ApiError> {
+        let header = current.header();
+        let failed = |message: String| {
+            let text = format!(
+                "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: \
+                 Precondition failed: {message}"
+            );
+            Err(ApiError::conflict(&self.resource(), &header.name, text))
+        };
+        if let Some(uid) = wanted.uid.as_ref().filter(|uid| **uid != header.uid) {
+            return failed(format!(
+                "UID in precondition: {uid}, UID in object meta: {}",
+                header.uid
+            ));
+        }
+        let version = header.resource_version.as_str();
+        if let Some(wanted) = wanted.resource_version.as_ref().filter(|wanted| *wanted != version) {
+            return failed(format!(
+                "ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {version}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the object only waited for this change to go away: it is being deleted and nothing holds it.
+    fn is_ready_to_go(&self, new: &mut Value, old: &Value) -> bool {
+        let deleting = old.pointer("/metadata/deletionTimestamp").is_some();
+        let grace = old
+            .pointer("/metadata/deletionGracePeriodSeconds")
+            .and_then(Value::as_i64);
+        deleting
+            && grace.unwrap_or_default() == 0
+            && names(metadata_mut(new), "finalizers").is_empty()
+            && !self.strategy.must_stay(new)
+    }
+
+    async fn remove_finished(
+        &self,
+        context: &WriteContext,
+        mut last: Value,
+        current: &Arc<StoredObject>,
+    ) -> Result<Attempt, ApiError> {
+        set_resource_version(&mut last, 0);
+        let stored = self.encode(&last)?;
+        if context.dry_run {
+            return self
+                .decode(current.key(), stored, current.resource_version())
+                .map(Attempt::Done);
+        }
+        let expected = Expected::Revision(current.resource_version());
+        let swap = self
+            .storage
+            .compare_and_swap(current.key(), expected, Change::Delete)
+            .await;
+        match swap.map_err(storage_error)? {
+            Swap::Done { .. } => {
+                self.strategy.release(&current.document(), None).await;
+                self.decode(current.key(), stored, current.resource_version())
+                    .map(Attempt::Done)
+            }
+            Swap::Conflict { .. } => Ok(Attempt::SomebodyElseWasFaster),
+        }
+    }
+}
+
+/// The version in the metadata of a request, 0 for none.
+fn requested_version(metadata: &serde_json::Map<String, Value>) -> Result<u64, ApiError> {
+    match text(metadata, "resourceVersion") {
+        "" => Ok(0),
+        version => {
+            let wrong = |error| ApiError::unclassified(number_error("ParseUint", version, &error));
+            version.parse().map_err(wrong)
+        }
+    }
+}
+
+/// What no update changes: it is taken from the old object where a client left it out or may not set it.
+fn keep_fixed_metadata(new: &mut Value, old: &Value) {
+    let old_field = |field: &str| old.get("metadata").and_then(|metadata| metadata.get(field)).cloned();
+    set_field(new, "creationTimestamp", old_field("creationTimestamp"));
+    if text(metadata_mut(new), "uid").is_empty() {
+        set_field(new, "uid", old_field("uid"));
+    }
+    let grace = "deletionGracePeriodSeconds";
+    match old_field("deletionTimestamp") {
+        Some(deleted) => {
+            set_field(new, "deletionTimestamp", Some(deleted));
+            if !metadata_mut(new).contains_key(grace) {
+                set_field(new, grace, old_field(grace));
+            }
+        }
+        None => {
+            if metadata_mut(new).get("deletionTimestamp").is_some_and(Value::is_null) {
+                set_field(new, "deletionTimestamp", None);
+            }
+        }
+    }
+}
+
+fn set_field(object: &mut Value, field: &str, value: Option<Value>) {
+    let metadata = metadata_mut(object);
+    match value {
+        Some(value) => metadata.insert(field.to_owned(), value),
+        None => metadata.remove(field),
+    };
+}

@@ -1,0 +1,3 @@
+//! The rules of kube-apiserver, in its words: one file per group of kinds.
+
+pub mod metadata;
