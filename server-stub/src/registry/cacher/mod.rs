@@ -82,6 +82,9 @@ impl Cacher {
 
 impl Shared {
     async fn wait_until(&self, revision: u64) -> Result<(), ApiError> {
+        if *self.revision.borrow() >= revision.max(1) {
+            return Ok(());
+        }
         let mut progress = self.revision.subscribe();
         let fresh = progress.wait_for(|current| *current >= revision.max(1));
         match tokio::time::timeout(FRESHNESS_TIMEOUT, fresh).await {

@@ -101,7 +101,7 @@ impl Store {
         mut object: Value,
     ) -> Result<Option<Arc<StoredObject>>, ApiError> {
         let key: Arc<str> = self.info.key(namespace, name).into();
-        if self.storage.get(&key, None).await.map_err(storage_error)?.kv.is_some() {
+        if self.read(&key).await?.is_some() {
             return Ok(None);
         }
         self.strategy.allocate(&mut object, None, context.dry_run).await?;

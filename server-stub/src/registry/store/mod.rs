@@ -121,7 +121,10 @@ impl Store {
     }
 
     /// The newest state of an object, out of storage. The cache's copy is taken if it is the same version.
+    ///
+    /// Writes read first, so nothing is written that the cache does not see as a change.
     async fn read(&self, key: &str) -> Result<Option<Arc<StoredObject>>, ApiError> {
+        self.cacher.wait_until(0).await?;
         let kv = self.storage.get(key, None).await.map_err(storage_error)?.kv;
         kv.map(|kv| self.object(kv)).transpose()
     }

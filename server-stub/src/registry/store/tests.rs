@@ -49,7 +49,9 @@ async fn create(store: &Store, object: Value) -> Arc<StoredObject> {
 
 async fn replace(store: &Store, name: &str, object: Value) -> Result<Arc<StoredObject>, ApiError> {
     let replace = |_: &Value| Ok(object.clone());
-    let updated = store.update(&context(), "ns", name, None, replace, UpdateOptions::default()).await;
+    let updated = store
+        .update(&context(), "ns", name, None, replace, UpdateOptions::default())
+        .await;
     updated.map(|(object, _)| object)
 }
 
@@ -84,7 +86,10 @@ async fn creation_fills_in_metadata() {
     assert_eq!(field(&created, "/metadata/namespace"), "ns");
     assert_eq!(field(&created, "/metadata/creationTimestamp"), "2026-01-02T03:04:05Z");
     assert_eq!(field(&created, "/metadata/generation"), 1);
-    assert_eq!(field(&created, "/metadata/resourceVersion"), created.resource_version().to_string());
+    assert_eq!(
+        field(&created, "/metadata/resourceVersion"),
+        created.resource_version().to_string()
+    );
     assert_eq!(field(&created, "/status"), Value::Null);
     assert_ne!(field(&created, "/metadata/uid"), "mine");
     let name = created.header().name.clone();
@@ -98,17 +103,39 @@ async fn creation_refuses_what_kube_apiserver_refuses() {
     create(&store, widget("a")).await;
     let error = |object: Value| {
         let store = &store;
-        async move { store.create(&context(), "ns", object).await.unwrap_err().message().to_owned() }
+        async move {
+            store
+                .create(&context(), "ns", object)
+                .await
+                .unwrap_err()
+                .message()
+                .to_owned()
+        }
     };
     assert_eq!(error(widget("a")).await, "widgets.example.com \"a\" already exists");
     let versioned = json!({"metadata": {"name": "b", "resourceVersion": "5"}});
-    assert_eq!(error(versioned).await, "resourceVersion should not be set on objects to be created");
+    assert_eq!(
+        error(versioned).await,
+        "resourceVersion should not be set on objects to be created"
+    );
     let elsewhere = json!({"metadata": {"name": "b", "namespace": "other"}});
-    assert!(error(elsewhere).await.contains("does not match the namespace sent on the request"));
-    assert!(error(json!({})).await.ends_with("metadata.name: Required value: name or generateName is required"));
+    assert!(
+        error(elsewhere)
+            .await
+            .contains("does not match the namespace sent on the request")
+    );
+    assert!(
+        error(json!({}))
+            .await
+            .ends_with("metadata.name: Required value: name or generateName is required")
+    );
     let labels = json!({"metadata": {"name": "A", "labels": {"k": "-"}, "finalizers": ["x"]}});
     let message = error(labels).await;
-    for part in ["metadata.name: Invalid value: \"A\"", "metadata.labels: Invalid value: \"-\"", "metadata.finalizers[0]"] {
+    for part in [
+        "metadata.name: Invalid value: \"A\"",
+        "metadata.labels: Invalid value: \"-\"",
+        "metadata.finalizers[0]",
+    ] {
         assert!(message.contains(part), "{message}");
     }
 }
@@ -125,7 +152,10 @@ async fn dry_runs_leave_no_trace() {
     assert!(store.get("ns", "a", None).await.is_err());
     let real = create(&store, widget("a")).await;
     let mutate = |_: &Value| Ok(json!({"metadata": {"name": "a"}, "spec": {"size": 9}}));
-    let (updated, _) = store.update(&dry, "ns", "a", None, mutate, UpdateOptions::default()).await.unwrap();
+    let (updated, _) = store
+        .update(&dry, "ns", "a", None, mutate, UpdateOptions::default())
+        .await
+        .unwrap();
     assert_eq!(field(&updated, "/spec/size"), 9);
     store.delete(&dry, "ns", "a", DeleteOptions::default()).await.unwrap();
     assert_eq!(store.get("ns", "a", None).await.unwrap().json(), real.json());
@@ -135,9 +165,13 @@ async fn dry_runs_leave_no_trace() {
 async fn updates_keep_what_they_may_not_change() {
     let store = store();
     let first = create(&store, widget("a")).await;
-    let second = replace(&store, "a", json!({"metadata": {"name": "a", "generation": 7}, "spec": {"size": 2}, "status": 1}))
-        .await
-        .unwrap();
+    let second = replace(
+        &store,
+        "a",
+        json!({"metadata": {"name": "a", "generation": 7}, "spec": {"size": 2}, "status": 1}),
+    )
+    .await
+    .unwrap();
     assert_eq!(field(&second, "/metadata/generation"), 2);
     assert_eq!(field(&second, "/metadata/uid"), field(&first, "/metadata/uid"));
     assert_eq!(field(&second, "/status"), Value::Null);
@@ -148,8 +182,14 @@ async fn updates_keep_what_they_may_not_change() {
         Ok(new)
     };
     let options = UpdateOptions::default();
-    let (third, _) = store.update(&context(), "ns", "a", Some("status"), status, options).await.unwrap();
-    assert_eq!((field(&third, "/spec/size"), field(&third, "/status/ready")), (json!(2), json!(true)));
+    let (third, _) = store
+        .update(&context(), "ns", "a", Some("status"), status, options)
+        .await
+        .unwrap();
+    assert_eq!(
+        (field(&third, "/spec/size"), field(&third, "/status/ready")),
+        (json!(2), json!(true))
+    );
     assert_eq!(field(&third, "/metadata/generation"), 2);
     let same = replace(&store, "a", (*third.document()).clone()).await.unwrap();
     assert_eq!(same.resource_version(), third.resource_version());
@@ -159,7 +199,9 @@ async fn updates_keep_what_they_may_not_change() {
 async fn updates_are_based_on_the_newest_version() {
     let store = store();
     let first = create(&store, widget("a")).await;
-    replace(&store, "a", json!({"metadata": {"name": "a"}, "spec": 2})).await.unwrap();
+    replace(&store, "a", json!({"metadata": {"name": "a"}, "spec": 2}))
+        .await
+        .unwrap();
     let stale = replace(&store, "a", (*first.document()).clone()).await.unwrap_err();
     assert_eq!(
         stale.message(),
@@ -168,10 +210,21 @@ async fn updates_are_based_on_the_newest_version() {
     );
     let wrong = json!({"metadata": {"name": "a", "resourceVersion": "abc"}});
     let wrong = replace(&store, "a", wrong).await.unwrap_err();
-    assert_eq!((wrong.code(), wrong.message()), (500, "strconv.ParseUint: parsing \"abc\": invalid syntax"));
-    assert_eq!(replace(&store, "nosuch", widget("nosuch")).await.unwrap_err().code(), 404);
+    assert_eq!(
+        (wrong.code(), wrong.message()),
+        (500, "strconv.ParseUint: parsing \"abc\": invalid syntax")
+    );
+    assert_eq!(
+        replace(&store, "nosuch", widget("nosuch")).await.unwrap_err().code(),
+        404
+    );
     let renamed = replace(&store, "a", widget("b")).await.unwrap_err();
-    assert!(renamed.message().contains("metadata.name: Invalid value: \"b\": field is immutable"), "{renamed}");
+    assert!(
+        renamed
+            .message()
+            .contains("metadata.name: Invalid value: \"b\": field is immutable"),
+        "{renamed}"
+    );
     let options = UpdateOptions {
         preconditions: Preconditions {
             uid: Some("other".to_owned()),
@@ -180,7 +233,10 @@ async fn updates_are_based_on_the_newest_version() {
         ..UpdateOptions::default()
     };
     let mutate = |old: &Value| Ok(old.clone());
-    let error = store.update(&context(), "ns", "a", None, mutate, options).await.unwrap_err();
+    let error = store
+        .update(&context(), "ns", "a", None, mutate, options)
+        .await
+        .unwrap_err();
     let expected = "StorageError: invalid object, Code: 4, Key: /registry/example.com/widgets/ns/a, ResourceVersion: 0, \
                     AdditionalErrorMsg: Precondition failed: UID in precondition: other, UID in object meta: ";
     assert!(error.message().contains(expected), "{error}");
@@ -200,14 +256,20 @@ async fn concurrent_updates_lose_nothing() {
                     new["metadata"].as_object_mut().unwrap().remove("resourceVersion");
                     Ok(new)
                 };
-                store.update(&context(), "ns", "a", None, count, UpdateOptions::default()).await.unwrap();
+                store
+                    .update(&context(), "ns", "a", None, count, UpdateOptions::default())
+                    .await
+                    .unwrap();
                 tokio::task::yield_now().await;
             }
         })
     });
     futures::future::join_all(writers).await;
     let last = store.get("ns", "a", None).await.unwrap();
-    assert_eq!((field(&last, "/spec/size"), field(&last, "/metadata/generation")), (json!(81), json!(81)));
+    assert_eq!(
+        (field(&last, "/spec/size"), field(&last, "/metadata/generation")),
+        (json!(81), json!(81))
+    );
 }
 
 #[tokio::test]
@@ -228,7 +290,12 @@ async fn finalizers_hold_an_object() {
     let mut more = (*marked.document()).clone();
     more["metadata"]["finalizers"] = json!(["example.com/x", "example.com/y"]);
     let error = replace(&store, "a", more).await.unwrap_err();
-    assert!(error.message().contains("no new finalizers can be added if the object is being deleted"), "{error}");
+    assert!(
+        error
+            .message()
+            .contains("no new finalizers can be added if the object is being deleted"),
+        "{error}"
+    );
     let mut freed = (*marked.document()).clone();
     freed["metadata"]["finalizers"] = Value::Null;
     replace(&store, "a", freed).await.unwrap();
@@ -238,7 +305,10 @@ async fn finalizers_hold_an_object() {
 #[tokio::test]
 async fn propagation_sets_finalizers() {
     let store = store();
-    for (policy, finalizer) in [(PropagationPolicy::Foreground, "foregroundDeletion"), (PropagationPolicy::Orphan, "orphan")] {
+    for (policy, finalizer) in [
+        (PropagationPolicy::Foreground, "foregroundDeletion"),
+        (PropagationPolicy::Orphan, "orphan"),
+    ] {
         create(&store, widget(finalizer.to_lowercase().as_str())).await;
         let options = DeleteOptions {
             propagation_policy: Some(policy),
@@ -253,7 +323,10 @@ async fn propagation_sets_finalizers() {
         ..DeleteOptions::default()
     };
     let outcome = delete(&store, "orphan", options).await.unwrap();
-    assert!(matches!(outcome, DeleteOutcome::Deleted(_)), "the finalizer of the other policy goes: {outcome:?}");
+    assert!(
+        matches!(outcome, DeleteOutcome::Deleted(_)),
+        "the finalizer of the other policy goes: {outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -268,9 +341,13 @@ async fn deletion_checks_its_preconditions() {
         ..DeleteOptions::default()
     };
     let error = delete(&store, "a", options).await.unwrap_err();
-    let expected = "Operation cannot be fulfilled on Widget.example.com \"a\": the UID in the precondition (other) does";
+    let expected =
+        "Operation cannot be fulfilled on Widget.example.com \"a\": the UID in the precondition (other) does";
     assert!(error.message().starts_with(expected), "{error}");
-    assert_eq!(delete(&store, "b", DeleteOptions::default()).await.unwrap_err().code(), 404);
+    assert_eq!(
+        delete(&store, "b", DeleteOptions::default()).await.unwrap_err().code(),
+        404
+    );
 }
 
 #[tokio::test]
@@ -287,11 +364,17 @@ async fn lists_come_in_pages() {
         ..ListQuery::default()
     };
     let first = store.list("ns", &query).await.unwrap();
-    assert_eq!((names(&first), first.remaining), (vec!["a".to_owned(), "b".to_owned()], Some(3)));
+    assert_eq!(
+        (names(&first), first.remaining),
+        (vec!["a".to_owned(), "b".to_owned()], Some(3))
+    );
     delete(&store, "c", DeleteOptions::default()).await.unwrap();
     query.continue_token = first.continue_token.clone();
     let second = store.list("ns", &query).await.unwrap();
-    assert_eq!((names(&second), second.remaining), (vec!["c".to_owned(), "d".to_owned()], Some(1)));
+    assert_eq!(
+        (names(&second), second.remaining),
+        (vec!["c".to_owned(), "d".to_owned()], Some(1))
+    );
     assert_eq!(second.resource_version, first.resource_version);
     query.continue_token = second.continue_token;
     let third = store.list("ns", &query).await.unwrap();
@@ -310,7 +393,14 @@ async fn lists_come_in_pages() {
     let selected = store.list("", &selected).await.unwrap();
     assert_eq!((names(&selected), selected.remaining), (vec!["b".to_owned()], None));
     assert!(selected.continue_token.is_some());
-    assert!(store.list("elsewhere", &ListQuery::default()).await.unwrap().items.is_empty());
+    assert!(
+        store
+            .list("elsewhere", &ListQuery::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -354,7 +444,10 @@ async fn a_version_of_the_future_times_out() {
     };
     let store = store();
     let error = store.list("ns", &query).await.unwrap_err();
-    assert_eq!((error.code(), error.message()), (504, "Timeout: Too large resource version: 1000, current: 1"));
+    assert_eq!(
+        (error.code(), error.message()),
+        (504, "Timeout: Too large resource version: 1000, current: 1")
+    );
     assert!(store.watch("ns", &query).await.is_ok(), "a watch waits");
 }
 
@@ -362,7 +455,8 @@ async fn a_version_of_the_future_times_out() {
 async fn watches_see_objects_enter_and_leave_the_selection() {
     let store = store();
     let start = create(&store, widget("other")).await.resource_version();
-    let labelled = |pick: &str, size: i64| json!({"metadata": {"name": "a", "labels": {"pick": pick}}, "spec": {"size": size}});
+    let labelled =
+        |pick: &str, size: i64| json!({"metadata": {"name": "a", "labels": {"pick": pick}}, "spec": {"size": size}});
     create(&store, labelled("yes", 1)).await;
     let query = ListQuery {
         label_selector: "pick=yes".parse().unwrap(),
@@ -377,7 +471,10 @@ async fn watches_see_objects_enter_and_leave_the_selection() {
     let WatchEvent::Deleted(gone) = watch.next().await.unwrap() else {
         panic!("still selected");
     };
-    assert_eq!((gone.resource_version(), field(&gone, "/spec/size")), (start + 3, json!(2)));
+    assert_eq!(
+        (gone.resource_version(), field(&gone, "/spec/size")),
+        (start + 3, json!(2))
+    );
     assert_eq!(field(&gone, "/metadata/resourceVersion"), (start + 3).to_string());
     replace(&store, "a", labelled("yes", 4)).await.unwrap();
     assert_eq!(next(&mut watch).await, ("ADDED", "a".to_owned(), start + 4));
@@ -423,7 +520,10 @@ async fn a_watch_from_too_far_back_is_told_so() {
         ..ListQuery::default()
     };
     let mut watch = store.watch("ns", &query).await.unwrap();
-    assert_eq!(next(&mut watch).await, ("ERROR", "too old resource version: 2 (4)".to_owned(), 410));
+    assert_eq!(
+        next(&mut watch).await,
+        ("ERROR", "too old resource version: 2 (4)".to_owned(), 410)
+    );
     assert!(watch.next().await.is_none());
 }
 
@@ -440,7 +540,13 @@ async fn list_and_watch_agree() {
         let mut seen: BTreeMap<String, Value> = BTreeMap::new();
         let mut watch = store.watch("", &query).await.unwrap();
         let mut last = 1;
-        for (n, (name, what)) in steps.new_tree(&mut TestRunner::default()).unwrap().current().into_iter().enumerate() {
+        for (n, (name, what)) in steps
+            .new_tree(&mut TestRunner::default())
+            .unwrap()
+            .current()
+            .into_iter()
+            .enumerate()
+        {
             let name = format!("w{name}");
             let object = json!({"metadata": {"name": name, "labels": {"pick": if what == 1 { "no" } else { "yes" }}}, "spec": n});
             match what {
@@ -455,7 +561,8 @@ async fn list_and_watch_agree() {
         create(&store, widget("end")).await;
         loop {
             let event = watch.next().await.unwrap();
-            let (WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object)) = &event else {
+            let (WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object)) = &event
+            else {
                 panic!("unexpected {event:?}");
             };
             assert!(object.resource_version() > last, "versions only grow");
