@@ -74,8 +74,22 @@ fn emit_message(
     if message.map_type.as_deref() == Some("atomic") {
         write!(file, ".atomic()")?;
     }
+    let order = wire_order(message);
+    if !order.is_sorted() {
+        write!(file, ".wire_order(&{order:?})")?;
+    }
     writeln!(file, ";\n")?;
     Ok(())
+}
+
+/// Places of the fields that protobuf has, by number.
+fn wire_order(message: &Message) -> Vec<usize> {
+    let numbered = message.fields.iter().enumerate();
+    let mut numbered: Vec<(u32, usize)> = numbered
+        .filter_map(|(place, field)| Some((field.number?, place)))
+        .collect();
+    numbered.sort_unstable();
+    numbered.into_iter().map(|(_, place)| place).collect()
 }
 
 fn special_name(special: &str) -> Result<&'static str> {

@@ -21,6 +21,20 @@ pub enum WireError {
     /// The input is not valid JSON, or does not fit the type.
     #[error("invalid JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// The input breaks the grammar of JSON.
+    #[error("{message}")]
+    Syntax {
+        /// Where the offending byte is.
+        offset: usize,
+        /// What is wrong, in the words of the API server.
+        message: String,
+    },
+    /// JSON that does not fit the type it is read into.
+    #[error("{message}")]
+    Mismatch {
+        /// What is wrong and where, in the words of the API server.
+        message: String,
+    },
     /// A value that cannot be expressed on the wire or read from it.
     #[error("{path}: {reason}")]
     Value {
@@ -49,5 +63,30 @@ impl WireError {
     /// The error for a kind that only JSON can carry.
     pub fn no_protobuf(kind: &str) -> Self {
         Self::NoProtobuf { kind: kind.to_owned() }
+    }
+
+    /// The error for a value, to be completed with [`within`](Self::within) on the way out.
+    pub(crate) fn value(reason: impl Into<String>) -> Self {
+        Self::Value {
+            path: String::new(),
+            reason: reason.into(),
+        }
+    }
+
+    /// Names the field in which the error happened.
+    pub(crate) fn within(self, step: &str) -> Self {
+        let (path, reason) = match self {
+            Self::Value { path, reason } => (path, reason),
+            other => (String::new(), other.to_string()),
+        };
+        let separator = if path.is_empty() || path.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
+        Self::Value {
+            path: format!("{step}{separator}{path}"),
+            reason,
+        }
     }
 }

@@ -22,7 +22,7 @@ impl Depth {
         Self(MAX_DEPTH)
     }
 
-    fn deeper(self) -> Result<Self, WireError> {
+    pub(crate) fn deeper(self) -> Result<Self, WireError> {
         let left = self.0.checked_sub(1);
         left.map(Self).ok_or(WireError::Invalid {
             offset: 0,

@@ -15,9 +15,11 @@ mod generated;
 mod header;
 mod list;
 mod message;
+mod quantity;
 mod reader;
 pub mod schema;
 mod special;
+pub mod transcode;
 mod writer;
 
 pub use encoded::{EncodedObject, Encoding};

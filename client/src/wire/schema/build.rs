@@ -9,12 +9,19 @@ pub(super) const fn message(name: &'static str, fields: &'static [FieldSchema]) 
         json_only: false,
         atomic: false,
         fields,
+        wire_order: &[],
     }
 }
 
 impl MessageSchema {
     pub(super) const fn special(mut self, special: Special) -> Self {
         self.special = Some(special);
+        self
+    }
+
+    /// Places of the fields by ascending number.
+    pub(super) const fn wire_order(mut self, order: &'static [u8]) -> Self {
+        self.wire_order = order;
         self
     }
 

@@ -48,6 +48,8 @@ pub struct MessageSchema {
     pub atomic: bool,
     /// The fields, in the order in which JSON shows them.
     pub fields: &'static [FieldSchema],
+    /// Places in `fields` in the order of the wire, where that is another one.
+    wire_order: &'static [u8],
 }
 
 /// Forms that do not follow from the fields of a message.
@@ -195,6 +197,20 @@ impl MessageSchema {
                 (field.json == json && !json.is_empty()).then_some(field)
             }
         })
+    }
+
+    /// The fields that protobuf has, by ascending number.
+    pub(crate) fn fields_on_wire(&self) -> impl DoubleEndedIterator<Item = &'static FieldSchema> {
+        let (fields, order) = (self.fields, self.wire_order);
+        let places = if order.is_empty() {
+            0..fields.len()
+        } else {
+            0..order.len()
+        };
+        let place = move |index| order.get(index).map_or(index, |place| usize::from(*place));
+        places
+            .filter_map(move |index| fields.get(place(index)))
+            .filter(|field| field.number > 0)
     }
 
     /// True where objects of this message carry `kind` and `apiVersion`.

@@ -25,7 +25,8 @@ pub(super) static ADMISSION_REQUEST: MessageSchema = message(
         pointer("dryRun", 11, Bool).omitempty(),
         one("options", 12, Message(&runtime::RAW_EXTENSION)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14, 4, 5, 6]);
 
 pub(super) static ADMISSION_RESPONSE: MessageSchema = message(
     "admission.v1.AdmissionResponse",

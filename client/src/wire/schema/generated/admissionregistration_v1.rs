@@ -150,7 +150,8 @@ pub(super) static MUTATING_WEBHOOK: MessageSchema = message(
             .patch("merge", "name")
             .keyed(&["name"]),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 5, 7, 8, 9, 4, 10, 6, 11]);
 
 pub(super) static MUTATING_WEBHOOK_CONFIGURATION: MessageSchema = message(
     "admissionregistration.v1.MutatingWebhookConfiguration",
@@ -362,7 +363,8 @@ pub(super) static VALIDATING_WEBHOOK: MessageSchema = message(
             .patch("merge", "name")
             .keyed(&["name"]),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 5, 7, 8, 9, 4, 6, 10]);
 
 pub(super) static VALIDATING_WEBHOOK_CONFIGURATION: MessageSchema = message(
     "admissionregistration.v1.ValidatingWebhookConfiguration",
@@ -411,4 +413,5 @@ pub(super) static WEBHOOK_CLIENT_CONFIG: MessageSchema = message(
         pointer("service", 1, Message(&SERVICE_REFERENCE)).omitempty(),
         one("caBundle", 2, Bytes).omitempty(),
     ],
-);
+)
+.wire_order(&[1, 2, 0]);

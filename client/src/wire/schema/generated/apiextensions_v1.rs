@@ -147,7 +147,8 @@ pub(super) static CUSTOM_RESOURCE_DEFINITION_VERSION: MessageSchema = message(
             .omitempty()
             .atomic_list(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 5, 6, 7, 3, 4, 8]);
 
 pub(super) static CUSTOM_RESOURCE_SUBRESOURCE_SCALE: MessageSchema = message(
     "apiextensions.v1.CustomResourceSubresourceScale",
@@ -307,7 +308,8 @@ pub(super) static WEBHOOK_CLIENT_CONFIG: MessageSchema = message(
         pointer("service", 1, Message(&SERVICE_REFERENCE)).omitempty(),
         one("caBundle", 2, Bytes).omitempty(),
     ],
-);
+)
+.wire_order(&[1, 2, 0]);
 
 pub(super) static WEBHOOK_CONVERSION: MessageSchema = message(
     "apiextensions.v1.WebhookConversion",

@@ -130,7 +130,8 @@ pub(super) static CUSTOM_RESOURCE_DEFINITION_SPEC: MessageSchema = message(
         pointer("conversion", 9, Message(&CUSTOM_RESOURCE_CONVERSION)).omitempty(),
         pointer("preserveUnknownFields", 10, Bool).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 8]);
 
 pub(super) static CUSTOM_RESOURCE_DEFINITION_STATUS: MessageSchema = message(
     "apiextensions.v1beta1.CustomResourceDefinitionStatus",
@@ -163,7 +164,8 @@ pub(super) static CUSTOM_RESOURCE_DEFINITION_VERSION: MessageSchema = message(
             .omitempty()
             .atomic_list(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 5, 6, 7, 3, 4, 8]);
 
 pub(super) static CUSTOM_RESOURCE_SUBRESOURCE_SCALE: MessageSchema = message(
     "apiextensions.v1beta1.CustomResourceSubresourceScale",
@@ -324,4 +326,5 @@ pub(super) static WEBHOOK_CLIENT_CONFIG: MessageSchema = message(
         pointer("service", 1, Message(&SERVICE_REFERENCE)).omitempty(),
         one("caBundle", 2, Bytes).omitempty(),
     ],
-);
+)
+.wire_order(&[1, 2, 0]);

@@ -45,7 +45,8 @@ pub(super) static DEPLOYMENT_CONDITION: MessageSchema = message(
         one("reason", 4, String).omitempty(),
         one("message", 5, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 4, 5, 2, 3]);
 
 pub(super) static DEPLOYMENT_LIST: MessageSchema = message(
     "apps.v1beta1.DeploymentList",
@@ -99,7 +100,8 @@ pub(super) static DEPLOYMENT_STATUS: MessageSchema = message(
             .keyed(&["type"]),
         pointer("collisionCount", 8, Int32).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 4, 5, 7, 3, 8, 6]);
 
 pub(super) static DEPLOYMENT_STRATEGY: MessageSchema = message(
     "apps.v1beta1.DeploymentStrategy",

@@ -115,7 +115,8 @@ pub(super) static DEPLOYMENT_CONDITION: MessageSchema = message(
         one("reason", 4, String).omitempty(),
         one("message", 5, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 4, 5, 2, 3]);
 
 pub(super) static DEPLOYMENT_LIST: MessageSchema = message(
     "apps.v1beta2.DeploymentList",
@@ -158,7 +159,8 @@ pub(super) static DEPLOYMENT_STATUS: MessageSchema = message(
             .keyed(&["type"]),
         pointer("collisionCount", 8, Int32).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 4, 5, 7, 3, 8, 6]);
 
 pub(super) static DEPLOYMENT_STRATEGY: MessageSchema = message(
     "apps.v1beta2.DeploymentStrategy",
@@ -208,7 +210,8 @@ pub(super) static REPLICA_SET_SPEC: MessageSchema = message(
         pointer("selector", 2, Message(&meta_v1::LABEL_SELECTOR)).required(),
         one("template", 3, Message(&core_v1::POD_TEMPLATE_SPEC)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 2, 3, 1]);
 
 pub(super) static REPLICA_SET_STATUS: MessageSchema = message(
     "apps.v1beta2.ReplicaSetStatus",
@@ -224,7 +227,8 @@ pub(super) static REPLICA_SET_STATUS: MessageSchema = message(
             .patch("merge", "type")
             .keyed(&["type"]),
     ],
-);
+)
+.wire_order(&[0, 1, 5, 2, 3, 6, 4]);
 
 pub(super) static ROLLING_UPDATE_DAEMON_SET: MessageSchema = message(
     "apps.v1beta2.RollingUpdateDaemonSet",

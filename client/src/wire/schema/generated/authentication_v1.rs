@@ -54,7 +54,8 @@ pub(super) static TOKEN_REQUEST_SPEC: MessageSchema = message(
         pointer("boundObjectRef", 3, Message(&BOUND_OBJECT_REFERENCE)),
         map("attestations", 5, Message(&ATTESTATION_VALUE)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 2, 1, 3]);
 
 pub(super) static TOKEN_REQUEST_STATUS: MessageSchema = message(
     "authentication.v1.TokenRequestStatus",
@@ -90,7 +91,8 @@ pub(super) static TOKEN_REVIEW_STATUS: MessageSchema = message(
         list("audiences", 4, String).omitempty().atomic_list(),
         one("error", 3, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 3, 2]);
 
 pub(super) static USER_INFO: MessageSchema = message(
     "authentication.v1.UserInfo",

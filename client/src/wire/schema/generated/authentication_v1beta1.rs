@@ -49,7 +49,8 @@ pub(super) static TOKEN_REVIEW_STATUS: MessageSchema = message(
         list("audiences", 4, String).omitempty().atomic_list(),
         one("error", 3, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 3, 2]);
 
 pub(super) static USER_INFO: MessageSchema = message(
     "authentication.v1beta1.UserInfo",

@@ -140,7 +140,8 @@ pub(super) static SUBJECT_ACCESS_REVIEW_STATUS: MessageSchema = message(
         one("reason", 2, String).omitempty(),
         one("evaluationError", 3, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 2, 3, 1]);
 
 pub(super) static SUBJECT_RULES_REVIEW_STATUS: MessageSchema = message(
     "authorization.v1.SubjectRulesReviewStatus",

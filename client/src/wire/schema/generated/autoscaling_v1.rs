@@ -122,7 +122,8 @@ pub(super) static METRIC_SPEC: MessageSchema = message(
         pointer("containerResource", 7, Message(&CONTAINER_RESOURCE_METRIC_SOURCE)).omitempty(),
         pointer("external", 5, Message(&EXTERNAL_METRIC_SOURCE)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 5, 4]);
 
 pub(super) static METRIC_STATUS: MessageSchema = message(
     "autoscaling.v1.MetricStatus",
@@ -134,7 +135,8 @@ pub(super) static METRIC_STATUS: MessageSchema = message(
         pointer("containerResource", 7, Message(&CONTAINER_RESOURCE_METRIC_STATUS)).omitempty(),
         pointer("external", 5, Message(&EXTERNAL_METRIC_STATUS)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 5, 4]);
 
 pub(super) static OBJECT_METRIC_SOURCE: MessageSchema = message(
     "autoscaling.v1.ObjectMetricSource",

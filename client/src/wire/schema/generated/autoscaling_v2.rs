@@ -70,7 +70,8 @@ pub(super) static HPA_SCALING_RULES: MessageSchema = message(
             .atomic_list(),
         pointer("tolerance", 4, Message(&quantity::QUANTITY)).omitempty(),
     ],
-);
+)
+.wire_order(&[1, 2, 0, 3]);
 
 pub(super) static HORIZONTAL_POD_AUTOSCALER: MessageSchema = message(
     "autoscaling.v2.HorizontalPodAutoscaler",
@@ -159,7 +160,8 @@ pub(super) static METRIC_SPEC: MessageSchema = message(
         pointer("containerResource", 7, Message(&CONTAINER_RESOURCE_METRIC_SOURCE)).omitempty(),
         pointer("external", 5, Message(&EXTERNAL_METRIC_SOURCE)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 5, 4]);
 
 pub(super) static METRIC_STATUS: MessageSchema = message(
     "autoscaling.v2.MetricStatus",
@@ -171,7 +173,8 @@ pub(super) static METRIC_STATUS: MessageSchema = message(
         pointer("containerResource", 7, Message(&CONTAINER_RESOURCE_METRIC_STATUS)).omitempty(),
         pointer("external", 5, Message(&EXTERNAL_METRIC_STATUS)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 5, 4]);
 
 pub(super) static METRIC_TARGET: MessageSchema = message(
     "autoscaling.v2.MetricTarget",

@@ -39,7 +39,8 @@ pub(super) static CRON_JOB_SPEC: MessageSchema = message(
         pointer("successfulJobsHistoryLimit", 6, Int32).omitempty(),
         pointer("failedJobsHistoryLimit", 7, Int32).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 2, 3, 4, 5, 6, 7, 1]);
 
 pub(super) static CRON_JOB_STATUS: MessageSchema = message(
     "batch.v1.CronJobStatus",
@@ -140,7 +141,8 @@ pub(super) static JOB_SPEC: MessageSchema = message(
         pointer("managedBy", 15, String).omitempty(),
         pointer("scheduling", 17, Message(&JOB_SCHEDULING_CONFIGURATION)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 8, 9, 10, 5, 11, 12, 13, 3, 6, 7, 14, 15, 4, 16]);
 
 pub(super) static JOB_STATUS: MessageSchema = message(
     "batch.v1.JobStatus",
@@ -160,7 +162,8 @@ pub(super) static JOB_STATUS: MessageSchema = message(
         pointer("uncountedTerminatedPods", 8, Message(&UNCOUNTED_TERMINATED_PODS)).omitempty(),
         pointer("ready", 9, Int32).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 4, 5, 7, 9, 10, 8, 6]);
 
 pub(super) static JOB_TEMPLATE_SPEC: MessageSchema = message(
     "batch.v1.JobTemplateSpec",

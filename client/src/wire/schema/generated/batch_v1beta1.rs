@@ -39,7 +39,8 @@ pub(super) static CRON_JOB_SPEC: MessageSchema = message(
         pointer("successfulJobsHistoryLimit", 6, Int32).omitempty(),
         pointer("failedJobsHistoryLimit", 7, Int32).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 2, 3, 4, 5, 6, 7, 1]);
 
 pub(super) static CRON_JOB_STATUS: MessageSchema = message(
     "batch.v1beta1.CronJobStatus",

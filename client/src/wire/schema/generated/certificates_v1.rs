@@ -26,7 +26,8 @@ pub(super) static CERTIFICATE_SIGNING_REQUEST_CONDITION: MessageSchema = message
         one("lastUpdateTime", 4, Message(&meta_v1::TIME)).omitempty(),
         one("lastTransitionTime", 5, Message(&meta_v1::TIME)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 2, 3, 4, 5, 1]);
 
 pub(super) static CERTIFICATE_SIGNING_REQUEST_LIST: MessageSchema = message(
     "certificates.v1.CertificateSigningRequestList",
@@ -49,7 +50,8 @@ pub(super) static CERTIFICATE_SIGNING_REQUEST_SPEC: MessageSchema = message(
         list("groups", 4, String).omitempty().atomic_list(),
         map("extra", 6, Message(&EXTRA_VALUE)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 4, 5, 6, 3, 7, 1, 2]);
 
 pub(super) static CERTIFICATE_SIGNING_REQUEST_STATUS: MessageSchema = message(
     "certificates.v1.CertificateSigningRequestStatus",
@@ -123,7 +125,8 @@ pub(super) static POD_CERTIFICATE_REQUEST_SPEC: MessageSchema = message(
         one("stubPKCS10Request", 12, Bytes).required(),
         map("unverifiedUserAnnotations", 11, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 8]);
 
 pub(super) static POD_CERTIFICATE_REQUEST_STATUS: MessageSchema = message(
     "certificates.v1.PodCertificateRequestStatus",

@@ -188,7 +188,8 @@ pub(super) static CLUSTER_TRUST_BUNDLE_PROJECTION: MessageSchema = message(
         one("path", 4, String).required(),
         pointer("user", 6, Int64).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 4, 3, 5]);
 
 pub(super) static COMPONENT_CONDITION: MessageSchema = message(
     "core.v1.ComponentCondition",
@@ -230,7 +231,8 @@ pub(super) static CONFIG_MAP: MessageSchema = message(
         map("data", 2, String).omitempty(),
         map("binaryData", 3, Bytes).omitempty(),
     ],
-);
+)
+.wire_order(&[1, 3, 4, 2]);
 
 pub(super) static CONFIG_MAP_ENV_SOURCE: MessageSchema = message(
     "core.v1.ConfigMapEnvSource",
@@ -339,7 +341,10 @@ pub(super) static CONTAINER: MessageSchema = message(
         one("stdinOnce", 17, Bool).omitempty(),
         one("tty", 18, Bool).omitempty(),
     ],
-);
+)
+.wire_order(&[
+    0, 1, 2, 3, 4, 5, 7, 8, 12, 14, 15, 17, 18, 20, 21, 22, 23, 24, 6, 19, 13, 16, 9, 10, 11,
+]);
 
 pub(super) static CONTAINER_EXTENDED_RESOURCE_REQUEST: MessageSchema = message(
     "core.v1.ContainerExtendedResourceRequest",
@@ -523,7 +528,8 @@ pub(super) static ENDPOINT_ADDRESS: MessageSchema = message(
         pointer("targetRef", 2, Message(&OBJECT_REFERENCE)).omitempty(),
     ],
 )
-.atomic();
+.atomic()
+.wire_order(&[0, 3, 1, 2]);
 
 pub(super) static ENDPOINT_PORT: MessageSchema = message(
     "core.v1.EndpointPort",
@@ -653,7 +659,10 @@ pub(super) static EPHEMERAL_CONTAINER_COMMON: MessageSchema = message(
         one("stdinOnce", 17, Bool).omitempty(),
         one("tty", 18, Bool).omitempty(),
     ],
-);
+)
+.wire_order(&[
+    0, 1, 2, 3, 4, 5, 7, 8, 12, 14, 15, 17, 18, 20, 21, 22, 23, 24, 6, 19, 13, 16, 9, 10, 11,
+]);
 
 pub(super) static EPHEMERAL_VOLUME_SOURCE: MessageSchema = message(
     "core.v1.EphemeralVolumeSource",
@@ -870,7 +879,8 @@ pub(super) static ISCSI_PERSISTENT_VOLUME_SOURCE: MessageSchema = message(
         pointer("secretRef", 10, Message(&SECRET_REFERENCE)).omitempty(),
         pointer("initiatorName", 12, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 8, 10]);
 
 pub(super) static ISCSI_VOLUME_SOURCE: MessageSchema = message(
     "core.v1.ISCSIVolumeSource",
@@ -887,7 +897,8 @@ pub(super) static ISCSI_VOLUME_SOURCE: MessageSchema = message(
         pointer("secretRef", 10, Message(&LOCAL_OBJECT_REFERENCE)).omitempty(),
         pointer("initiatorName", 12, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 8, 10]);
 
 pub(super) static IMAGE_VOLUME_SOURCE: MessageSchema = message(
     "core.v1.ImageVolumeSource",
@@ -1277,7 +1288,8 @@ pub(super) static NODE_SPEC: MessageSchema = message(
         one("externalID", 2, String).omitempty(),
         pointer("podPreemptionPolicy", 8, Message(&NODE_POD_PREEMPTION_POLICY)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 6, 2, 3, 4, 5, 1, 7]);
 
 pub(super) static NODE_STATUS: MessageSchema = message(
     "core.v1.NodeStatus",
@@ -1421,7 +1433,8 @@ pub(super) static PERSISTENT_VOLUME_CLAIM_SPEC: MessageSchema = message(
         pointer("dataSourceRef", 8, Message(&TYPED_OBJECT_REFERENCE)).omitempty(),
         pointer("volumeAttributesClassName", 9, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 2, 3, 1, 4, 5, 6, 7, 8]);
 
 pub(super) static PERSISTENT_VOLUME_CLAIM_STATUS: MessageSchema = message(
     "core.v1.PersistentVolumeClaimStatus",
@@ -1654,7 +1667,8 @@ pub(super) static POD_CONDITION: MessageSchema = message(
         one("reason", 5, String).omitempty(),
         one("message", 6, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 2, 3, 4, 5, 6, 1]);
 
 pub(super) static POD_DNS_CONFIG: MessageSchema = message(
     "core.v1.PodDNSConfig",
@@ -1795,7 +1809,8 @@ pub(super) static POD_SECURITY_CONTEXT: MessageSchema = message(
             .omitempty()
             .named("v1.PodSELinuxChangePolicy"),
     ],
-);
+)
+.wire_order(&[0, 2, 4, 5, 7, 3, 8, 1, 9, 10, 11, 6, 12]);
 
 pub(super) static POD_SIGNATURE: MessageSchema = message(
     "core.v1.PodSignature",
@@ -1885,7 +1900,11 @@ pub(super) static POD_SPEC: MessageSchema = message(
             .patch("merge", "name")
             .keyed(&["name"]),
     ],
-);
+)
+.wire_order(&[
+    0, 2, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 1, 11, 23, 24, 25, 26, 27, 16, 28, 29, 30, 31,
+    32, 33, 3, 34, 35, 36, 37, 38, 39, 40, 41, 42,
+]);
 
 pub(super) static POD_STATUS: MessageSchema = message(
     "core.v1.PodStatus",
@@ -1947,7 +1966,10 @@ pub(super) static POD_STATUS: MessageSchema = message(
             .omitempty()
             .keyed(&["name"]),
     ],
-);
+)
+.wire_order(&[
+    1, 2, 3, 4, 6, 8, 10, 12, 13, 11, 5, 9, 14, 15, 16, 7, 0, 17, 18, 19, 20, 21,
+]);
 
 pub(super) static POD_TEMPLATE: MessageSchema = message(
     "core.v1.PodTemplate",
@@ -2150,7 +2172,8 @@ pub(super) static REPLICATION_CONTROLLER_SPEC: MessageSchema = message(
         map("selector", 2, String).omitempty().atomic(),
         pointer("template", 3, Message(&POD_TEMPLATE_SPEC)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 2, 3, 1]);
 
 pub(super) static REPLICATION_CONTROLLER_STATUS: MessageSchema = message(
     "core.v1.ReplicationControllerStatus",
@@ -2165,7 +2188,8 @@ pub(super) static REPLICATION_CONTROLLER_STATUS: MessageSchema = message(
             .patch("merge", "type")
             .keyed(&["type"]),
     ],
-);
+)
+.wire_order(&[0, 1, 4, 2, 3, 5]);
 
 pub(super) static RESOURCE_CLAIM: MessageSchema = message(
     "core.v1.ResourceClaim",
@@ -2338,7 +2362,8 @@ pub(super) static SECRET: MessageSchema = message(
         map("stringData", 4, String).omitempty(),
         one("type", 3, String).omitempty().named("v1.SecretType"),
     ],
-);
+)
+.wire_order(&[1, 3, 5, 4, 2]);
 
 pub(super) static SECRET_ENV_SOURCE: MessageSchema = message(
     "core.v1.SecretEnvSource",
@@ -2412,7 +2437,8 @@ pub(super) static SECURITY_CONTEXT: MessageSchema = message(
         pointer("seccompProfile", 11, Message(&SECCOMP_PROFILE)).omitempty(),
         pointer("appArmorProfile", 12, Message(&APP_ARMOR_PROFILE)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 4, 6, 7, 8, 5, 9, 3, 10, 11]);
 
 pub(super) static SERIALIZED_REFERENCE: MessageSchema = message(
     "core.v1.SerializedReference",
@@ -2489,7 +2515,8 @@ pub(super) static SERVICE_PORT: MessageSchema = message(
         one("targetPort", 4, Message(&intstr::INT_OR_STRING)).omitempty(),
         one("nodePort", 5, Int32).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 3, 4, 5, 2]);
 
 pub(super) static SERVICE_PROXY_OPTIONS: MessageSchema = message(
     "core.v1.ServiceProxyOptions",
@@ -2534,7 +2561,8 @@ pub(super) static SERVICE_SPEC: MessageSchema = message(
             .named("v1.ServiceInternalTrafficPolicy"),
         pointer("trafficDistribution", 23, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 3, 14, 16, 17, 18, 19]);
 
 pub(super) static SERVICE_STATUS: MessageSchema = message(
     "core.v1.ServiceStatus",
@@ -2719,7 +2747,8 @@ pub(super) static VOLUME_MOUNT: MessageSchema = message(
         one("subPathExpr", 6, String).omitempty(),
         list("bindMountOptions", 8, String).omitempty().set(),
     ],
-);
+)
+.wire_order(&[0, 1, 3, 4, 5, 6, 2, 7]);
 
 pub(super) static VOLUME_MOUNT_STATUS: MessageSchema = message(
     "core.v1.VolumeMountStatus",
@@ -2812,7 +2841,10 @@ pub(super) static VOLUME_SOURCE: MessageSchema = message(
         pointer("ephemeral", 29, Message(&EPHEMERAL_VOLUME_SOURCE)).omitempty(),
         pointer("image", 30, Message(&IMAGE_VOLUME_SOURCE)).omitempty(),
     ],
-);
+)
+.wire_order(&[
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24, 25, 23, 26, 27, 28, 29,
+]);
 
 pub(super) static VOLUME_STATUS: MessageSchema = message(
     "core.v1.VolumeStatus",

@@ -57,7 +57,8 @@ pub(super) static ENDPOINT_SLICE: MessageSchema = message(
         list("endpoints", 2, Message(&ENDPOINT)).atomic_list(),
         list("ports", 3, Message(&ENDPOINT_PORT)).atomic_list(),
     ],
-);
+)
+.wire_order(&[1, 3, 4, 2]);
 
 pub(super) static ENDPOINT_SLICE_LIST: MessageSchema = message(
     "discovery.v1.EndpointSliceList",

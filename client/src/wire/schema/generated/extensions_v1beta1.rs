@@ -101,7 +101,8 @@ pub(super) static DEPLOYMENT_CONDITION: MessageSchema = message(
         one("reason", 4, String).omitempty(),
         one("message", 5, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 4, 5, 2, 3]);
 
 pub(super) static DEPLOYMENT_LIST: MessageSchema = message(
     "extensions.v1beta1.DeploymentList",
@@ -155,7 +156,8 @@ pub(super) static DEPLOYMENT_STATUS: MessageSchema = message(
             .keyed(&["type"]),
         pointer("collisionCount", 8, Int32).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 4, 5, 7, 3, 8, 6]);
 
 pub(super) static DEPLOYMENT_STRATEGY: MessageSchema = message(
     "extensions.v1beta1.DeploymentStrategy",
@@ -174,7 +176,8 @@ pub(super) static HTTP_INGRESS_PATH: MessageSchema = message(
         pointer("pathType", 3, String).omitempty().named("v1beta1.PathType"),
         one("backend", 2, Message(&INGRESS_BACKEND)).required(),
     ],
-);
+)
+.wire_order(&[0, 2, 1]);
 
 pub(super) static HTTP_INGRESS_RULE_VALUE: MessageSchema = message(
     "extensions.v1beta1.HTTPIngressRuleValue",
@@ -262,7 +265,8 @@ pub(super) static INGRESS_SPEC: MessageSchema = message(
         list("tls", 2, Message(&INGRESS_TLS)).omitempty().atomic_list(),
         list("rules", 3, Message(&INGRESS_RULE)).omitempty().atomic_list(),
     ],
-);
+)
+.wire_order(&[1, 2, 3, 0]);
 
 pub(super) static INGRESS_STATUS: MessageSchema = message(
     "extensions.v1beta1.IngressStatus",
@@ -390,7 +394,8 @@ pub(super) static REPLICA_SET_SPEC: MessageSchema = message(
         pointer("selector", 2, Message(&meta_v1::LABEL_SELECTOR)).omitempty(),
         one("template", 3, Message(&core_v1::POD_TEMPLATE_SPEC)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 2, 3, 1]);
 
 pub(super) static REPLICA_SET_STATUS: MessageSchema = message(
     "extensions.v1beta1.ReplicaSetStatus",
@@ -406,7 +411,8 @@ pub(super) static REPLICA_SET_STATUS: MessageSchema = message(
             .patch("merge", "type")
             .keyed(&["type"]),
     ],
-);
+)
+.wire_order(&[0, 1, 5, 2, 3, 6, 4]);
 
 pub(super) static ROLLBACK_CONFIG: MessageSchema = message(
     "extensions.v1beta1.RollbackConfig",

@@ -43,7 +43,8 @@ pub(super) static API_RESOURCE: MessageSchema = message(
         list("categories", 7, String).omitempty().atomic_list(),
         one("storageVersionHash", 10, String).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 2, 5, 6, 7, 1, 8, 3, 4, 9]);
 
 pub(super) static API_RESOURCE_LIST: MessageSchema = message(
     "meta.v1.APIResourceList",
@@ -234,7 +235,8 @@ pub(super) static LIST_OPTIONS: MessageSchema = message(
         pointer("sendInitialEvents", 11, Bool).omitempty(),
         one("shardSelector", 15, String).omitempty(),
     ],
-);
+)
+.wire_order(&[1, 2, 3, 5, 7, 8, 9, 4, 6, 10, 11]);
 
 pub(super) static MANAGED_FIELDS_ENTRY: MessageSchema = message(
     "meta.v1.ManagedFieldsEntry",
@@ -291,7 +293,8 @@ pub(super) static OWNER_REFERENCE: MessageSchema = message(
         pointer("blockOwnerDeletion", 7, Bool).omitempty(),
     ],
 )
-.atomic();
+.atomic()
+.wire_order(&[1, 2, 3, 0, 4, 5]);
 
 pub(super) static PARTIAL_OBJECT_METADATA: MessageSchema = message(
     "meta.v1.PartialObjectMetadata",
@@ -378,7 +381,8 @@ pub(super) static STATUS_DETAILS: MessageSchema = message(
         list("causes", 4, Message(&STATUS_CAUSE)).omitempty().atomic_list(),
         one("retryAfterSeconds", 5, Int32).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 4, 5, 3]);
 
 pub(super) static TABLE: MessageSchema = message(
     "meta.v1.Table",

@@ -13,4 +13,5 @@ pub(super) static PARTIAL_OBJECT_METADATA_LIST: MessageSchema = message(
         one("metadata", 2, Message(&meta_v1::LIST_META)).omitempty(),
         list("items", 1, Message(&meta_v1::PARTIAL_OBJECT_METADATA)).required(),
     ],
-);
+)
+.wire_order(&[2, 1]);

@@ -13,7 +13,8 @@ pub(super) static HTTP_INGRESS_PATH: MessageSchema = message(
         pointer("pathType", 3, String).required().named("v1.PathType"),
         one("backend", 2, Message(&INGRESS_BACKEND)).required(),
     ],
-);
+)
+.wire_order(&[0, 2, 1]);
 
 pub(super) static HTTP_INGRESS_RULE_VALUE: MessageSchema = message(
     "networking.v1.HTTPIngressRuleValue",
@@ -69,7 +70,8 @@ pub(super) static INGRESS_BACKEND: MessageSchema = message(
         pointer("service", 4, Message(&INGRESS_SERVICE_BACKEND)).omitempty(),
         pointer("resource", 3, Message(&core_v1::TYPED_LOCAL_OBJECT_REFERENCE)).omitempty(),
     ],
-);
+)
+.wire_order(&[1, 0]);
 
 pub(super) static INGRESS_CLASS: MessageSchema = message(
     "networking.v1.IngressClass",
@@ -170,7 +172,8 @@ pub(super) static INGRESS_SPEC: MessageSchema = message(
         list("tls", 2, Message(&INGRESS_TLS)).omitempty().atomic_list(),
         list("rules", 3, Message(&INGRESS_RULE)).omitempty().atomic_list(),
     ],
-);
+)
+.wire_order(&[1, 2, 3, 0]);
 
 pub(super) static INGRESS_STATUS: MessageSchema = message(
     "networking.v1.IngressStatus",

@@ -13,7 +13,8 @@ pub(super) static HTTP_INGRESS_PATH: MessageSchema = message(
         pointer("pathType", 3, String).omitempty().named("v1beta1.PathType"),
         one("backend", 2, Message(&INGRESS_BACKEND)).required(),
     ],
-);
+)
+.wire_order(&[0, 2, 1]);
 
 pub(super) static HTTP_INGRESS_RULE_VALUE: MessageSchema = message(
     "networking.v1beta1.HTTPIngressRuleValue",
@@ -155,7 +156,8 @@ pub(super) static INGRESS_SPEC: MessageSchema = message(
         list("tls", 2, Message(&INGRESS_TLS)).omitempty().atomic_list(),
         list("rules", 3, Message(&INGRESS_RULE)).omitempty().atomic_list(),
     ],
-);
+)
+.wire_order(&[1, 2, 3, 0]);
 
 pub(super) static INGRESS_STATUS: MessageSchema = message(
     "networking.v1beta1.IngressStatus",

@@ -78,7 +78,8 @@ pub(super) static PARTITION_TYPE_STATUS: MessageSchema = message(
         pointer("total", 2, Int32).omitempty().required(),
         pointer("allocatable", 3, Int32).omitempty().required(),
     ],
-);
+)
+.wire_order(&[1, 2, 3, 0]);
 
 pub(super) static POOL_STATUS: MessageSchema = message(
     "resource.v1alpha3.PoolStatus",
@@ -98,7 +99,8 @@ pub(super) static POOL_STATUS: MessageSchema = message(
             .atomic_list(),
         pointer("shareableSummary", 13, Message(&SHAREABLE_SUMMARY_STATUS)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 8, 4, 5, 6, 7, 3, 2, 9, 10, 11]);
 
 pub(super) static RESOURCE_POOL_STATUS_REQUEST: MessageSchema = message(
     "resource.v1alpha3.ResourcePoolStatusRequest",
@@ -141,7 +143,8 @@ pub(super) static RESOURCE_POOL_STATUS_REQUEST_STATUS: MessageSchema = message(
             .patch("merge", "type")
             .keyed(&["type"]),
     ],
-);
+)
+.wire_order(&[1, 2, 0]);
 
 pub(super) static SHAREABLE_CAPACITY_STATUS: MessageSchema = message(
     "resource.v1alpha3.ShareableCapacityStatus",

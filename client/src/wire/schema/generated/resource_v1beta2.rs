@@ -17,7 +17,8 @@ pub(super) static ALLOCATED_DEVICE_STATUS: MessageSchema = message(
         pointer("data", 5, Message(&runtime::RAW_EXTENSION)).omitempty(),
         pointer("networkData", 6, Message(&NETWORK_DEVICE_DATA)).omitempty(),
     ],
-);
+)
+.wire_order(&[0, 1, 2, 4, 5, 6, 3]);
 
 pub(super) static ALLOCATION_RESULT: MessageSchema = message(
     "resource.v1beta2.AllocationResult",

@@ -1,0 +1,282 @@
+//! Protobuf → value.
+
+use serde_json::{Map, Number, Value as Json};
+
+use super::time::Time;
+use super::{base64, duration, zero};
+use crate::wire::message::Depth;
+use crate::wire::quantity;
+use crate::wire::schema::{Container, FieldSchema, MessageSchema, Special, Type};
+use crate::wire::{Reader, Value, WireError};
+
+/// Reads one message.
+pub(super) fn message(schema: &MessageSchema, bytes: &[u8], depth: Depth) -> Result<Json, WireError> {
+    if schema.special.is_some() {
+        return special(schema, bytes, depth);
+    }
+    let mut members = Map::new();
+    fields(schema, bytes, &mut members, depth)?;
+    zero::complete(schema, &mut members);
+    Ok(Json::Object(members))
+}
+
+/// Adds the fields of a message to the members; unknown ones are dropped.
+fn fields(
+    schema: &MessageSchema,
+    bytes: &[u8],
+    members: &mut Map<String, Json>,
+    depth: Depth,
+) -> Result<(), WireError> {
+    let mut reader = Reader::new(bytes);
+    while let Some(read) = reader.next_field()? {
+        let Some(field) = schema.fields.iter().find(|field| field.number == read.number) else {
+            continue;
+        };
+        match (field.message(), read.value) {
+            (Some(inner), Value::Bytes(bytes)) if field.inlined => fields(inner, bytes, members, depth.deeper()?)?,
+            _ if field.json.is_empty() => {}
+            _ => add(field, read.value, members, depth).map_err(|error| error.within(field.json))?,
+        }
+    }
+    Ok(())
+}
+
+/// Sets a field, adds an element or an entry.
+fn add(field: &FieldSchema, value: Value<'_>, members: &mut Map<String, Json>, depth: Depth) -> Result<(), WireError> {
+    match field.container {
+        Container::One => {
+            let before = members.remove(field.json);
+            members.insert(field.json.to_owned(), merged(field.ty, value, before, depth)?);
+        }
+        Container::List => {
+            let list = members.entry(field.json).or_insert_with(|| Json::Array(Vec::new()));
+            if let Json::Array(elements) = list {
+                match (field.ty, value) {
+                    (Type::Bool | Type::Int32 | Type::Int64, Value::Bytes(packed)) => {
+                        let mut reader = Reader::new(packed);
+                        while let Some(number) = reader.next_packed()? {
+                            elements.push(single(field.ty, Value::Varint(number), depth)?);
+                        }
+                    }
+                    _ => {
+                        let element = single(field.ty, value, depth);
+                        elements.push(element.map_err(|error| error.within(&format!("[{}]", elements.len())))?);
+                    }
+                }
+            }
+        }
+        Container::Map => {
+            let (key, value) = entry(field.ty, value, depth)?;
+            let map = members.entry(field.json).or_insert_with(|| Json::Object(Map::new()));
+            if let Json::Object(entries) = map {
+                entries.insert(key, value);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A message that occurs again is merged into what was read before.
+fn merged(ty: Type, value: Value<'_>, before: Option<Json>, depth: Depth) -> Result<Json, WireError> {
+    match (ty, before, value) {
+        (Type::Message(schema), Some(Json::Object(mut members)), Value::Bytes(bytes)) if schema.special.is_none() => {
+            fields(schema, bytes, &mut members, depth.deeper()?)?;
+            zero::complete(schema, &mut members);
+            Ok(Json::Object(members))
+        }
+        _ => single(ty, value, depth),
+    }
+}
+
+/// An entry of a map: key=1, value=2.
+fn entry(ty: Type, value: Value<'_>, depth: Depth) -> Result<(String, Json), WireError> {
+    let Value::Bytes(bytes) = value else {
+        return Err(wrong_wire_type());
+    };
+    let (mut key, mut content) = (String::new(), None);
+    let mut reader = Reader::new(bytes);
+    while let Some(field) = reader.next_field()? {
+        match (field.number, field.value) {
+            (1, Value::Bytes(text)) => key = text_of(text),
+            (2, value) => content = Some(single(ty, value, depth).map_err(|error| error.within(&key))?),
+            _ => {}
+        }
+    }
+    let content = match content {
+        Some(content) => content,
+        None => match ty {
+            Type::Message(_) => single(ty, Value::Bytes(&[]), depth)?,
+            _ => zero::of_type(ty),
+        },
+    };
+    Ok((key, content))
+}
+
+fn single(ty: Type, value: Value<'_>, depth: Depth) -> Result<Json, WireError> {
+    Ok(match (ty, value) {
+        (Type::String, Value::Bytes(text)) => Json::String(text_of(text)),
+        (Type::Bool, Value::Varint(number)) => Json::Bool(number != 0),
+        (Type::Int32, Value::Varint(number)) => Json::from(number as i32), // the upper half is sign extension
+        (Type::Int64, Value::Varint(number)) => Json::from(number.cast_signed()),
+        (Type::Double, Value::Fixed64(bits)) => double(f64::from_bits(bits))?,
+        (Type::Bytes, Value::Bytes(bytes)) => Json::String(base64::encode(bytes)),
+        (Type::Message(schema), Value::Bytes(bytes)) => message(schema, bytes, depth.deeper()?)?,
+        _ => return Err(wrong_wire_type()),
+    })
+}
+
+/// A number with whole values as integers, so that every way to write it is the same.
+pub(super) fn double(value: f64) -> Result<Json, WireError> {
+    /// Whole numbers below this are exact as integers.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() < EXACT && !(value == 0.0 && value.is_sign_negative()) {
+        return Ok(Json::from(value as i64));
+    }
+    let number = Number::from_f64(value).ok_or_else(|| WireError::value(format!("{value} has no JSON form")))?;
+    Ok(Json::Number(number))
+}
+
+fn special(schema: &MessageSchema, bytes: &[u8], depth: Depth) -> Result<Json, WireError> {
+    let Some(special) = schema.special else {
+        return Ok(Json::Null);
+    };
+    match special {
+        Special::Quantity => {
+            let text = Parts::read(bytes)?.text(1);
+            match text {
+                None => Ok("0".into()),
+                Some(text) => quantity::canonical(&text)
+                    .map(Json::from)
+                    .ok_or_else(|| WireError::value(quantity::SYNTAX)),
+            }
+        }
+        Special::Time => time(bytes, false),
+        Special::MicroTime => time(bytes, true),
+        Special::Duration => Ok(duration::format(Parts::read(bytes)?.int(1)).into()),
+        Special::IntOrString => {
+            let parts = Parts::read(bytes)?;
+            match parts.int(1) {
+                0 => Ok(Json::from(parts.int(2) as i32)),
+                1 => Ok(parts.text(3).unwrap_or_default().into()),
+                other => Err(WireError::value(format!("IntOrString of type {other}"))),
+            }
+        }
+        Special::Raw => raw(Parts::read(bytes)?.bytes(1)),
+        Special::Unknown => raw(Parts::read(bytes)?.bytes(2)),
+        Special::List => {
+            let parts = Parts::read(bytes)?;
+            Ok(parts.all(1).map(text_of).map(Json::from).collect())
+        }
+        Special::GroupVersion => {
+            let parts = Parts::read(bytes)?;
+            let (group, version) = (parts.text(1).unwrap_or_default(), parts.text(2).unwrap_or_default());
+            Ok(if group.is_empty() {
+                version.into()
+            } else {
+                format!("{group}/{version}").into()
+            })
+        }
+        Special::SchemaOrBool | Special::SchemaOrArray | Special::SchemaOrStrings => {
+            union(schema, special, bytes, depth)
+        }
+    }
+}
+
+/// A JSON schema in one field, or what is none in the other.
+fn union(schema: &MessageSchema, special: Special, bytes: &[u8], depth: Depth) -> Result<Json, WireError> {
+    let Some(inner) = schema.fields.iter().find_map(FieldSchema::message) else {
+        return Ok(Json::Null);
+    };
+    let parts = Parts::read(bytes)?;
+    let one = |bytes: &[u8]| message(inner, bytes, depth.deeper()?);
+    if special == Special::SchemaOrBool {
+        return match parts.bytes(2) {
+            Some(schema) => one(schema),
+            None => Ok(Json::Bool(parts.int(1) != 0)),
+        };
+    }
+    let list: Vec<Json> = match special {
+        Special::SchemaOrArray => parts.all(2).map(one).collect::<Result<_, _>>()?,
+        _ => parts.all(2).map(text_of).map(Json::from).collect(),
+    };
+    match parts.bytes(1) {
+        _ if !list.is_empty() => Ok(Json::Array(list)),
+        Some(schema) => one(schema),
+        None => Ok(Json::Null),
+    }
+}
+
+/// `Timestamp`: seconds=1, nanos=2; an empty message is the zero time.
+fn time(bytes: &[u8], micros: bool) -> Result<Json, WireError> {
+    if bytes.is_empty() {
+        return Ok(Json::Null);
+    }
+    let parts = Parts::read(bytes)?;
+    let nanos = if micros { parts.int(2) / 1000 * 1000 } else { 0 };
+    if !(0..1_000_000_000).contains(&nanos) {
+        return Err(WireError::value("time out of range"));
+    }
+    let time = Time {
+        seconds: parts.int(1),
+        nanos: nanos as i32,
+    };
+    if time == Time::ZERO {
+        return Ok(Json::Null);
+    }
+    time.format(micros)
+        .map(Json::from)
+        .ok_or_else(|| WireError::value("time out of range"))
+}
+
+/// JSON text; an envelope or CBOR inside is shown as what it is not: nothing.
+fn raw(text: Option<&[u8]>) -> Result<Json, WireError> {
+    match text {
+        None | Some([]) => Ok(Json::Null),
+        Some(text) => Ok(super::JsonDocument::parse(text)?.untyped().0),
+    }
+}
+
+/// The fields of a small message.
+struct Parts<'a>(Vec<(u32, Value<'a>)>);
+
+impl<'a> Parts<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, WireError> {
+        let mut parts = Vec::new();
+        let mut reader = Reader::new(bytes);
+        while let Some(field) = reader.next_field()? {
+            parts.push((field.number, field.value));
+        }
+        Ok(Self(parts))
+    }
+
+    fn all(&self, number: u32) -> impl Iterator<Item = &'a [u8]> {
+        self.0.iter().filter_map(move |(found, value)| match value {
+            Value::Bytes(bytes) if *found == number => Some(*bytes),
+            _ => None,
+        })
+    }
+
+    fn bytes(&self, number: u32) -> Option<&'a [u8]> {
+        self.all(number).last()
+    }
+
+    fn text(&self, number: u32) -> Option<String> {
+        self.bytes(number).map(text_of)
+    }
+
+    fn int(&self, number: u32) -> i64 {
+        let ints = self.0.iter().filter_map(|(found, value)| match value {
+            Value::Varint(int) if *found == number => Some(int.cast_signed()),
+            _ => None,
+        });
+        ints.last().unwrap_or(0)
+    }
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn wrong_wire_type() -> WireError {
+    WireError::value("wire type does not fit the field")
+}

@@ -1,0 +1,116 @@
+use serde_json::json;
+
+use super::*;
+use crate::wire::schema;
+
+fn pod() -> &'static MessageSchema {
+    schema::message("core.v1.Pod").unwrap()
+}
+
+fn problems(text: &str) -> Vec<String> {
+    let (_, problems) = json_to_value(pod(), text.as_bytes()).unwrap();
+    problems.iter().map(ToString::to_string).collect()
+}
+
+fn error(text: &str) -> String {
+    json_to_value(pod(), text.as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn reports_what_is_ignored() {
+    let text = r#"{"spec": {"containers": [{"name": "a", "imagePullPolice": "x"}], "restartPolicies": 1},
+                   "metadata": {"labels": {"a": "1", "a": "2"}}, "bogus": {"a": 1, "a": 2}, "bogus": 1, "spec": null}"#;
+    let expected = [
+        "unknown field \"spec.containers[0].imagePullPolice\"",
+        "unknown field \"spec.restartPolicies\"",
+        "duplicate field \"metadata.labels.a\"",
+        "unknown field \"bogus\"",
+        "duplicate field \"spec\"",
+    ];
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
+fn duplicates_are_merged_as_go_does() {
+    let text = r#"{"metadata": {"labels": {"a": "1", "b": "1"}, "name": "x"}, "metadata": {"labels": {"b": "2"}, "uid": "u"}}"#;
+    let (pod, _) = json_to_value(pod(), text.as_bytes()).unwrap();
+    assert_eq!(
+        pod["metadata"],
+        json!({"labels": {"a": "1", "b": "2"}, "name": "x", "uid": "u"})
+    );
+}
+
+#[test]
+fn names_types_in_errors() {
+    for (text, expected) in [
+        ("[]", "array into Go value of type v1.Pod"),
+        (
+            r#"{"spec": 1}"#,
+            "number into Go struct field Pod.spec of type v1.PodSpec",
+        ),
+        (
+            r#"{"spec": {"containers": {}}}"#,
+            "object into Go struct field PodSpec.spec.containers of type []v1.Container",
+        ),
+        (
+            r#"{"spec": {"restartPolicy": 1}}"#,
+            "number into Go struct field PodSpec.spec.restartPolicy of type v1.RestartPolicy",
+        ),
+        (
+            r#"{"spec": {"overhead": 1}}"#,
+            "number into Go struct field PodSpec.spec.overhead of type v1.ResourceList",
+        ),
+        (
+            r#"{"metadata": {"labels": []}}"#,
+            "array into Go struct field ObjectMeta.metadata.labels of type map[string]string",
+        ),
+        (
+            r#"{"spec": {"volumes": [{"emptyDir": 1}]}}"#,
+            "number into Go struct field Volume.spec.volumes.VolumeSource.emptyDir of type v1.EmptyDirVolumeSource",
+        ),
+        (
+            r#"{"kind": 1}"#,
+            "number into Go struct field Pod.TypeMeta.kind of type string",
+        ),
+    ] {
+        assert_eq!(error(text), format!("json: cannot unmarshal {expected}"));
+    }
+}
+
+#[test]
+fn the_gravest_error_is_told() {
+    assert!(error(r#"{"spec": 1, "metadata": {"creationTimestamp": "x"}}"#).starts_with("parsing time"));
+    assert!(error(r#"{"spec": 1, "metadata": 2}"#).contains("Pod.spec"));
+    assert_eq!(error(r#"{"spec": 1"#), "unexpected end of JSON input");
+}
+
+#[test]
+fn partial_values_are_written_completely() {
+    let mut text = Vec::new();
+    write_json(
+        pod(),
+        &json!({"metadata": {"name": "a"}, "kind": "Pod", "apiVersion": "v1"}),
+        &mut text,
+    );
+    let expected = r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"},"spec":{"containers":null},"status":{}}"#;
+    assert_eq!(String::from_utf8(text).unwrap(), expected);
+}
+
+#[test]
+fn errors_name_the_field() {
+    let value = json!({"spec": {"containers": [{"name": "a"}, {"name": 1}]}});
+    let error = value_to_protobuf(pod(), &value).unwrap_err();
+    assert_eq!(error.to_string(), "spec.containers[1].name: expected a string");
+    // spec = { containers = { name, cut off } }
+    let error = protobuf_to_value(pod(), &[0x12, 4, 0x12, 2, 0x0a, 5]).unwrap_err();
+    assert_eq!(error.to_string(), "spec.containers[0]: truncated protobuf at byte 1");
+}
+
+#[test]
+fn deep_values_are_refused() {
+    let mut value = json!({});
+    for _ in 0..600 {
+        value = json!([value]);
+    }
+    assert!(JsonDocument::from_value(&value).is_err());
+}

@@ -1,0 +1,232 @@
+//! The transcoder against what Go's own encoders and decoders made of the same objects.
+
+mod support;
+
+use kubewire_client::wire::schema::{self, MessageSchema, Special};
+use kubewire_client::wire::{Envelope, transcode};
+use support::{difference, hex};
+
+/// Collects failures, so that one run shows all of them.
+#[derive(Default)]
+struct Failures(Vec<String>);
+
+impl Failures {
+    fn check(&mut self, what: &str, got: &str, want: &str) {
+        if got != want {
+            self.0.push(format!("{what} {}", difference(got, want)));
+        }
+    }
+
+    fn finish(self, ran: usize) {
+        println!("{ran} ran, {} failed", self.0.len());
+        let shown: Vec<_> = self.0.iter().take(20).cloned().collect();
+        assert!(
+            ran > 0 && self.0.is_empty(),
+            "{} of {ran} failed\n{}",
+            self.0.len(),
+            shown.join("\n")
+        );
+    }
+}
+
+fn json_of(schema: &MessageSchema, protobuf: &[u8]) -> String {
+    match transcode::protobuf_to_json(schema, protobuf) {
+        Ok(text) => String::from_utf8(text).unwrap(),
+        Err(error) => format!("ERR {error}"),
+    }
+}
+
+fn protobuf_of(schema: &MessageSchema, json: &str) -> String {
+    let value = transcode::json_to_value(schema, json.as_bytes());
+    match value.and_then(|(value, _)| transcode::value_to_protobuf(schema, &value)) {
+        Ok(bytes) => hex(&bytes),
+        Err(error) => format!("ERR {error}"),
+    }
+}
+
+#[test]
+fn every_message() {
+    let mut failures = Failures::default();
+    let vectors = support::message_vectors();
+    let mut by_content = 0;
+    for vector in &vectors {
+        let name = &vector.message;
+        let schema = schema::message(name).unwrap_or_else(|| panic!("{name} is not in the schema"));
+        let protobuf = vector.protobuf();
+        // A value keeps the content of raw JSON, not its spelling.
+        let raw = carries_raw(schema, &mut Vec::new());
+        if let Some(json) = &vector.json {
+            let mut encoded = protobuf_of(schema, json);
+            if raw && encoded != hex(&protobuf) {
+                by_content += 1;
+                let (again, _) = transcode::json_to_value(schema, json.as_bytes()).unwrap();
+                let read = transcode::protobuf_to_value(schema, &protobuf).unwrap();
+                assert_eq!(
+                    read,
+                    transcode::protobuf_to_value(schema, &support::unhex(&encoded)).unwrap(),
+                    "{again}"
+                );
+                encoded = hex(&protobuf);
+            }
+            failures.check(&format!("{name} encode"), &encoded, &hex(&protobuf));
+        }
+        let (mut got, mut want) = (json_of(schema, &protobuf), vector.output().to_owned());
+        if raw {
+            (got, want) = (sorted(&got), sorted(&want));
+        }
+        failures.check(&format!("{name} decode"), &got, &want);
+    }
+    println!("{by_content} compared by content, because they carry raw JSON");
+    failures.finish(vectors.len());
+}
+
+fn carries_raw(schema: &'static MessageSchema, seen: &mut Vec<&'static str>) -> bool {
+    if matches!(schema.special, Some(Special::Raw | Special::Unknown)) {
+        return true;
+    }
+    if seen.contains(&schema.name) {
+        return false;
+    }
+    seen.push(schema.name);
+    schema
+        .fields
+        .iter()
+        .filter_map(|field| field.message())
+        .any(|inner| carries_raw(inner, seen))
+}
+
+/// JSON text with the members of all objects in order.
+fn sorted(text: &str) -> String {
+    serde_json::from_str::<serde_json::Value>(text).map_or_else(|_| text.to_owned(), |value| value.to_string())
+}
+
+#[test]
+fn every_kind() {
+    let Some(fixtures) = support::api_fixtures() else {
+        return;
+    };
+    let mut failures = Failures::default();
+    for fixture in &fixtures {
+        let name = &fixture.name;
+        let schema = schema::kind(&fixture.gvk())
+            .unwrap_or_else(|| panic!("{name} is not in the schema"))
+            .message;
+
+        let (value, _) = transcode::json_to_value(schema, fixture.json.as_bytes()).unwrap();
+        failures.check(&format!("{name} json"), &json_text(schema, &value), &fixture.json_after);
+
+        let mut envelope = Envelope::decode(&fixture.protobuf.clone().into()).unwrap();
+        let decoded = transcode::decode_object(&fixture.protobuf.clone().into()).unwrap();
+        failures.check(
+            &format!("{name} decode"),
+            &json_text(schema, &decoded),
+            &fixture.json_after,
+        );
+
+        envelope.object.bytes = transcode::value_to_protobuf(schema, &value).unwrap();
+        failures.check(
+            &format!("{name} encode"),
+            &hex(&envelope.encode()),
+            &hex(&fixture.protobuf_after),
+        );
+    }
+    failures.finish(fixtures.len());
+}
+
+fn json_text(schema: &MessageSchema, value: &serde_json::Value) -> String {
+    let mut text = Vec::new();
+    transcode::write_json(schema, value, &mut text);
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn quantities() {
+    let schema = schema::message("quantity.Quantity").unwrap();
+    let mut failures = Failures::default();
+    let rows = support::rows("quantity.tsv");
+    for row in &rows {
+        let (text, want) = (&row[0], &row[1]);
+        let document = serde_json::Value::from(text.as_str()).to_string();
+        let got = match transcode::json_to_value(schema, document.as_bytes()) {
+            Ok((value, _)) => value.as_str().unwrap().to_owned(),
+            Err(_) => "ERR".to_owned(),
+        };
+        failures.check(text, &got, want);
+    }
+    failures.finish(rows.len());
+}
+
+#[test]
+fn durations() {
+    let schema = schema::message("meta.v1.Duration").unwrap();
+    let mut failures = Failures::default();
+    let rows = support::rows("duration.tsv");
+    for row in &rows {
+        if row[0] == "parse" {
+            let document = serde_json::Value::from(row[1].as_str()).to_string();
+            let nanos = transcode::json_to_value(schema, document.as_bytes())
+                .map(|(value, _)| transcode::value_to_protobuf(schema, &value).unwrap());
+            let got = nanos.map_or_else(|_| "ERR".to_owned(), |bytes| varint(&bytes[1..]).to_string());
+            failures.check(&row[1], &got, &row[2]);
+        } else {
+            let mut protobuf = vec![8];
+            prost::encoding::encode_varint(row[0].parse::<i64>().unwrap().cast_unsigned(), &mut protobuf);
+            failures.check(
+                &row[0],
+                &json_of(schema, &protobuf),
+                &serde_json::Value::from(row[1].as_str()).to_string(),
+            );
+        }
+    }
+    failures.finish(rows.len());
+}
+
+#[test]
+fn floats() {
+    let schema = schema::message("apiextensions.v1.JSONSchemaProps").unwrap();
+    let mut failures = Failures::default();
+    let rows = support::rows("float.tsv");
+    for row in &rows {
+        let bits = u64::from_str_radix(&row[0], 16).unwrap();
+        let mut protobuf = vec![9 << 3 | 1]; // maximum
+        protobuf.extend_from_slice(&bits.to_le_bytes());
+        failures.check(
+            &row[0],
+            &json_of(schema, &protobuf),
+            &format!("{{\"maximum\":{}}}", row[1]),
+        );
+        let text = format!("{{\"maximum\":{}}}", row[1]);
+        let (value, _) = transcode::json_to_value(schema, text.as_bytes()).unwrap();
+        let read = value["maximum"].as_f64().unwrap();
+        failures.check(&row[1], &format!("{:016x}", read.to_bits()), &row[0]);
+    }
+    failures.finish(rows.len());
+}
+
+/// What the API server's JSON decoder makes of a pod.
+#[test]
+fn json_reading() {
+    let schema = schema::message("core.v1.Pod").unwrap();
+    let mut failures = Failures::default();
+    let rows = support::rows("special.tsv");
+    let begin = rows.iter().position(|row| row[0].contains("into Pod")).unwrap() + 1;
+    let rows: Vec<_> = rows[begin..]
+        .iter()
+        .take_while(|row| !row[0].starts_with("---"))
+        .collect();
+    for row in &rows {
+        let got = match transcode::json_to_value(schema, row[0].as_bytes()) {
+            Err(error) => format!("ERR {error}"),
+            Ok((value, problems)) => {
+                let problems: Vec<String> = problems.iter().map(|problem| format!(" strict:{problem}")).collect();
+                json_text(schema, &value) + &problems.concat()
+            }
+        };
+        failures.check(&row[0], &got, &row[1]);
+    }
+    failures.finish(rows.len());
+}
+
+fn varint(mut bytes: &[u8]) -> i64 {
+    prost::encoding::decode_varint(&mut bytes).unwrap().cast_signed()
+}
