@@ -70,6 +70,9 @@ fn every_message() {
             }
             failures.check(&format!("{name} encode"), &encoded, &hex(&protobuf));
         }
+        if schema.special == Some(Special::List) && protobuf.is_empty() {
+            continue; // nil or empty: only the field around it tells
+        }
         let (mut got, mut want) = (json_of(schema, &protobuf), vector.output().to_owned());
         if raw {
             (got, want) = (sorted(&got), sorted(&want));
@@ -116,7 +119,10 @@ fn every_kind() {
         failures.check(&format!("{name} json"), &json_text(schema, &value), &fixture.json_after);
 
         let mut envelope = Envelope::decode(&fixture.protobuf.clone().into()).unwrap();
-        let decoded = transcode::decode_object(&fixture.protobuf.clone().into()).unwrap();
+        let decoded = match &*envelope.kind {
+            "" => transcode::protobuf_to_value(schema, &envelope.object.bytes).unwrap(), // WatchEvent has no type
+            _ => transcode::decode_object(&fixture.protobuf.clone().into()).unwrap(),
+        };
         failures.check(
             &format!("{name} decode"),
             &json_text(schema, &decoded),
@@ -203,28 +209,39 @@ fn floats() {
     failures.finish(rows.len());
 }
 
-/// What the API server's JSON decoder makes of a pod.
+/// What the API server's JSON decoder makes of input.
 #[test]
 fn json_reading() {
-    let schema = schema::message("core.v1.Pod").unwrap();
-    let mut failures = Failures::default();
     let rows = support::rows("special.tsv");
-    let begin = rows.iter().position(|row| row[0].contains("into Pod")).unwrap() + 1;
-    let rows: Vec<_> = rows[begin..]
-        .iter()
-        .take_while(|row| !row[0].starts_with("---"))
-        .collect();
-    for row in &rows {
-        let got = match transcode::json_to_value(schema, row[0].as_bytes()) {
-            Err(error) => format!("ERR {error}"),
-            Ok((value, problems)) => {
-                let problems: Vec<String> = problems.iter().map(|problem| format!(" strict:{problem}")).collect();
-                json_text(schema, &value) + &problems.concat()
+    let (mut failures, mut ran) = (Failures::default(), 0);
+    let sections = [
+        ("into Pod", "core.v1.Pod"),
+        ("MicroTime json decode", "meta.v1.MicroTime"),
+        ("base64 variants", "core.v1.Secret"),
+    ];
+    for (title, message) in sections {
+        let schema = schema::message(message).unwrap();
+        let begin = rows
+            .iter()
+            .position(|row| row[0].starts_with("---") && row[0].contains(title))
+            .unwrap()
+            + 1;
+        for row in rows[begin..].iter().take_while(|row| !row[0].starts_with("---")) {
+            ran += 1;
+            let got = match transcode::json_to_value(schema, row[0].as_bytes()) {
+                Err(error) => format!("ERR {error}"),
+                Ok((value, problems)) => {
+                    let problems: Vec<String> = problems.iter().map(|problem| format!(" strict:{problem}")).collect();
+                    json_text(schema, &value) + &problems.concat()
+                }
+            };
+            failures.check(&row[0], &got, &row[1]);
+            if let Some(protobuf) = row.get(2).filter(|protobuf| !protobuf.is_empty()) {
+                failures.check(&row[0], &protobuf_of(schema, &row[0]), protobuf);
             }
-        };
-        failures.check(&row[0], &got, &row[1]);
+        }
     }
-    failures.finish(rows.len());
+    failures.finish(ran);
 }
 
 fn varint(mut bytes: &[u8]) -> i64 {

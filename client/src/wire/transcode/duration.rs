@@ -57,15 +57,15 @@ pub(super) fn format(nanos: i64) -> String {
     let size = nanos.unsigned_abs();
     let text = match size {
         0 => "0s".to_owned(),
-        ..1_000 => format!("{size}ns"),
-        ..1_000_000 => with_fraction(size, 1_000, "µs"),
-        ..1_000_000_000 => with_fraction(size, 1_000_000, "ms"),
+        1..1_000 => format!("{size}ns"),
+        1_000..1_000_000 => with_fraction(size, 1_000, "µs"),
+        1_000_000..1_000_000_000 => with_fraction(size, 1_000_000, "ms"),
         _ => {
             let minutes = size / 60_000_000_000;
             let seconds = with_fraction(size % 60_000_000_000, 1_000_000_000, "s");
             match minutes {
                 0 => seconds,
-                ..60 => format!("{minutes}m{seconds}"),
+                1..60 => format!("{minutes}m{seconds}"),
                 _ => format!("{}h{}m{seconds}", minutes / 60, minutes % 60),
             }
         }

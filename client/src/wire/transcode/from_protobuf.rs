@@ -265,11 +265,11 @@ impl<'a> Parts<'a> {
     }
 
     fn int(&self, number: u32) -> i64 {
-        let ints = self.0.iter().filter_map(|(found, value)| match value {
+        let int = self.0.iter().rev().find_map(|(found, value)| match value {
             Value::Varint(int) if *found == number => Some(int.cast_signed()),
             _ => None,
         });
-        ints.last().unwrap_or(0)
+        int.unwrap_or(0)
     }
 }
 
