@@ -1,8 +1,21 @@
 //! The REST verbs over HTTP: negotiation, bodies, patches, tables, and `Status` answers for everything that fails.
+//!
+//! [`ApiGroupVersion`] is the way in: it serves the resources of one group and version from their stores.
 
+mod answer;
+mod body;
+mod call;
+mod decode;
+mod delete;
+mod group_version;
 mod negotiation;
 mod options;
 mod patch;
+mod read;
+mod table;
+mod watch;
+mod write;
 
+pub use group_version::ApiGroupVersion;
 pub(crate) use negotiation::{ALL_FORMATS, Accepted, Format, Offer, accepts_aggregated_discovery};
 pub(crate) use options::{Query, number_error};

@@ -90,7 +90,6 @@ pub(crate) struct Offer<'a> {
 }
 
 pub(crate) const ALL_FORMATS: &[Format] = &[Format::Json, Format::Yaml, Format::Protobuf];
-pub(crate) const TEXT_FORMATS: &[Format] = &[Format::Json, Format::Yaml];
 
 impl Offer<'_> {
     /// Chooses a representation, or explains that there is none.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::registry::VersionMatch;
 use crate::status::{ApiError, FieldError};
 
 /// The parameters of a URL in the order in which they stand. What cannot be decoded is left out, as Go does.
@@ -24,10 +25,6 @@ impl Query {
                 .filter_map(pair)
                 .collect(),
         )
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     pub(crate) fn first(&self, name: &str) -> Option<&str> {
@@ -128,8 +125,6 @@ pub(crate) struct WriteOptions {
     pub(crate) dry_run: bool,
     pub(crate) field_manager: Option<String>,
     pub(crate) field_validation: FieldValidation,
-    /// Patch only.
-    pub(crate) force: Option<bool>,
 }
 
 impl WriteOptions {
@@ -170,7 +165,6 @@ impl WriteOptions {
             dry_run: !dry_run.is_empty(),
             field_manager: field_manager.map(str::to_owned),
             field_validation,
-            force,
         })
     }
 }
@@ -213,17 +207,9 @@ pub(crate) fn manager_or_user_agent(manager: Option<&str>, user_agent: &str) -> 
     name.get(..end).unwrap_or_default().to_owned()
 }
 
-/// How an exact or minimal resource version is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum VersionMatch {
-    Exact,
-    NotOlderThan,
-}
-
 /// The options of list, watch and delete-collection, selectors still as text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ListOptions {
-    pub(crate) watch: bool,
     pub(crate) label_selector: String,
     pub(crate) field_selector: String,
     pub(crate) limit: Option<i64>,
@@ -252,7 +238,6 @@ impl ListOptions {
             return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", errors));
         }
         Ok(Self {
-            watch,
             label_selector: text("labelSelector"),
             field_selector: text("fieldSelector"),
             limit,

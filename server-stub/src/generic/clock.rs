@@ -79,6 +79,12 @@ impl Ids {
             .to_string()
     }
 
+    /// A number from 0 up to, but not including, 1, all equally likely.
+    pub fn fraction(&self) -> f64 {
+        let bits = u32::try_from((self.0)() & 0xffff_ffff).unwrap_or_default();
+        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+    }
+
     /// The five letters that `generateName` is followed by.
     pub fn name_suffix(&self) -> String {
         // The low bits: the version and variant bits of a UUID are higher up.

@@ -1,5 +1,127 @@
-//! The kinds of patches.
+//! Patches: apply one to the stored object, check the outcome against the schema, write it back.
 
 pub(crate) mod json;
 pub(crate) mod merge;
+mod schema;
 pub(crate) mod strategic;
+
+use bytes::Bytes;
+use http::StatusCode;
+use kubewire_client::wire::schema::KindSchema;
+use kubewire_client::wire::transcode;
+use serde_json::Value;
+
+use self::schema::FieldRules;
+use super::body;
+use super::call::Call;
+use super::options::{FieldValidation, WriteOptions};
+use crate::generic::request::{RequestBody, Response};
+use crate::registry::UpdateOptions;
+use crate::status::{ApiError, FieldError};
+
+const JSON_PATCH: &str = "application/json-patch+json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
+
+/// A patch, decoded and not yet applied.
+enum Patch {
+    Json(json_patch::Patch),
+    Merge(Value),
+    Strategic(Value),
+}
+
+/// Changes parts of an object.
+pub(crate) async fn patch(call: &Call<'_>, body: RequestBody) -> Result<Response, ApiError> {
+    call.accepted()?;
+    let media_type = body::media_type(call.headers);
+    if ![JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH].contains(&media_type.as_str()) {
+        return Err(ApiError::unsupported_media_type(&[
+            JSON_PATCH,
+            MERGE_PATCH,
+            STRATEGIC_PATCH,
+        ]));
+    }
+    let options = WriteOptions::parse(&call.query, "PatchOptions", false)?;
+    let bytes = body::read(call.headers, body).await?;
+    let patch = Patch::parse(&media_type, &bytes)?;
+    let context = call.write_context(&options);
+    let kind = call.body_kind()?;
+    let mut warnings = Vec::new();
+    let mutate = |current: &Value| {
+        let patched = patch.apply(current, kind)?;
+        let (object, found) = checked(&patched, kind, options.field_validation)?;
+        warnings = found;
+        Ok(object)
+    };
+    let (namespace, name) = (call.namespace(), call.info.name.as_str());
+    let store = &call.resource.store;
+    let (updated, _) = store
+        .update(
+            &context,
+            namespace,
+            name,
+            call.subresource(),
+            mutate,
+            UpdateOptions::default(),
+        )
+        .await?;
+    call.object(StatusCode::OK, &updated, &warnings)
+}
+
+impl Patch {
+    fn parse(media_type: &str, bytes: &Bytes) -> Result<Self, ApiError> {
+        let object = || -> Result<Value, ApiError> {
+            let error = |error| ApiError::bad_request(format!("error decoding patch: {error}"));
+            let value: Value = serde_json::from_slice(bytes).map_err(|e: serde_json::Error| error(e.to_string()))?;
+            if value.is_object() {
+                Ok(value)
+            } else {
+                Err(error("not an object".to_owned()))
+            }
+        };
+        match media_type {
+            JSON_PATCH => json::parse(bytes).map(Self::Json),
+            MERGE_PATCH => object().map(Self::Merge),
+            _ => object().map(Self::Strategic),
+        }
+    }
+
+    fn apply(&self, current: &Value, kind: &'static KindSchema) -> Result<Value, ApiError> {
+        match self {
+            Self::Json(patch) => json::apply(current, patch),
+            Self::Merge(patch) => {
+                let mut patched = current.clone();
+                merge::merge(&mut patched, patch.clone());
+                Ok(patched)
+            }
+            Self::Strategic(patch) => {
+                let (Value::Object(current), Value::Object(patch)) = (current.clone(), patch.clone()) else {
+                    return Err(ApiError::unprocessable());
+                };
+                let rules = Some(FieldRules::of(kind.message));
+                let merged = strategic::merge(current, patch, rules);
+                merged
+                    .map(Value::Object)
+                    .map_err(|error| ApiError::bad_request(error.to_string()))
+            }
+        }
+    }
+}
+
+/// Reads the patched document as an object of its kind.
+fn checked(patched: &Value, kind: &KindSchema, validation: FieldValidation) -> Result<(Value, Vec<String>), ApiError> {
+    let invalid = |detail: String| {
+        let error = FieldError::invalid("patch", patched.to_string().into(), detail);
+        ApiError::invalid("", "", "", vec![error])
+    };
+    let text = serde_json::to_vec(patched).map_err(ApiError::internal)?;
+    let (object, found) = transcode::json_to_value(kind.message, &text).map_err(|error| invalid(error.to_string()))?;
+    let problems: Vec<String> = found.iter().map(ToString::to_string).collect();
+    match validation {
+        FieldValidation::Strict if !problems.is_empty() => {
+            Err(invalid(format!("strict decoding error: {}", problems.join(", "))))
+        }
+        FieldValidation::Ignore => Ok((object, Vec::new())),
+        _ => Ok((object, problems)),
+    }
+}

@@ -1,0 +1,241 @@
+//! One request for a resource, taken apart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use kubewire_client::selector::{FieldSelector, LabelSelector, SelectorError};
+use kubewire_client::wire::schema::{self, KindSchema};
+use serde_json::Value;
+
+use super::answer::{self, ListMeta};
+use super::group_version::Resource;
+use super::negotiation::{ALL_FORMATS, Accepted, Format, Offer, View};
+use super::options::{ListOptions, Query, WriteOptions, manager_or_user_agent, parse_resource_version};
+use super::table::{IncludeObject, TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
+use crate::generic::clock::{Clock, Ids};
+use crate::generic::request::{RequestInfo, Response, UserInfo};
+use crate::registry::{ListQuery, StoredObject, WriteContext};
+use crate::status::ApiError;
+
+pub(crate) struct Call<'a> {
+    pub(crate) resource: &'a Resource,
+    pub(crate) info: &'a RequestInfo,
+    pub(crate) user: &'a Arc<UserInfo>,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) query: Query,
+    pub(crate) clock: &'a Clock,
+    pub(crate) ids: &'a Ids,
+    raw_query: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(
+        resource: &'a Resource,
+        info: &'a RequestInfo,
+        user: &'a Arc<UserInfo>,
+        head: &'a http::request::Parts,
+        clock: &'a Clock,
+        ids: &'a Ids,
+    ) -> Self {
+        Self {
+            resource,
+            info,
+            user,
+            headers: &head.headers,
+            query: Query::parse(head.uri.query().unwrap_or_default()),
+            clock,
+            ids,
+            raw_query: head.uri.query(),
+        }
+    }
+
+    /// The namespace of the object; none for cluster-scoped resources.
+    pub(crate) fn namespace(&self) -> &str {
+        if self.resource.facts.namespaced {
+            &self.info.namespace
+        } else {
+            ""
+        }
+    }
+
+    pub(crate) fn subresource(&self) -> Option<&str> {
+        Some(self.info.subresource.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// The kind that a request body must be: the subresource's where it has one of its own.
+    pub(crate) fn body_kind(&self) -> Result<&'static KindSchema, ApiError> {
+        let facts = self
+            .resource
+            .facts
+            .subresources
+            .iter()
+            .find(|sub| sub.name == self.info.subresource);
+        let Some(sub) = facts else {
+            return Ok(self.resource.kind);
+        };
+        let kind = kubewire_client::Gvk::new(sub.group, sub.version, sub.kind);
+        schema::kind(&kind).ok_or_else(|| ApiError::internal(format!("no schema of {kind}")))
+    }
+
+    /// How the answer is to be written.
+    pub(crate) fn accepted(&self) -> Result<Accepted, ApiError> {
+        self.offer().negotiate(self.headers, self.raw_query)
+    }
+
+    /// How the events of a watch are to be written.
+    pub(crate) fn accepted_stream(&self) -> Result<Accepted, ApiError> {
+        self.offer().negotiate_stream(self.headers, self.raw_query)
+    }
+
+    fn offer(&self) -> Offer<'static> {
+        Offer {
+            formats: ALL_FORMATS,
+            views: true,
+            streams: matches!(self.info.verb.as_str(), "list" | "watch"),
+        }
+    }
+
+    pub(crate) fn write_context(&self, options: &WriteOptions) -> WriteContext {
+        WriteContext {
+            user: self.user.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            dry_run: options.dry_run,
+            field_manager: Some(manager_or_user_agent(
+                options.field_manager.as_deref(),
+                self.user_agent(),
+            )),
+        }
+    }
+
+    fn user_agent(&self) -> &str {
+        let agent = self.headers.get(http::header::USER_AGENT);
+        agent.and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// What a list, a watch or a deletion of many selects.
+    pub(crate) fn list_query(&self, options: ListOptions) -> Result<ListQuery, ApiError> {
+        let unreadable = |error: SelectorError| ApiError::bad_request(error.to_string());
+        let label_selector: LabelSelector = options.label_selector.parse().map_err(unreadable)?;
+        let mut field_selector: FieldSelector = options.field_selector.parse().map_err(unreadable)?;
+        if self.info.parts.len() > 1 {
+            let named = FieldSelector::equal_to("metadata.name", &self.info.name);
+            let both = field_selector.requirements().iter().chain(named.requirements());
+            field_selector = FieldSelector::new(both.cloned());
+        }
+        let version = parse_resource_version(&options.resource_version).map_err(ApiError::unclassified)?;
+        Ok(ListQuery {
+            label_selector,
+            field_selector,
+            limit: options
+                .limit
+                .and_then(|limit| u64::try_from(limit).ok())
+                .unwrap_or_default(),
+            continue_token: options.continue_token,
+            resource_version: version,
+            resource_version_match: options.version_match,
+            allow_watch_bookmarks: options.allow_bookmarks,
+            send_initial_events: options.send_initial_events,
+            timeout: options.timeout_seconds.map(Duration::from_secs),
+        })
+    }
+
+    pub(crate) fn table(&self, view: View) -> Result<TableConvertor, ApiError> {
+        let version = match view {
+            View::Table(version) | View::PartialObjectMetadata(version) | View::PartialObjectMetadataList(version) => {
+                version
+            }
+            View::Object => super::negotiation::MetaVersion::V1,
+        };
+        Ok(TableConvertor {
+            facts: self.resource.facts,
+            version,
+            include: IncludeObject::parse(&self.query)?,
+            now: self.clock.now(),
+        })
+    }
+
+    /// Answers with one stored object in the view that the client asked for.
+    pub(crate) fn object(
+        &self,
+        code: StatusCode,
+        object: &StoredObject,
+        warnings: &[String],
+    ) -> Result<Response, ApiError> {
+        let accepted = self.accepted()?;
+        let (format, pretty) = (accepted.format, accepted.pretty);
+        let body = match accepted.view {
+            View::Object => answer::object(object, self.resource.kind, format, pretty)?,
+            View::Table(_) => {
+                let meta = ListMeta {
+                    resource_version: object.resource_version().to_string(),
+                    ..ListMeta::default()
+                };
+                let table = self.table(accepted.view)?.table([object], &meta, true)?;
+                answer::text(table.into(), format, pretty)?
+            }
+            View::PartialObjectMetadata(version) => partial(object, version, format, pretty)?,
+            View::PartialObjectMetadataList(_) => {
+                let kind = go_type(self.resource.kind);
+                let message =
+                    format!("you requested PartialObjectMetadataList, but the requested object is not a list ({kind})");
+                return Err(ApiError::new(406, "NotAcceptable", message));
+            }
+        };
+        Ok(with_warnings(answer::answer(code, format, body), warnings))
+    }
+
+    /// Answers with a document that is not stored.
+    pub(crate) fn document(
+        &self,
+        code: StatusCode,
+        document: &Value,
+        kind: &KindSchema,
+        warnings: &[String],
+    ) -> Result<Response, ApiError> {
+        let accepted = self.accepted()?;
+        let body = answer::document(document, kind, accepted.format, accepted.pretty)?;
+        Ok(with_warnings(answer::answer(code, accepted.format, body), warnings))
+    }
+}
+
+fn partial(
+    object: &StoredObject,
+    version: super::negotiation::MetaVersion,
+    format: Format,
+    pretty: bool,
+) -> Result<bytes::Bytes, ApiError> {
+    if format != Format::Protobuf {
+        return answer::text(partial_metadata(object, version)?.into(), format, pretty);
+    }
+    let document = partial_metadata_value(&object.document(), version);
+    let message = kubewire_client::wire::transcode::value_to_protobuf(partial_schema()?, &document)?;
+    Ok(answer::enveloped(
+        version.api_version(),
+        "PartialObjectMetadata",
+        message,
+    ))
+}
+
+/// The type's name in kube-apiserver, which shows in a few messages.
+pub(crate) fn go_type(kind: &KindSchema) -> String {
+    let package = kind
+        .group
+        .split('.')
+        .next()
+        .filter(|package| !package.is_empty())
+        .unwrap_or("core");
+    format!("*{package}.{}", kind.kind)
+}
+
+/// Adds a `Warning` header for each text (RFC 7234, code 299 as in KEP-1693).
+fn with_warnings(mut response: Response, warnings: &[String]) -> Response {
+    for warning in warnings {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = http::HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(http::header::WARNING, value);
+        }
+    }
+    response
+}

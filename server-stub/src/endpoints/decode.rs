@@ -1,0 +1,221 @@
+//! Request bodies become objects: JSON, YAML or protobuf in, one document of the expected kind out.
+
+use bytes::Bytes;
+use kubewire_client::Gvk;
+use kubewire_client::wire::schema::{self, KindSchema};
+use kubewire_client::wire::transcode::{self, JsonDocument};
+use kubewire_client::wire::{Encoding, Envelope, WireError};
+use serde_json::Value;
+
+use super::negotiation::Format;
+use super::options::FieldValidation;
+use crate::status::ApiError;
+
+/// A decoded object, and what was odd about its text.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) object: Value,
+    /// Unknown and duplicate fields, in the words of a warning.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How much of a body an error quotes.
+const QUOTED: usize = 30;
+
+/// Decodes a body that must be an object of `expected`.
+pub(crate) fn decode(
+    body: &Bytes,
+    format: Format,
+    expected: &KindSchema,
+    validation: FieldValidation,
+) -> Result<Decoded, ApiError> {
+    match format {
+        Format::Json => decode_json(body, expected, validation),
+        Format::Yaml => {
+            let json = yaml_to_json(body).map_err(|error| unrecognized(expected, &error, body))?;
+            decode_json(&json, expected, validation)
+        }
+        Format::Protobuf => decode_protobuf(body, expected),
+    }
+}
+
+fn decode_json(text: &[u8], expected: &KindSchema, validation: FieldValidation) -> Result<Decoded, ApiError> {
+    let reason = |error: &str| format!("couldn't get version/kind; json parse error: {error}");
+    let document =
+        JsonDocument::parse(text).map_err(|error| unrecognized(expected, &reason(&error.to_string()), text))?;
+    match document.description() {
+        "object" | "null" => {}
+        other => return Err(unrecognized(expected, &reason(&no_object(other)), text)),
+    }
+    let (version, kind) = document.type_meta();
+    let version = if version.is_empty() {
+        api_version(expected)
+    } else {
+        version.to_owned()
+    };
+    check_kind(&version, if kind.is_empty() { expected.kind } else { kind }, expected)?;
+    let (object, problems) = document
+        .typed(expected.message)
+        .map_err(|error| unfit(expected, &error))?;
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    if validation == FieldValidation::Strict && !problems.is_empty() {
+        let reason = format!("strict decoding error: {}", problems.join(", "));
+        return Err(cannot_be_handled(expected.kind, expected.version, expected, &reason));
+    }
+    Ok(Decoded {
+        object: with_type(object, expected),
+        warnings: if validation == FieldValidation::Ignore {
+            Vec::new()
+        } else {
+            problems
+        },
+    })
+}
+
+/// What Go says of JSON that is no object.
+fn no_object(what: &str) -> String {
+    let target =
+        r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+    format!("json: cannot unmarshal {what} into Go value of type {target}")
+}
+
+fn decode_protobuf(body: &Bytes, expected: &KindSchema) -> Result<Decoded, ApiError> {
+    if !body.starts_with(kubewire_client::wire::envelope::MAGIC) {
+        let reason = "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]";
+        return Err(unrecognized(expected, reason, body));
+    }
+    let envelope = Envelope::decode(body).map_err(|error| unrecognized(expected, &go_words(&error), body))?;
+    let claimed_version = match envelope.api_version.as_str() {
+        "" => api_version(expected),
+        version => version.to_owned(),
+    };
+    let kind = if envelope.kind.is_empty() {
+        expected.kind
+    } else {
+        &envelope.kind
+    };
+    check_kind(&claimed_version, kind, expected)?;
+    if envelope.object.encoding == Encoding::Json {
+        return decode_json(&envelope.object.bytes, expected, FieldValidation::Ignore);
+    }
+    let object = transcode::protobuf_to_value(expected.message, &envelope.object.bytes);
+    let object = object.map_err(|error| unfit(expected, &error))?;
+    Ok(Decoded {
+        object: with_type(object, expected),
+        warnings: Vec::new(),
+    })
+}
+
+/// YAML as JSON text; only the first document counts.
+fn yaml_to_json(body: &[u8]) -> Result<Vec<u8>, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "yaml: invalid leading UTF-8 octet".to_owned())?;
+    let value: Value = serde_saphyr::from_str(text).map_err(|error| format!("yaml: {error}"))?;
+    serde_json::to_vec(&value).map_err(|error| error.to_string())
+}
+
+/// Fails where the body is of another kind than the path.
+fn check_kind(api_version: &str, kind: &str, expected: &KindSchema) -> Result<(), ApiError> {
+    let claimed = Gvk::from_api_version(api_version, kind);
+    if (&*claimed.group, &*claimed.version, kind) == (expected.group, expected.version, expected.kind) {
+        return Ok(());
+    }
+    let Some(known) = schema::kind(&claimed) else {
+        let reason = format!(
+            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\""
+        );
+        return Err(cannot_be_handled(kind, &claimed.version, expected, &reason));
+    };
+    if known.message.name == expected.message.name {
+        return Ok(());
+    }
+    if (&*claimed.group, kind) == (expected.group, expected.kind) {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({})",
+            self::api_version(expected)
+        )));
+    }
+    let package = expected
+        .group
+        .split('.')
+        .next()
+        .filter(|package| !package.is_empty())
+        .unwrap_or("core");
+    let from = format!("{}.{kind}", claimed.version);
+    let reason = format!(
+        "converting ({from}) to ({package}.{}): unknown conversion",
+        expected.kind
+    );
+    Err(cannot_be_handled(kind, &claimed.version, expected, &reason))
+}
+
+fn with_type(mut object: Value, expected: &KindSchema) -> Value {
+    if let Value::Object(fields) = &mut object {
+        fields.insert("kind".to_owned(), expected.kind.into());
+        fields.insert("apiVersion".to_owned(), api_version(expected).into());
+    }
+    object
+}
+
+fn api_version(kind: &KindSchema) -> String {
+    Gvk::new(kind.group, kind.version, kind.kind).api_version()
+}
+
+fn unrecognized(expected: &KindSchema, reason: &str, body: &[u8]) -> ApiError {
+    ApiError::bad_request(format!(
+        "the object provided is unrecognized (must be of type {}): {reason} ({})",
+        expected.kind,
+        summarize(body)
+    ))
+}
+
+fn unfit(expected: &KindSchema, error: &WireError) -> ApiError {
+    cannot_be_handled(expected.kind, expected.version, expected, &go_words(error))
+}
+
+fn cannot_be_handled(kind: &str, version: &str, expected: &KindSchema, reason: &str) -> ApiError {
+    ApiError::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {}: {reason}",
+        expected.kind
+    ))
+}
+
+/// What Go says about the same bytes.
+fn go_words(error: &WireError) -> String {
+    match error {
+        WireError::Truncated { .. } => "unexpected EOF".to_owned(),
+        WireError::Value { path, reason } if path.is_empty() => reason.clone(),
+        error => error.to_string(),
+    }
+}
+
+/// The beginning of a body: as it stands where it looks like JSON, else in hexadecimal.
+fn summarize(body: &[u8]) -> String {
+    let Some(first) = body.first() else {
+        return "<empty>".to_owned();
+    };
+    let quoted = body.get(..QUOTED).unwrap_or(body);
+    let mut text = if *first == b'{' {
+        String::from_utf8_lossy(quoted).into_owned()
+    } else {
+        quoted.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    if body.len() > QUOTED {
+        text.push_str(" ...");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_the_beginning() {
+        assert_eq!(summarize(b""), "<empty>");
+        assert_eq!(summarize(b"hello"), "68656c6c6f");
+        assert_eq!(
+            summarize(br#"{"apiVersion":"v1","kind":"ConfigMap"}"#),
+            r#"{"apiVersion":"v1","kind":"Con ..."#
+        );
+    }
+}

@@ -1,0 +1,193 @@
+//! The resources of one group and version, behind their paths.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kubewire_client::Gvk;
+use kubewire_client::wire::schema::{self, KindSchema};
+use tokio_util::sync::CancellationToken;
+
+use super::call::Call;
+use super::negotiation::{ALL_FORMATS, Offer};
+use super::{delete, patch, read, write};
+use crate::generic::clock::{Clock, Ids};
+use crate::generic::discovery::ApiResource;
+use crate::generic::request::{Request, RequestBody, RequestInfo, Response, UserInfo};
+use crate::generic::respond;
+use crate::generic::server::ApiVersionHandler;
+use crate::registry::Store;
+use crate::registry::facts::ResourceFacts;
+use crate::status::{ApiError, GroupResource};
+
+/// Serves the resources of one group and version.
+pub struct ApiGroupVersion {
+    resources: BTreeMap<&'static str, Resource>,
+    clock: Clock,
+    ids: Ids,
+    stop: CancellationToken,
+}
+
+/// One resource: what is known of it, and where its objects are.
+pub(crate) struct Resource {
+    pub(crate) facts: &'static ResourceFacts,
+    pub(crate) kind: &'static KindSchema,
+    pub(crate) store: Arc<Store>,
+}
+
+impl Resource {
+    pub(crate) fn group_resource(&self) -> GroupResource {
+        GroupResource::new(self.facts.group, self.facts.plural)
+    }
+}
+
+impl ApiGroupVersion {
+    /// Serves these resources, all of one group and version. Cancelling `stop` ends their watches.
+    pub fn new(
+        resources: impl IntoIterator<Item = (&'static ResourceFacts, Arc<Store>)>,
+        clock: Clock,
+        ids: Ids,
+        stop: CancellationToken,
+    ) -> Self {
+        let resource = |(facts, store): (&'static ResourceFacts, Arc<Store>)| {
+            let kind = schema::kind(&Gvk::new(facts.group, facts.version, facts.kind))?;
+            Some((facts.plural, Resource { facts, kind, store }))
+        };
+        Self {
+            resources: resources.into_iter().filter_map(resource).collect(),
+            clock,
+            ids,
+            stop,
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        info: &RequestInfo,
+        user: &Arc<UserInfo>,
+        head: &http::request::Parts,
+        body: RequestBody,
+    ) -> Result<Response, ApiError> {
+        let resource = self
+            .resources
+            .get(info.resource.as_str())
+            .ok_or_else(ApiError::unknown_path)?;
+        check_path(resource, info)?;
+        check_verb(resource, info, &head.method)?;
+        let call = Call::new(resource, info, user, head, &self.clock, &self.ids);
+        match info.verb.as_str() {
+            "get" => read::get(&call).await,
+            "list" => read::list(&call).await,
+            "watch" => read::watch(&call, self.stop.clone()).await,
+            "create" => write::create(&call, body).await,
+            "update" => write::update(&call, body).await,
+            "patch" => patch::patch(&call, body).await,
+            "delete" => delete::delete(&call, body).await,
+            "deletecollection" => delete::delete_collection(&call, body).await,
+            _ => Err(ApiError::method_not_allowed()),
+        }
+    }
+}
+
+#[async_trait]
+impl ApiVersionHandler for ApiGroupVersion {
+    fn resources(&self) -> Vec<ApiResource> {
+        self.resources
+            .values()
+            .flat_map(|resource| discover(resource.facts))
+            .collect()
+    }
+
+    async fn serve(&self, info: &RequestInfo, request: Request) -> Response {
+        let (head, body) = request.into_parts();
+        let on_error = ERRORS.for_error(&head.headers, head.uri.query());
+        let user = head.extensions.get::<Arc<UserInfo>>().cloned();
+        let user = user.unwrap_or_else(|| Arc::new(UserInfo::anonymous()));
+        match self.dispatch(info, &user, &head, body).await {
+            Ok(response) => response,
+            Err(error) => respond::error(&error, on_error),
+        }
+    }
+}
+
+/// A resource and its subresources, as discovery shows them.
+fn discover(facts: &ResourceFacts) -> impl Iterator<Item = ApiResource> {
+    let strings = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+    let resource = ApiResource {
+        name: facts.plural.to_owned(),
+        singular_name: facts.singular.to_owned(),
+        namespaced: facts.namespaced,
+        kind: facts.kind.to_owned(),
+        verbs: strings(facts.verbs),
+        short_names: strings(facts.short_names),
+        categories: strings(facts.categories),
+        storage_version_hash: facts.storage_version_hash.to_owned(),
+        ..ApiResource::default()
+    };
+    let subresources = facts.subresources.iter().map(move |sub| {
+        let foreign = (sub.group, sub.version) != (facts.group, facts.version);
+        ApiResource {
+            name: format!("{}/{}", facts.plural, sub.name),
+            namespaced: facts.namespaced,
+            group: if foreign { sub.group.to_owned() } else { String::new() },
+            version: if foreign { sub.version.to_owned() } else { String::new() },
+            kind: sub.kind.to_owned(),
+            verbs: strings(sub.verbs),
+            ..ApiResource::default()
+        }
+    });
+    std::iter::once(resource).chain(subresources)
+}
+
+const ERRORS: Offer<'static> = Offer {
+    formats: ALL_FORMATS,
+    views: true,
+    streams: true,
+};
+
+/// Fails where no resource is behind the path.
+fn check_path(resource: &Resource, info: &RequestInfo) -> Result<(), ApiError> {
+    let facts = resource.facts;
+    let is_namespaces = facts.group.is_empty() && facts.plural == "namespaces";
+    let misplaced = match facts.namespaced {
+        true => info.namespace.is_empty() && info.parts.len() > 1,
+        false => !info.namespace.is_empty() && !is_namespaces,
+    };
+    let unknown_subresource =
+        !info.subresource.is_empty() && !facts.subresources.iter().any(|sub| sub.name == info.subresource);
+    if misplaced || unknown_subresource || info.parts.len() > 3 || info.name.contains('/') {
+        return Err(ApiError::unknown_path());
+    }
+    if matches!(info.name.as_str(), "." | "..") {
+        let message = format!("Name parameter invalid: {:?}: may not be '{}'", info.name, info.name);
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(())
+}
+
+/// Fails where the resource does not know the verb in this place.
+fn check_verb(resource: &Resource, info: &RequestInfo, method: &http::Method) -> Result<(), ApiError> {
+    let facts = resource.facts;
+    let verb = info.verb.as_str();
+    let subresource = facts.subresources.iter().find(|sub| sub.name == info.subresource);
+    let verbs = subresource.map_or(facts.verbs, |sub| sub.verbs);
+    let has_name = info.parts.len() > 1;
+    let in_place = match verb {
+        "create" => has_name == subresource.is_some(),
+        "update" | "patch" | "delete" => has_name,
+        _ => true,
+    };
+    let everywhere = facts.namespaced && info.namespace.is_empty();
+    let allowed = in_place && verbs.contains(&verb) && !(everywhere && matches!(verb, "create" | "deletecollection"));
+    if !allowed || method == http::Method::HEAD {
+        return Err(ApiError::method_not_allowed());
+    }
+    if !matches!(info.subresource.as_str(), "" | "status") {
+        return Err(ApiError::not_implemented(format!(
+            "the subresource {}/{} is not served yet",
+            resource.group_resource(),
+            info.subresource
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! get, list and watch.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use kubewire_client::wire::schema;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::answer::{self, ListMeta};
+use super::call::{Call, go_type};
+use super::negotiation::{Accepted, View};
+use super::options::{ListOptions, parse_resource_version};
+use super::table::partial_metadata_value;
+use super::watch::{self, EventWriter};
+use crate::generic::request::Response;
+use crate::registry::ListResult;
+use crate::status::ApiError;
+
+/// How long a watch lasts at least where the client does not say; up to twice as long, at random.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// Reads one object.
+pub(crate) async fn get(call: &Call<'_>) -> Result<Response, ApiError> {
+    call.accepted()?;
+    let version = call.query.first("resourceVersion").unwrap_or_default();
+    let version = parse_resource_version(version).map_err(ApiError::unclassified)?;
+    let object = call
+        .resource
+        .store
+        .get(call.namespace(), &call.info.name, version)
+        .await?;
+    call.object(StatusCode::OK, &object, &[])
+}
+
+/// Reads a collection.
+pub(crate) async fn list(call: &Call<'_>) -> Result<Response, ApiError> {
+    let accepted = call.accepted()?;
+    let query = call.list_query(ListOptions::parse(&call.query, false)?)?;
+    let result = call.resource.store.list(call.namespace(), &query).await?;
+    answer_list(call, accepted, &result)
+}
+
+/// Writes a list in the view that the client asked for.
+pub(crate) fn answer_list(call: &Call<'_>, accepted: Accepted, result: &ListResult) -> Result<Response, ApiError> {
+    let facts = call.resource.facts;
+    let meta = ListMeta {
+        resource_version: result.resource_version.to_string(),
+        continue_token: result.continue_token.clone(),
+        remaining: result.remaining,
+    };
+    let (format, pretty) = (accepted.format, accepted.pretty);
+    let body = match accepted.view {
+        View::Object => {
+            let kind = facts.list_kind.ok_or_else(ApiError::method_not_allowed)?;
+            answer::list(&result.items, &meta, (call.resource.kind, kind), format, pretty)?
+        }
+        View::Table(_) => {
+            let table = call
+                .table(accepted.view)?
+                .table(result.items.iter().map(|item| &**item), &meta, true)?;
+            answer::text(table.into(), format, pretty)?
+        }
+        View::PartialObjectMetadataList(version) => {
+            let items: Vec<Value> = result
+                .items
+                .iter()
+                .map(|item| partial_metadata_value(&item.document(), version))
+                .collect();
+            let metadata: Value = serde_json::from_str(&answer::list_meta(&meta)).map_err(ApiError::internal)?;
+            let list = json!({
+                "kind": "PartialObjectMetadataList",
+                "apiVersion": version.api_version(),
+                "metadata": metadata,
+                "items": items,
+            });
+            let gvk = kubewire_client::Gvk::new("meta.k8s.io", "v1", "PartialObjectMetadataList");
+            let kind = schema::kind(&gvk).ok_or_else(|| ApiError::internal(format!("no schema of {gvk}")))?;
+            answer::document(&list, kind, format, pretty)?
+        }
+        View::PartialObjectMetadata(_) => {
+            let message = format!(
+                "you requested PartialObjectMetadata, but the requested object is a list ({}List)",
+                go_type(call.resource.kind)
+            );
+            return Err(ApiError::new(406, "NotAcceptable", message));
+        }
+    };
+    Ok(answer::answer(StatusCode::OK, format, body))
+}
+
+/// Follows a collection.
+pub(crate) async fn watch(call: &Call<'_>, stop: CancellationToken) -> Result<Response, ApiError> {
+    let accepted = call.accepted_stream()?;
+    let options = ListOptions::parse(&call.query, true)?;
+    let timeout = match options.timeout_seconds {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => WATCH_TIMEOUT.mul_f64(1.0 + call.ids.fraction()),
+    };
+    let query = call.list_query(options)?;
+    let events = call.resource.store.watch(call.namespace(), &query).await?;
+    let facts = call.resource.facts;
+    let api_version = kubewire_client::Gvk::new(facts.group, facts.version, facts.kind).api_version();
+    let writer = EventWriter::new(accepted, call.table(accepted.view)?, api_version, facts.kind);
+    Ok(watch::respond(events, writer, timeout, stop))
+}

@@ -1,0 +1,123 @@
+//! Tables: what `kubectl get` asks for (KEP-1164), a row per object, cells by the resource's printer.
+
+use jiff::Timestamp;
+use kubewire_client::wire::schema::{self, MessageSchema};
+use kubewire_client::wire::transcode;
+use serde_json::{Value, json};
+
+use super::answer::{ListMeta, list_meta, quote};
+use super::negotiation::MetaVersion;
+use super::options::Query;
+use crate::registry::facts::ResourceFacts;
+use crate::registry::{StoredObject, printers};
+use crate::status::ApiError;
+
+/// What a row carries beside its cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IncludeObject {
+    Nothing,
+    Metadata,
+    Object,
+}
+
+impl IncludeObject {
+    pub(crate) fn parse(query: &Query) -> Result<Self, ApiError> {
+        match query.first("includeObject").unwrap_or_default() {
+            "" | "Metadata" => Ok(Self::Metadata),
+            "None" => Ok(Self::Nothing),
+            "Object" => Ok(Self::Object),
+            other => Err(ApiError::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: {other:?}: \
+                 must be 'Metadata', 'Object', 'None', or empty"
+            ))),
+        }
+    }
+}
+
+/// How the objects of one resource become tables.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TableConvertor {
+    pub(crate) facts: &'static ResourceFacts,
+    pub(crate) version: MetaVersion,
+    pub(crate) include: IncludeObject,
+    pub(crate) now: Timestamp,
+}
+
+impl TableConvertor {
+    /// The table as JSON text. Later events of a watch leave the column definitions out.
+    pub(crate) fn table<'a>(
+        &self,
+        items: impl IntoIterator<Item = &'a StoredObject>,
+        meta: &ListMeta,
+        with_columns: bool,
+    ) -> Result<String, ApiError> {
+        let columns = if with_columns {
+            self.columns()
+        } else {
+            "null".to_owned()
+        };
+        let rows: Result<Vec<_>, _> = items.into_iter().map(|item| self.row(item)).collect();
+        Ok(format!(
+            "{{\"kind\":\"Table\",\"apiVersion\":{},\"metadata\":{},\"columnDefinitions\":{columns},\"rows\":[{}]}}",
+            quote(self.version.api_version()),
+            list_meta(meta),
+            rows?.join(",")
+        ))
+    }
+
+    /// An empty watch table that carries only a version.
+    pub(crate) fn bookmark(&self, partial: &str, meta: &ListMeta) -> String {
+        format!(
+            "{{\"kind\":\"Table\",\"apiVersion\":{},\"metadata\":{},\"columnDefinitions\":null,\
+             \"rows\":[{{\"cells\":null,\"object\":{partial}}}]}}",
+            quote(self.version.api_version()),
+            list_meta(meta),
+        )
+    }
+
+    fn columns(&self) -> String {
+        let columns = self.facts.columns.iter().map(|column| {
+            format!(
+                "{{\"name\":{},\"type\":{},\"format\":{},\"description\":\"\",\"priority\":{}}}",
+                quote(column.name),
+                quote(column.ty),
+                quote(column.format),
+                column.priority
+            )
+        });
+        format!("[{}]", columns.collect::<Vec<_>>().join(","))
+    }
+
+    fn row(&self, item: &StoredObject) -> Result<String, ApiError> {
+        let printer = printers::printer(self.facts.group, self.facts.plural);
+        let cells = Value::Array(printer(&item.document(), self.now));
+        let object = match self.include {
+            IncludeObject::Nothing => "null".to_owned(),
+            IncludeObject::Object => String::from_utf8_lossy(&item.json()).into_owned(),
+            IncludeObject::Metadata => partial_metadata(item, self.version)?,
+        };
+        Ok(format!("{{\"cells\":{cells},\"object\":{object}}}"))
+    }
+}
+
+/// The object's metadata as a `PartialObjectMetadata`, JSON text.
+pub(crate) fn partial_metadata(item: &StoredObject, version: MetaVersion) -> Result<String, ApiError> {
+    let partial = partial_metadata_value(&item.document(), version);
+    let mut json = Vec::new();
+    transcode::write_json(partial_schema()?, &partial, &mut json);
+    Ok(String::from_utf8_lossy(&json).into_owned())
+}
+
+/// The object's metadata as a `PartialObjectMetadata` document.
+pub(crate) fn partial_metadata_value(object: &Value, version: MetaVersion) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": version.api_version(),
+        "metadata": object["metadata"],
+    })
+}
+
+pub(crate) fn partial_schema() -> Result<&'static MessageSchema, ApiError> {
+    schema::message("meta.v1.PartialObjectMetadata")
+        .ok_or_else(|| ApiError::internal("no schema of PartialObjectMetadata"))
+}

@@ -1,0 +1,87 @@
+//! create and update.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::body;
+use super::call::Call;
+use super::decode::{Decoded, decode};
+use super::options::WriteOptions;
+use crate::generic::request::{RequestBody, Response};
+use crate::registry::UpdateOptions;
+use crate::status::ApiError;
+
+/// Creates an object, or posts to a subresource.
+pub(crate) async fn create(call: &Call<'_>, body: RequestBody) -> Result<Response, ApiError> {
+    call.accepted()?;
+    let options = WriteOptions::parse(&call.query, "CreateOptions", false)?;
+    let Decoded { mut object, warnings } = read_object(call, body, &options).await?;
+    set_namespace(call, &mut object)?;
+    let context = call.write_context(&options);
+    let store = &call.resource.store;
+    let created = store.create(&context, call.namespace(), object).await?;
+    call.object(StatusCode::CREATED, &created, &warnings)
+}
+
+/// Replaces an object or one of its subresources.
+pub(crate) async fn update(call: &Call<'_>, body: RequestBody) -> Result<Response, ApiError> {
+    call.accepted()?;
+    let options = WriteOptions::parse(&call.query, "UpdateOptions", false)?;
+    let Decoded { mut object, warnings } = read_object(call, body, &options).await?;
+    check_name(call, &object)?;
+    set_namespace(call, &mut object)?;
+    let context = call.write_context(&options);
+    let store = &call.resource.store;
+    let (namespace, name) = (call.namespace(), call.info.name.as_str());
+    let (updated, created) = store
+        .update(
+            &context,
+            namespace,
+            name,
+            call.subresource(),
+            |_| Ok(object.clone()),
+            UpdateOptions::default(),
+        )
+        .await?;
+    let code = if created { StatusCode::CREATED } else { StatusCode::OK };
+    call.object(code, &updated, &warnings)
+}
+
+async fn read_object(call: &Call<'_>, body: RequestBody, options: &WriteOptions) -> Result<Decoded, ApiError> {
+    let format = body::format(call.headers)?;
+    let bytes = body::read(call.headers, body).await?;
+    decode(&bytes, format, call.body_kind()?, options.field_validation)
+}
+
+/// The name in an object that replaces another must be that of the path.
+fn check_name(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+    let wanted = &call.info.name;
+    match object["metadata"]["name"].as_str().unwrap_or_default() {
+        "" => Err(ApiError::bad_request(format!(
+            "the name of the object ({wanted} based on URL) was undeterminable: name must be provided"
+        ))),
+        name if name != wanted => Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({wanted})"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Fills in the namespace of the path, which an object may repeat but not contradict.
+fn set_namespace(call: &Call<'_>, object: &mut Value) -> Result<(), ApiError> {
+    let wanted = call.namespace();
+    let metadata = &mut object["metadata"];
+    let given = metadata["namespace"].as_str().unwrap_or_default();
+    if wanted.is_empty() && !given.is_empty() {
+        let message = "namespace is not allowed on this type";
+        return Err(ApiError::bad_request(message));
+    }
+    if !given.is_empty() && given != wanted {
+        let message = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(ApiError::bad_request(message));
+    }
+    if !wanted.is_empty() {
+        metadata["namespace"] = wanted.into();
+    }
+    Ok(())
+}
