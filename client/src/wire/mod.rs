@@ -20,6 +20,7 @@ mod reader;
 pub mod schema;
 mod special;
 pub mod transcode;
+mod version;
 mod writer;
 
 pub use encoded::{EncodedObject, Encoding};
@@ -30,6 +31,7 @@ pub use header::ObjectHeader;
 pub use list::EncodedList;
 pub use message::{Depth, Message};
 pub use reader::{Field, Reader, Value};
+pub use version::with_resource_version;
 pub use writer::ReverseWriter;
 
 /// Reads an object of a type that has both encodings.

@@ -2,11 +2,13 @@
 
 mod cacher;
 pub mod codec;
+mod conversion;
 pub mod defaults;
 pub mod facts;
 mod generated;
 pub mod object;
 pub(crate) mod printers;
+pub mod protobuf_codec;
 pub mod query;
 pub mod resource_info;
 pub mod store;
