@@ -27,8 +27,11 @@ pub fn with_resource_version(object: &[u8], version: &str) -> Result<Bytes, Wire
     Ok(out.freeze())
 }
 
+/// Before a field, its content, and after it.
+type Parts<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
 /// What is before a field, its content, and what is after it; where it is absent, the place where it belongs.
-fn find(message: &[u8], wanted: u32) -> Result<(&[u8], &[u8], &[u8]), WireError> {
+fn find(message: &[u8], wanted: u32) -> Result<Parts<'_>, WireError> {
     let mut reader = Reader::new(message);
     loop {
         let start = reader.offset();
