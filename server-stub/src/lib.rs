@@ -1,5 +1,7 @@
 //! A minimal Kubernetes API server for tests, as a library and as a binary.
 
+pub mod aggregator;
+pub mod apiextensions;
 pub mod authentication;
 pub mod authorization;
 pub mod endpoints;

@@ -18,4 +18,5 @@ mod write;
 
 pub use group_version::ApiGroupVersion;
 pub(crate) use negotiation::{ALL_FORMATS, Accepted, Format, Offer, accepts_aggregated_discovery};
-pub(crate) use options::{Query, number_error};
+pub(crate) use options::{Query, number_error, parse_bool};
+

@@ -7,9 +7,12 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use kubewire_client::Clientset;
+use kubewire_informers::SharedInformerFactory;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::clock::Clock;
 use super::health::HealthCheck;
 use super::lifecycle::LifecycleSignals;
 
@@ -19,12 +22,22 @@ pub type HookError = Box<dyn std::error::Error + Send + Sync>;
 /// What a post-start hook may use.
 #[derive(Clone)]
 pub struct HookContext {
-    /// The server's client of itself: privileged, in process, with all filters on the way.
-    pub loopback: kubewire_client::Clientset,
+    /// The informers of the server's controllers, over its client of itself: privileged, in process, with all filters
+    /// on the way.
+    pub informers: SharedInformerFactory,
+    /// Time.
+    pub clock: Clock,
     /// The moments in the server's life; controllers end on `shutdown_initiated`.
     pub lifecycle: LifecycleSignals,
     /// Spawn background work here: the server joins it before it ends.
     pub tasks: TaskTracker,
+}
+
+impl HookContext {
+    /// The server's client of itself.
+    pub fn clientset(&self) -> &Clientset {
+        self.informers.clientset()
+    }
 }
 
 /// Work to do once the server answers requests, such as starting a controller. While it has not returned, its check

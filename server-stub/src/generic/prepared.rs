@@ -6,9 +6,11 @@ use std::time::Duration;
 use futures::future::{join_all, try_join_all};
 use http::HeaderValue;
 use kubewire_client::{Client, Clientset};
+use kubewire_informers::SharedInformerFactory;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::clock::Clock;
 use super::config::Config;
 use super::delegation::{DelegationTarget, Handler};
 use super::health::HealthCheck;
@@ -26,7 +28,8 @@ use crate::filters::{self, ChainConfig};
 /// The first server of a chain behind its filters. [`run`](Self::run) serves it.
 pub struct PreparedGenericApiServer {
     handler: Arc<dyn Handler>,
-    loopback: Clientset,
+    informers: SharedInformerFactory,
+    clock: Clock,
     lifecycle: LifecycleSignals,
     post_start_hooks: Vec<PostStartHook>,
     pre_shutdown_hooks: Vec<PreShutdownHook>,
@@ -69,9 +72,11 @@ impl GenericApiServer {
             handler: handler.clone(),
             authorization: authorization.unwrap_or_else(|_| HeaderValue::from_static("")),
         };
+        let loopback = Client::with_transport(Arc::new(loopback));
         PreparedGenericApiServer {
             handler,
-            loopback: Clientset::from_client(Client::with_transport(Arc::new(loopback))),
+            informers: SharedInformerFactory::new(Clientset::from_client(loopback)),
+            clock: config.clock,
             lifecycle,
             post_start_hooks,
             pre_shutdown_hooks,
@@ -113,7 +118,7 @@ impl PreparedGenericApiServer {
 
     /// The server's client of itself.
     pub fn loopback(&self) -> &Clientset {
-        &self.loopback
+        self.informers.clientset()
     }
 
     /// Serves until `shutdown_initiated`, then stops in order: hooks, new connections, open requests, controllers.
@@ -125,7 +130,8 @@ impl PreparedGenericApiServer {
         let _stop_when_dropped = stop_serving.clone().drop_guard();
         let server = tokio::spawn(serving.serve(self.handler.clone(), stop_serving.clone()));
         let context = HookContext {
-            loopback: self.loopback.clone(),
+            informers: self.informers.clone(),
+            clock: self.clock.clone(),
             lifecycle: self.lifecycle.clone(),
             tasks: TaskTracker::new(),
         };
@@ -142,6 +148,7 @@ impl PreparedGenericApiServer {
         let abort = server.abort_handle();
         let drained = tokio::time::timeout(self.drain_timeout, server).await;
         self.lifecycle.in_flight_requests_drained.cancel();
+        self.informers.shutdown().await;
         context.tasks.close();
         context.tasks.wait().await;
         started?;

@@ -184,7 +184,8 @@ impl ApiGroup {
             .map(|(_, handler)| handler)
     }
 
-    fn discover(&self) -> GroupDiscovery {
+    /// What discovery says about the group.
+    pub fn discover(&self) -> GroupDiscovery {
         GroupDiscovery {
             name: self.name.clone(),
             versions: self

@@ -10,6 +10,8 @@ pub(crate) use legacy::{api_versions, group, group_list, resource_list};
 
 use serde::Serialize;
 
+use crate::registry::facts::ResourceFacts;
+
 /// An API group for discovery. The core group has the name `""`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupDiscovery {
@@ -59,4 +61,36 @@ pub struct ApiResource {
     /// A fingerprint of the kind that is stored.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub storage_version_hash: String,
+}
+
+impl ApiResource {
+    /// A built-in resource followed by its subresources.
+    pub fn of(facts: &ResourceFacts) -> Vec<Self> {
+        let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect::<Vec<String>>();
+        let resource = Self {
+            name: facts.plural.to_owned(),
+            singular_name: facts.singular.to_owned(),
+            namespaced: facts.namespaced,
+            kind: facts.kind.to_owned(),
+            verbs: owned(facts.verbs),
+            short_names: owned(facts.short_names),
+            categories: owned(facts.categories),
+            storage_version_hash: facts.storage_version_hash.to_owned(),
+            ..Self::default()
+        };
+        let subresources = facts.subresources.iter().map(|sub| {
+            let is_own = (sub.group, sub.version) == (facts.group, facts.version);
+            let unless_own = |text: &str| if is_own { String::new() } else { text.to_owned() };
+            Self {
+                name: format!("{}/{}", facts.plural, sub.name),
+                namespaced: facts.namespaced,
+                group: unless_own(sub.group),
+                version: unless_own(sub.version),
+                kind: sub.kind.to_owned(),
+                verbs: owned(sub.verbs),
+                ..Self::default()
+            }
+        });
+        std::iter::once(resource).chain(subresources).collect()
+    }
 }

@@ -1,0 +1,153 @@
+//! Which group and version is served where, and how important it is.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
+use parking_lot::RwLock;
+
+use crate::registry::facts;
+
+/// What the aggregator knows of an APIService.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ApiServiceInfo {
+    pub(super) group: String,
+    pub(super) version: String,
+    pub(super) group_priority: i32,
+    pub(super) version_priority: i32,
+    /// True where another server has to answer.
+    pub(super) remote: bool,
+}
+
+impl ApiServiceInfo {
+    /// A version that a server of this chain serves. Groups that are not built in are custom resources.
+    pub(super) fn local(group: &str, version: &str) -> Self {
+        let group_facts = facts::groups().iter().find(|facts| facts.group == group);
+        let version_facts = group_facts.and_then(|facts| facts.versions.iter().find(|v| v.version == version));
+        Self {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            group_priority: group_facts.and_then(|facts| facts.priority).unwrap_or(1000),
+            version_priority: version_facts.and_then(|facts| facts.priority).unwrap_or(100),
+            remote: false,
+        }
+    }
+
+    /// The name of the APIService: `v1.apps`, and `v1.` for the core group.
+    pub(super) fn name(&self) -> String {
+        format!("{}.{}", self.version, self.group)
+    }
+}
+
+impl From<&APIService> for ApiServiceInfo {
+    fn from(service: &APIService) -> Self {
+        let spec = service.spec.clone().unwrap_or_default();
+        Self {
+            group: spec.group.unwrap_or_default(),
+            version: spec.version.unwrap_or_default(),
+            group_priority: spec.group_priority_minimum,
+            version_priority: spec.version_priority,
+            remote: spec.service.is_some(),
+        }
+    }
+}
+
+/// All APIServices by name.
+#[derive(Default)]
+pub(super) struct ApiServices(RwLock<BTreeMap<String, ApiServiceInfo>>);
+
+impl ApiServices {
+    pub(super) fn insert(&self, service: ApiServiceInfo) {
+        self.0.write().insert(service.name(), service);
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        self.0.write().remove(name);
+    }
+
+    pub(super) fn is_remote(&self, group: &str, version: &str) -> bool {
+        let services = self.0.read();
+        services
+            .get(&format!("{version}.{group}"))
+            .is_some_and(|service| service.remote)
+    }
+
+    /// The groups other than the core group with their versions, the most important first.
+    pub(super) fn by_group(&self) -> Vec<(String, Vec<ApiServiceInfo>)> {
+        let mut groups: BTreeMap<String, Vec<ApiServiceInfo>> = BTreeMap::new();
+        for service in self.0.read().values().filter(|service| !service.group.is_empty()) {
+            groups.entry(service.group.clone()).or_default().push(service.clone());
+        }
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        for (_, versions) in &mut groups {
+            versions.sort_by_cached_key(|v| {
+                (
+                    Reverse(v.version_priority),
+                    Reverse(version_rank(&v.version)),
+                    v.version.clone(),
+                )
+            });
+        }
+        let priority = |versions: &[ApiServiceInfo]| versions.iter().map(|v| v.group_priority).max();
+        groups.sort_by_key(|(_, versions)| Reverse(priority(versions)));
+        groups
+    }
+}
+
+/// Orders versions as Kubernetes does: `v10`, `v2`, `v1`, `v2beta1`, `v1beta2`, `v3alpha1`, then anything else.
+pub(crate) fn version_rank(version: &str) -> Option<(u8, u32, u32)> {
+    let rest = version.strip_prefix('v')?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (major, rest) = rest.split_at(digits);
+    let major = major.parse().ok()?;
+    match (rest.strip_prefix("beta"), rest.strip_prefix("alpha")) {
+        _ if rest.is_empty() => Some((2, major, 0)),
+        (Some(minor), _) => Some((1, major, minor.parse().ok()?)),
+        (_, Some(minor)) => Some((0, major, minor.parse().ok()?)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_important_group_and_version_come_first() {
+        let services = ApiServices::default();
+        for (group, version) in [
+            ("stable.example.com", "v1"),
+            ("stable.example.com", "v1beta1"),
+            ("stable.example.com", "v2"),
+            ("autoscaling", "v1"),
+            ("autoscaling", "v2"),
+            ("", "v1"),
+        ] {
+            services.insert(ApiServiceInfo::local(group, version));
+        }
+        let order: Vec<String> = services
+            .by_group()
+            .into_iter()
+            .flat_map(|(_, v)| v)
+            .map(|v| v.name())
+            .collect();
+        let expected = [
+            "v2.autoscaling",
+            "v1.autoscaling",
+            "v2.stable.example.com",
+            "v1.stable.example.com",
+            "v1beta1.stable.example.com",
+        ];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn versions_are_ranked_by_stability() {
+        let mut versions = ["foo", "v1alpha1", "v2", "v1beta2", "v10", "v2beta1", "v1beta10"];
+        versions.sort_by_key(|version| Reverse(version_rank(version)));
+        assert_eq!(
+            versions,
+            ["v10", "v2", "v2beta1", "v1beta10", "v1beta2", "v1alpha1", "foo"]
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! `/apis` over all servers, in one of two forms, and `/apis/<group>`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::api_services::ApiServices;
+use crate::generic::delegation::{DelegationTarget, Handler};
+use crate::generic::discovery::{self, GroupDiscovery, VersionDiscovery};
+use crate::generic::request::{Request, Response};
+use crate::generic::respond;
+
+/// The groups of all servers.
+pub(super) struct Groups {
+    pub(super) own: GroupDiscovery,
+    pub(super) services: Arc<ApiServices>,
+    pub(super) delegate: Arc<dyn DelegationTarget>,
+}
+
+#[async_trait]
+impl Handler for Groups {
+    async fn handle(&self, request: Request) -> Response {
+        let groups = self.merged();
+        match discovery::wants_aggregated(&request) {
+            Some(format) => discovery::serve_aggregated(&groups, format, &request),
+            None => respond::document(&request, discovery::group_list(&groups)),
+        }
+    }
+}
+
+impl Groups {
+    /// `/apis/<group>`; `None` for a group that nobody serves.
+    pub(super) fn serve_group(&self, name: &str, request: &Request) -> Option<Response> {
+        let groups = self.merged();
+        let group = groups.iter().find(|group| group.name == name)?;
+        Some(respond::document(request, discovery::group(group)))
+    }
+
+    /// The aggregator's own group, then the others by importance. Groups elsewhere have no resources: nobody asks them.
+    fn merged(&self) -> Vec<GroupDiscovery> {
+        let local = self.delegate.groups();
+        let resources = |group: &str, version: &str| {
+            let group = local.iter().find(|g| g.name == group)?;
+            group.versions.iter().find(|v| v.version == version).cloned()
+        };
+        let merged = self.services.by_group().into_iter().map(|(name, versions)| {
+            let version = |service: super::ApiServiceInfo| match service.remote {
+                false => resources(&name, &service.version),
+                true => Some(VersionDiscovery {
+                    version: service.version,
+                    resources: Vec::new(),
+                    stale: true,
+                }),
+            };
+            let versions = versions.into_iter().filter_map(version).collect();
+            GroupDiscovery {
+                name: name.clone(),
+                versions,
+            }
+        });
+        let merged = merged.filter(|group| !group.versions.is_empty());
+        std::iter::once(self.own.clone()).chain(merged).collect()
+    }
+}

@@ -1,0 +1,39 @@
+//! The chain of servers: aggregator → kube-apiserver → apiextensions → 404.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::api_groups::ApiGroups;
+use crate::generic::clock::{Clock, Ids};
+use crate::generic::delegation::NotFound;
+use crate::generic::lifecycle::LifecycleSignals;
+use crate::generic::server::GenericApiServer;
+use crate::{aggregator, apiextensions, controllers};
+
+/// What the servers of the chain are built from.
+pub struct ChainConfig {
+    /// Where clients reach the server, as host and port.
+    pub external_address: String,
+    /// The address of the service `kubernetes`.
+    pub service_ip: IpAddr,
+    /// Time.
+    pub clock: Clock,
+    /// Uids and generated names.
+    pub ids: Ids,
+    /// The moments in the server's life.
+    pub lifecycle: LifecycleSignals,
+}
+
+/// Builds the servers and returns the first of the chain.
+pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
+    let address = &config.external_address;
+    let mut groups = ApiGroups::new(config);
+    let apiextensions = apiextensions::new(address, groups.take(apiextensions::GROUP), Arc::new(NotFound));
+    let registration = groups.take(aggregator::GROUP);
+    let mut kube_apiserver = GenericApiServer::new("kube-apiserver", address, Arc::new(apiextensions));
+    for group in groups.rest() {
+        kube_apiserver.install_api_group(group);
+    }
+    controllers::add_to(&mut kube_apiserver, config.service_ip, address);
+    aggregator::new(address, registration, Arc::new(kube_apiserver))
+}

@@ -1,0 +1,54 @@
+//! Why the server does not start, or stopped.
+
+use std::path::PathBuf;
+
+use crate::authentication::{ClientCaError, TokenFileError};
+use crate::generic::RunError;
+use crate::generic::certificates::CertificateError;
+use crate::generic::secure_serving::ServingError;
+
+/// An error of the program.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// A file cannot be read.
+    #[error("read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("write {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// `--service-cluster-ip-range` is wrong.
+    #[error("--service-cluster-ip-range={0}: expected a range such as 10.0.0.0/24")]
+    ServiceRange(String),
+    /// The kubeconfig file cannot be made.
+    #[error("make the kubeconfig file: {0}")]
+    Kubeconfig(String),
+    /// The bound address cannot be told.
+    #[error("find out the port that was bound")]
+    LocalAddress(#[source] std::io::Error),
+    /// A certificate cannot be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// `--client-ca-file` is wrong.
+    #[error("--client-ca-file")]
+    ClientCa(#[from] ClientCaError),
+    /// `--token-auth-file` is wrong.
+    #[error("--token-auth-file")]
+    TokenFile(#[from] TokenFileError),
+    /// The port cannot be served.
+    #[error(transparent)]
+    Serving(#[from] ServingError),
+    /// The server stopped with an error.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}

@@ -1,0 +1,12 @@
+//! The program: options, the chain of servers, and running it.
+
+mod api_groups;
+mod chain;
+mod error;
+pub mod options;
+mod server;
+
+pub use chain::create_server_chain;
+pub use error::AppError;
+pub use options::Options;
+pub use server::Server;

@@ -1,0 +1,48 @@
+//! How clients find the server and are let in.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use serde_json::json;
+
+use super::secure_serving::write;
+use crate::app::AppError;
+use crate::generic::certificates::KeyPair;
+
+/// The kubeconfig file for the administrator.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Access")]
+#[non_exhaustive]
+pub struct KubeconfigOptions {
+    /// Writes a kubeconfig file for an administrator once the port is open.
+    #[arg(long, value_name = "PATH")]
+    pub write_kubeconfig: Option<PathBuf>,
+}
+
+impl KubeconfigOptions {
+    pub(crate) fn write(&self, kubeconfig: &str) -> Result<(), AppError> {
+        match &self.write_kubeconfig {
+            Some(path) => write(path, kubeconfig, true),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A kubeconfig file with one cluster, and one user who has a client certificate.
+pub(crate) fn kubeconfig(url: &str, ca_pem: &str, admin: &KeyPair) -> Result<String, AppError> {
+    let encode = |text: &str| STANDARD.encode(text);
+    let document = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "kubewire", "cluster": {"server": url, "certificate-authority-data": encode(ca_pem)}}],
+        "users": [{"name": "admin", "user": {
+            "client-certificate-data": encode(&admin.certificate_pem),
+            "client-key-data": encode(&admin.key_pem),
+        }}],
+        "contexts": [{"name": "kubewire", "context": {"cluster": "kubewire", "user": "admin"}}],
+        "current-context": "kubewire",
+    });
+    serde_saphyr::to_string(&document).map_err(|error| AppError::Kubeconfig(error.to_string()))
+}

@@ -1,0 +1,115 @@
+//! From options to a running server: prepare, then run.
+
+use std::net::SocketAddr;
+
+use kubewire_client::config::{Config as ClientConfig, PemSource};
+use kubewire_client::Clientset;
+
+use super::chain::{ChainConfig, create_server_chain};
+use super::error::AppError;
+use super::options::{Options, ServingCertificate};
+use crate::generic::certificates::{Authority, KeyPair};
+use crate::generic::clock::{Clock, Ids};
+use crate::generic::lifecycle::LifecycleSignals;
+use crate::generic::secure_serving::SecureServing;
+use crate::generic::{Config, PreparedGenericApiServer};
+
+/// A server whose port is open; it answers once [`run`](Self::run) runs.
+pub struct Server {
+    prepared: PreparedGenericApiServer,
+    serving: SecureServing,
+    address: SocketAddr,
+    url: String,
+    ca_pem: String,
+    admin: KeyPair,
+    lifecycle: LifecycleSignals,
+}
+
+impl Server {
+    /// Makes certificates, opens the port, builds the chain, writes the kubeconfig file.
+    pub async fn prepare(options: &Options, clock: Clock, ids: Ids) -> Result<Self, AppError> {
+        for flag in &options.ignored {
+            tracing::info!("--{flag} is accepted for compatibility and makes no difference");
+        }
+        if !options.storage.etcd_servers.is_empty() {
+            tracing::info!("--etcd-servers is accepted for compatibility: objects are kept in memory");
+        }
+        let service_ip = options.server_run.kubernetes_service_ip()?;
+        let authority = Authority::new("kubewire-ca", &clock)?;
+        let ServingCertificate { pair, ca_pem } = options.secure_serving.certificate(&authority, service_ip)?;
+        let admin = authority.client("kubernetes-admin", Some("system:masters"))?;
+        let serving =
+            SecureServing::bind(options.secure_serving.address(), &pair.certificate_pem, &pair.key_pem).await?;
+        let address = serving.local_addr().map_err(AppError::LocalAddress)?;
+        let external_address = SocketAddr::new(options.secure_serving.external_ip(), address.port());
+        let mut config = Config::default();
+        config.clock = clock.clone();
+        config.ids = ids;
+        config.authenticator = options.authentication.authenticator(&authority, &clock)?;
+        config.authorizer = options.authorization.authorizer();
+        config.in_flight = options.server_run.in_flight();
+        config.request_timeout = options.server_run.request_timeout;
+        let lifecycle = LifecycleSignals::default();
+        let chain = create_server_chain(&ChainConfig {
+            external_address: external_address.to_string(),
+            service_ip,
+            clock: config.clock.clone(),
+            ids: config.ids.clone(),
+            lifecycle: lifecycle.clone(),
+        });
+        let server = Self {
+            prepared: chain.prepare_run(config, lifecycle.clone()),
+            serving,
+            address,
+            url: format!("https://{external_address}"),
+            ca_pem,
+            admin,
+            lifecycle,
+        };
+        options.kubeconfig.write(&server.kubeconfig()?)?;
+        Ok(server)
+    }
+
+    /// Serves until `lifecycle().shutdown_initiated` and stops cleanly.
+    pub async fn run(self) -> Result<(), AppError> {
+        Ok(self.prepared.run(self.serving).await?)
+    }
+
+    /// The moments in the server's life; cancel `shutdown_initiated` to stop it.
+    pub fn lifecycle(&self) -> &LifecycleSignals {
+        &self.lifecycle
+    }
+
+    /// The server's client of itself, which needs no network.
+    pub fn loopback(&self) -> &Clientset {
+        self.prepared.loopback()
+    }
+
+    /// The address that is listened on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where clients find the server.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What clients have to trust.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// A kubeconfig file for an administrator.
+    pub fn kubeconfig(&self) -> Result<String, AppError> {
+        super::options::kubeconfig(&self.url, &self.ca_pem, &self.admin)
+    }
+
+    /// A client's configuration for an administrator.
+    pub fn client_config(&self) -> ClientConfig {
+        let inline = |pem: &str| PemSource::Inline(pem.to_owned().into());
+        ClientConfig::new(&self.url)
+            .with_ca_pem(self.ca_pem.clone())
+            .with_client_certificate(inline(&self.admin.certificate_pem), inline(&self.admin.key_pem))
+    }
+}
