@@ -2,8 +2,10 @@
 
 pub mod aggregator;
 pub mod apiextensions;
+pub mod app;
 pub mod authentication;
 pub mod authorization;
+pub mod controllers;
 pub mod endpoints;
 pub mod field_error;
 pub mod filters;
@@ -13,3 +15,4 @@ mod human_duration;
 pub mod registry;
 pub mod status;
 pub mod storage;
+pub mod testing;

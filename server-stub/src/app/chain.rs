@@ -1,19 +1,20 @@
 //! The chain of servers: aggregator → kube-apiserver → apiextensions → 404.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::api_groups::ApiGroups;
+use crate::controllers::KubernetesService;
 use crate::generic::clock::{Clock, Ids};
-use crate::generic::delegation::NotFound;
+use crate::generic::delegation::{DelegationTarget, NotFound};
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::server::GenericApiServer;
 use crate::{aggregator, apiextensions, controllers};
 
 /// What the servers of the chain are built from.
 pub struct ChainConfig {
-    /// Where clients reach the server, as host and port.
-    pub external_address: String,
+    /// Where clients reach the server.
+    pub external_address: SocketAddr,
     /// The address of the service `kubernetes`.
     pub service_ip: IpAddr,
     /// Time.
@@ -26,7 +27,7 @@ pub struct ChainConfig {
 
 /// Builds the servers and returns the first of the chain.
 pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
-    let address = &config.external_address;
+    let address = &config.external_address.to_string();
     let mut groups = ApiGroups::new(config);
     let apiextensions = apiextensions::new(address, groups.take(apiextensions::GROUP), Arc::new(NotFound));
     let registration = groups.take(aggregator::GROUP);
@@ -34,6 +35,12 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     for group in groups.rest() {
         kube_apiserver.install_api_group(group);
     }
-    controllers::add_to(&mut kube_apiserver, config.service_ip, address);
-    aggregator::new(address, registration, Arc::new(kube_apiserver))
+    let kube_apiserver: Arc<dyn DelegationTarget> = Arc::new(kube_apiserver);
+    let mut aggregator = aggregator::new(address, registration, kube_apiserver.clone());
+    let service = KubernetesService {
+        cluster_ip: config.service_ip,
+        address: config.external_address,
+    };
+    controllers::add_to(&mut aggregator, kube_apiserver, service);
+    aggregator
 }

@@ -6,7 +6,7 @@ mod error;
 pub mod options;
 mod server;
 
-pub use chain::create_server_chain;
+pub use chain::{ChainConfig, create_server_chain};
 pub use error::AppError;
 pub use options::Options;
 pub use server::Server;

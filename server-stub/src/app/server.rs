@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use kubewire_client::config::{Config as ClientConfig, PemSource};
 use kubewire_client::Clientset;
+use kubewire_client::config::{Config as ClientConfig, PemSource};
 
 use super::chain::{ChainConfig, create_server_chain};
 use super::error::AppError;
@@ -51,7 +51,7 @@ impl Server {
         config.request_timeout = options.server_run.request_timeout;
         let lifecycle = LifecycleSignals::default();
         let chain = create_server_chain(&ChainConfig {
-            external_address: external_address.to_string(),
+            external_address,
             service_ip,
             clock: config.clock.clone(),
             ids: config.ids.clone(),
@@ -102,7 +102,7 @@ impl Server {
 
     /// A kubeconfig file for an administrator.
     pub fn kubeconfig(&self) -> Result<String, AppError> {
-        super::options::kubeconfig(&self.url, &self.ca_pem, &self.admin)
+        super::options::kubeconfig_text(&self.url, &self.ca_pem, &self.admin)
     }
 
     /// A client's configuration for an administrator.

@@ -19,4 +19,3 @@ mod write;
 pub use group_version::ApiGroupVersion;
 pub(crate) use negotiation::{ALL_FORMATS, Accepted, Format, Offer, accepts_aggregated_discovery};
 pub(crate) use options::{Query, number_error, parse_bool};
-

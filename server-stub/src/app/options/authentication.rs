@@ -34,7 +34,11 @@ pub struct AuthenticationOptions {
 
 impl AuthenticationOptions {
     /// The authenticator for these options; it also knows the clients of `authority`.
-    pub(crate) fn authenticator(&self, authority: &Authority, clock: &Clock) -> Result<Arc<dyn Authenticator>, AppError> {
+    pub(crate) fn authenticator(
+        &self,
+        authority: &Authority,
+        clock: &Clock,
+    ) -> Result<Arc<dyn Authenticator>, AppError> {
         let own = ClientCertificates::new(authority.certificate_pem().as_bytes(), clock.clone())?;
         let mut authenticators: Vec<Arc<dyn Authenticator>> = vec![Arc::new(own)];
         if let Some(path) = &self.client_ca_file {

@@ -31,7 +31,7 @@ impl KubeconfigOptions {
 }
 
 /// A kubeconfig file with one cluster, and one user who has a client certificate.
-pub(crate) fn kubeconfig(url: &str, ca_pem: &str, admin: &KeyPair) -> Result<String, AppError> {
+pub(crate) fn kubeconfig_text(url: &str, ca_pem: &str, admin: &KeyPair) -> Result<String, AppError> {
     let encode = |text: &str| STANDARD.encode(text);
     let document = json!({
         "apiVersion": "v1",

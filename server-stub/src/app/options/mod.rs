@@ -13,6 +13,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 pub use authentication::AuthenticationOptions;
 pub use authorization::{AuthorizationMode, AuthorizationOptions};
 pub use kubeconfig::KubeconfigOptions;
+pub(crate) use kubeconfig::kubeconfig_text;
 pub use secure_serving::{SecureServingOptions, ServingCertificate};
 pub use server_run::ServerRunOptions;
 pub use storage::StorageOptions;
@@ -63,7 +64,9 @@ impl Options {
     /// assert_eq!(options.ignored, ["allow-privileged"]);
     /// assert!(Options::from_args(["server", "--nonsense"]).is_err());
     /// ```
-    pub fn from_args(args: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>) -> Result<Self, clap::Error> {
+    pub fn from_args(
+        args: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
         let command = ignored::add_to(Self::command());
         let matches = command.try_get_matches_from(args)?;
         let mut options = Self::from_arg_matches(&matches)?;

@@ -73,9 +73,16 @@ impl SecureServingOptions {
     }
 
     /// Reads the serving certificate, or has it made by `authority`.
-    pub(crate) fn certificate(&self, authority: &Authority, service_ip: IpAddr) -> Result<ServingCertificate, AppError> {
+    pub(crate) fn certificate(
+        &self,
+        authority: &Authority,
+        service_ip: IpAddr,
+    ) -> Result<ServingCertificate, AppError> {
         let own_files = self.tls_cert_file.clone().zip(self.tls_private_key_file.clone());
-        let in_folder = self.cert_dir.as_ref().map(|dir| (dir.join("apiserver.crt"), dir.join("apiserver.key")));
+        let in_folder = self
+            .cert_dir
+            .as_ref()
+            .map(|dir| (dir.join("apiserver.crt"), dir.join("apiserver.key")));
         let exists = |(certificate, key): &(PathBuf, PathBuf)| certificate.exists() && key.exists();
         if let Some((certificate, key)) = own_files.or_else(|| in_folder.clone().filter(exists)) {
             let pair = KeyPair {
@@ -102,7 +109,11 @@ impl SecureServingOptions {
             "kubernetes.default.svc",
             "kubernetes.default.svc.cluster.local",
         ];
-        let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), std::net::Ipv6Addr::LOCALHOST.into(), service_ip];
+        let mut addresses = vec![
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            std::net::Ipv6Addr::LOCALHOST.into(),
+            service_ip,
+        ];
         for address in [self.bind_address, self.external_ip()] {
             if !addresses.contains(&address) && !address.is_unspecified() {
                 addresses.push(address);

@@ -1,0 +1,149 @@
+//! A server inside of a test: started in milliseconds on a free port, gone with the value.
+
+use std::fmt;
+
+use kubewire_client::{Clientset, config::Config as ClientConfig};
+use tokio::task::JoinHandle;
+
+use crate::app::{self, AppError};
+use crate::generic::clock::{Clock, Ids};
+use crate::generic::lifecycle::LifecycleSignals;
+use crate::generic::request::UserInfo;
+
+/// How to start a server.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// The server's time. Default: the computer's.
+    pub clock: Clock,
+    /// The server's uids and generated names. Default: random.
+    pub ids: Ids,
+    /// Users beside the administrator, by bearer token.
+    pub tokens: Vec<(String, UserInfo)>,
+}
+
+impl Options {
+    /// Sets the server's time.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Lets a user in with a bearer token.
+    #[must_use]
+    pub fn with_token(mut self, token: impl Into<String>, user: UserInfo) -> Self {
+        self.tokens.push((token.into(), user));
+        self
+    }
+}
+
+/// A running server. Dropping it stops it in the background; [`shutdown`](Self::shutdown) waits for the end.
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use kubewire_client::{Clientset, ListOptions};
+/// use kubewire_server_stub::testing::{Options, Server};
+///
+/// let server = Server::start(Options::default()).await?;
+/// let clientset = Clientset::new(&server.client_config())?;
+/// # let _ = (clientset, ListOptions::default());
+/// server.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server {
+    client_config: ClientConfig,
+    kubeconfig: String,
+    loopback: Clientset,
+    ca_pem: String,
+    lifecycle: LifecycleSignals,
+    running: Option<JoinHandle<Result<(), AppError>>>,
+}
+
+impl Server {
+    /// Starts a server on a free port of the loopback address and waits until it is ready.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub async fn start(options: Options) -> Result<Self, AppError> {
+        let mut app_options = app::Options::default();
+        app_options.secure_serving.secure_port = 0;
+        app_options.authentication.tokens = options.tokens;
+        let server = app::Server::prepare(&app_options, options.clock, options.ids).await?;
+        let lifecycle = server.lifecycle().clone();
+        let mut started = Self {
+            client_config: server.client_config(),
+            kubeconfig: server.kubeconfig()?,
+            loopback: server.loopback().clone(),
+            ca_pem: server.ca_pem().to_owned(),
+            lifecycle: lifecycle.clone(),
+            running: Some(tokio::spawn(server.run())),
+        };
+        tokio::select! {
+            () = lifecycle.has_been_ready.cancelled() => Ok(started),
+            // It only ends before it is ready if it failed.
+            () = lifecycle.in_flight_requests_drained.cancelled() => started.stop().await.map(|()| started),
+        }
+    }
+
+    /// A client's configuration for an administrator.
+    pub fn client_config(&self) -> ClientConfig {
+        self.client_config.clone()
+    }
+
+    /// A client for an administrator that uses no network.
+    pub fn loopback(&self) -> &Clientset {
+        &self.loopback
+    }
+
+    /// A kubeconfig file for an administrator.
+    pub fn kubeconfig(&self) -> &str {
+        &self.kubeconfig
+    }
+
+    /// The base URL.
+    pub fn url(&self) -> &str {
+        &self.client_config.server
+    }
+
+    /// What clients have to trust.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The moments in the server's life.
+    pub fn lifecycle(&self) -> &LifecycleSignals {
+        &self.lifecycle
+    }
+
+    /// Stops the server and waits until every connection and task has ended.
+    ///
+    /// # Errors
+    /// What went wrong in the server, if anything did.
+    pub async fn shutdown(mut self) -> Result<(), AppError> {
+        self.stop().await
+    }
+
+    async fn stop(&mut self) -> Result<(), AppError> {
+        self.lifecycle.shutdown_initiated.cancel();
+        match self.running.take() {
+            // A panic in the server's main task shows up in its own output.
+            Some(running) => running.await.unwrap_or(Ok(())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.lifecycle.shutdown_initiated.cancel();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.url())
+    }
+}
