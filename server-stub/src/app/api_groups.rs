@@ -2,23 +2,19 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-
 use super::chain::ChainConfig;
-use crate::generic::discovery::ApiResource;
-use crate::generic::request::{Request, RequestInfo, Response};
-use crate::generic::respond;
+use crate::endpoints::ApiGroupVersion;
 use crate::generic::server::{ApiGroup, ApiVersionHandler};
-use crate::registry::facts::{self, GroupFacts};
-use crate::status::ApiError;
+use crate::registry::built_in;
+use crate::registry::facts::{self, GroupFacts, ResourceFacts};
 
 /// The groups that have not been installed yet.
 pub(super) struct ApiGroups(Vec<ApiGroup>);
 
 impl ApiGroups {
-    /// All groups with a version that is served by default.
-    pub(super) fn new(_config: &ChainConfig) -> Self {
-        let groups = facts::groups().iter().map(api_group);
+    /// All groups with a version that is served by default, with their stores.
+    pub(super) fn new(config: &ChainConfig) -> Self {
+        let groups = facts::groups().iter().map(|group| api_group(group, config));
         Self(groups.filter(|group| !group.versions.is_empty()).collect())
     }
 
@@ -39,13 +35,17 @@ impl ApiGroups {
     }
 }
 
-fn api_group(group: &GroupFacts) -> ApiGroup {
+fn api_group(group: &GroupFacts, config: &ChainConfig) -> ApiGroup {
     let served = group.versions.iter().filter(|version| version.served);
     let version = |version: &facts::VersionFacts| {
-        let handler = BuiltInVersion {
-            group: group.group,
-            version: version.version,
-        };
+        let own =
+            |facts: &&ResourceFacts| facts.served && facts.group == group.group && facts.version == version.version;
+        let resources = facts::resources()
+            .iter()
+            .filter(own)
+            .map(|facts| (facts, store(facts, config)));
+        let stop = config.lifecycle.shutdown_initiated.clone();
+        let handler = ApiGroupVersion::new(resources, config.clock.clone(), config.ids.clone(), stop);
         (
             version.version.to_owned(),
             Arc::new(handler) as Arc<dyn ApiVersionHandler>,
@@ -57,28 +57,9 @@ fn api_group(group: &GroupFacts) -> ApiGroup {
     }
 }
 
-struct BuiltInVersion {
-    group: &'static str,
-    version: &'static str,
-}
-
-#[async_trait]
-impl ApiVersionHandler for BuiltInVersion {
-    fn resources(&self) -> Vec<ApiResource> {
-        let own = |facts: &&facts::ResourceFacts| {
-            (facts.group, facts.version, facts.served) == (self.group, self.version, true)
-        };
-        let mut resources: Vec<ApiResource> = facts::resources()
-            .iter()
-            .filter(own)
-            .flat_map(ApiResource::of)
-            .collect();
-        resources.sort_by(|a, b| a.name.cmp(&b.name));
-        resources
-    }
-
-    async fn serve(&self, _: &RequestInfo, request: Request) -> Response {
-        let error = ApiError::not_implemented("the resources are not served yet");
-        respond::error(&error, respond::error_format(&request))
-    }
+/// The store of a resource that is stored in the version in which it is served: others would have to be converted.
+fn store(facts: &'static ResourceFacts, config: &ChainConfig) -> Option<Arc<crate::registry::Store>> {
+    let served_as_stored = facts.storage == Some((facts.group, facts.version));
+    let store = served_as_stored.then(|| built_in::open(facts, config.storage.clone()));
+    store.flatten().map(Arc::new)
 }

@@ -9,6 +9,7 @@ use crate::generic::clock::{Clock, Ids};
 use crate::generic::delegation::{DelegationTarget, NotFound};
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::server::GenericApiServer;
+use crate::storage::Storage;
 use crate::{aggregator, apiextensions, controllers};
 
 /// What the servers of the chain are built from.
@@ -21,11 +22,13 @@ pub struct ChainConfig {
     pub clock: Clock,
     /// Uids and generated names.
     pub ids: Ids,
+    /// Where objects are kept.
+    pub storage: Arc<dyn Storage>,
     /// The moments in the server's life.
     pub lifecycle: LifecycleSignals,
 }
 
-/// Builds the servers and returns the first of the chain.
+/// Builds the servers and returns the first of the chain. Must be called inside of a Tokio runtime.
 pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     let address = &config.external_address.to_string();
     let mut groups = ApiGroups::new(config);

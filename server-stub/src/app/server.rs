@@ -55,6 +55,7 @@ impl Server {
             service_ip,
             clock: config.clock.clone(),
             ids: config.ids.clone(),
+            storage: options.storage.open(),
             lifecycle: lifecycle.clone(),
         });
         let server = Self {

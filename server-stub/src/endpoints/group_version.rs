@@ -23,6 +23,8 @@ use crate::status::{ApiError, GroupResource};
 /// Serves the resources of one group and version.
 pub struct ApiGroupVersion {
     resources: BTreeMap<&'static str, Resource>,
+    /// What discovery shows and requests get a 501 for.
+    not_served: Vec<&'static ResourceFacts>,
     clock: Clock,
     ids: Ids,
     stop: CancellationToken,
@@ -42,22 +44,40 @@ impl Resource {
 }
 
 impl ApiGroupVersion {
-    /// Serves these resources, all of one group and version. Cancelling `stop` ends their watches.
+    /// Serves these resources, all of one group and version; those without a store are in discovery only. Cancelling
+    /// `stop` ends watches.
     pub fn new(
-        resources: impl IntoIterator<Item = (&'static ResourceFacts, Arc<Store>)>,
+        resources: impl IntoIterator<Item = (&'static ResourceFacts, Option<Arc<Store>>)>,
         clock: Clock,
         ids: Ids,
         stop: CancellationToken,
     ) -> Self {
-        let resource = |(facts, store): (&'static ResourceFacts, Arc<Store>)| {
-            let kind = schema::kind(&Gvk::new(facts.group, facts.version, facts.kind))?;
-            Some((facts.plural, Resource { facts, kind, store }))
-        };
+        let (mut served, mut not_served) = (BTreeMap::new(), Vec::new());
+        for (facts, store) in resources {
+            match (schema::kind(&Gvk::new(facts.group, facts.version, facts.kind)), store) {
+                (Some(kind), Some(store)) => {
+                    served.insert(facts.plural, Resource { facts, kind, store });
+                }
+                _ => not_served.push(facts),
+            }
+        }
         Self {
-            resources: resources.into_iter().filter_map(resource).collect(),
+            resources: served,
+            not_served,
             clock,
             ids,
             stop,
+        }
+    }
+
+    /// The error for a resource that is not served.
+    fn unknown(&self, resource: &str) -> ApiError {
+        match self.not_served.iter().find(|facts| facts.plural == resource) {
+            Some(facts) => {
+                let resource = GroupResource::new(facts.group, facts.plural);
+                ApiError::not_implemented(format!("{resource} in version {} is not served yet", facts.version))
+            }
+            None => ApiError::unknown_path(),
         }
     }
 
@@ -71,7 +91,7 @@ impl ApiGroupVersion {
         let resource = self
             .resources
             .get(info.resource.as_str())
-            .ok_or_else(ApiError::unknown_path)?;
+            .ok_or_else(|| self.unknown(&info.resource))?;
         check_path(resource, info)?;
         check_verb(resource, info, &head.method)?;
         let call = Call::new(resource, info, user, head, &self.clock, &self.ids);
@@ -92,10 +112,10 @@ impl ApiGroupVersion {
 #[async_trait]
 impl ApiVersionHandler for ApiGroupVersion {
     fn resources(&self) -> Vec<ApiResource> {
-        self.resources
-            .values()
-            .flat_map(|resource| discover(resource.facts))
-            .collect()
+        let served = self.resources.values().map(|resource| resource.facts);
+        let mut all: Vec<_> = served.chain(self.not_served.iter().copied()).collect();
+        all.sort_by_key(|facts| facts.plural);
+        all.into_iter().flat_map(ApiResource::of).collect()
     }
 
     async fn serve(&self, info: &RequestInfo, request: Request) -> Response {
@@ -108,35 +128,6 @@ impl ApiVersionHandler for ApiGroupVersion {
             Err(error) => respond::error(&error, on_error),
         }
     }
-}
-
-/// A resource and its subresources, as discovery shows them.
-fn discover(facts: &ResourceFacts) -> impl Iterator<Item = ApiResource> {
-    let strings = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
-    let resource = ApiResource {
-        name: facts.plural.to_owned(),
-        singular_name: facts.singular.to_owned(),
-        namespaced: facts.namespaced,
-        kind: facts.kind.to_owned(),
-        verbs: strings(facts.verbs),
-        short_names: strings(facts.short_names),
-        categories: strings(facts.categories),
-        storage_version_hash: facts.storage_version_hash.to_owned(),
-        ..ApiResource::default()
-    };
-    let subresources = facts.subresources.iter().map(move |sub| {
-        let foreign = (sub.group, sub.version) != (facts.group, facts.version);
-        ApiResource {
-            name: format!("{}/{}", facts.plural, sub.name),
-            namespaced: facts.namespaced,
-            group: if foreign { sub.group.to_owned() } else { String::new() },
-            version: if foreign { sub.version.to_owned() } else { String::new() },
-            kind: sub.kind.to_owned(),
-            verbs: strings(sub.verbs),
-            ..ApiResource::default()
-        }
-    });
-    std::iter::once(resource).chain(subresources)
 }
 
 const ERRORS: Offer<'static> = Offer {
