@@ -40,10 +40,10 @@ fn api_group(group: &GroupFacts, config: &ChainConfig) -> ApiGroup {
     let version = |version: &facts::VersionFacts| {
         let own =
             |facts: &&ResourceFacts| facts.served && facts.group == group.group && facts.version == version.version;
-        let resources = facts::resources()
-            .iter()
-            .filter(own)
-            .map(|facts| (facts, store(facts, config)));
+        let resources = facts::resources().iter().filter(own).map(|facts| {
+            let store = built_in::open(facts, config.storage.clone());
+            (facts, store.map(Arc::new))
+        });
         let stop = config.lifecycle.shutdown_initiated.clone();
         let handler = ApiGroupVersion::new(resources, config.clock.clone(), config.ids.clone(), stop);
         (
@@ -55,11 +55,4 @@ fn api_group(group: &GroupFacts, config: &ChainConfig) -> ApiGroup {
         name: group.group.to_owned(),
         versions: served.map(version).collect(),
     }
-}
-
-/// The store of a resource that is stored in the version in which it is served: others would have to be converted.
-fn store(facts: &'static ResourceFacts, config: &ChainConfig) -> Option<Arc<crate::registry::Store>> {
-    let served_as_stored = facts.storage == Some((facts.group, facts.version));
-    let store = served_as_stored.then(|| built_in::open(facts, config.storage.clone()));
-    store.flatten().map(Arc::new)
 }

@@ -1,38 +1,34 @@
 //! The built-in resources: how each is stored and what is special about it.
 
-mod codec;
 mod strategy;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use kubewire_client::Gvk;
-use kubewire_client::wire::schema;
-
 use super::facts::ResourceFacts;
+use super::protobuf_codec::ProtobufCodec;
 use super::resource_info::{ResourceInfo, built_in_storage_prefix};
 use super::store::Store;
 use crate::storage::Storage;
 
-pub use codec::ProtobufCodec;
 pub use strategy::BuiltInStrategy;
 
 /// Opens the store of a built-in resource; `None` for what is not stored, such as reviews.
 ///
 /// Must be called inside of a Tokio runtime.
 pub fn open(facts: &'static ResourceFacts, storage: Arc<dyn Storage>) -> Option<Store> {
-    let (group, version) = facts.storage?;
-    let kind = schema::kind(&Gvk::new(group, version, facts.kind))?;
+    let (stored_group, _) = facts.storage?;
+    let codec = ProtobufCodec::new(facts)?;
     let info = ResourceInfo {
-        group: Cow::Borrowed(group),
-        version: Cow::Borrowed(version),
+        group: Cow::Borrowed(facts.group),
+        version: Cow::Borrowed(facts.version),
         resource: Cow::Borrowed(facts.plural),
         kind: Cow::Borrowed(facts.kind),
         namespaced: facts.namespaced,
-        storage_prefix: built_in_storage_prefix(group, facts.plural).into(),
+        storage_prefix: built_in_storage_prefix(stored_group, facts.plural).into(),
         has_status: facts.subresource("status").is_some(),
         field_labels: Cow::Borrowed(facts.field_labels),
     };
-    let strategy = Arc::new(BuiltInStrategy::new(kind, facts));
-    Some(Store::new(info, strategy, Arc::new(ProtobufCodec(kind)), storage))
+    let strategy = Arc::new(BuiltInStrategy::new(facts));
+    Some(Store::new(info, strategy, Arc::new(codec), storage))
 }

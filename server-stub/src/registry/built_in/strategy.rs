@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use async_trait::async_trait;
 use kubewire_client::Gvk;
-use kubewire_client::wire::schema::KindSchema;
 use serde_json::{Value, json};
 
 use crate::registry::defaults::apply_defaults;
 use crate::registry::facts::ResourceFacts;
 use crate::registry::query::{DeleteOptions, WriteContext};
 use crate::registry::strategy::{Strategy, Update, keep, separate_status};
+use crate::registry::validation::metadata::{NameRule, dns1035_name, label_name, path_segment_name, subdomain_name};
 
 /// The behaviour of one built-in resource.
 #[derive(Clone, Debug)]
@@ -20,10 +20,10 @@ pub struct BuiltInStrategy {
 }
 
 impl BuiltInStrategy {
-    /// The behaviour of a resource whose objects are stored as `kind`.
-    pub fn new(kind: &KindSchema, facts: &ResourceFacts) -> Self {
+    /// The behaviour of a resource.
+    pub fn new(facts: &ResourceFacts) -> Self {
         Self {
-            gvk: Gvk::new(kind.group, kind.version, kind.kind),
+            gvk: Gvk::new(facts.group, facts.version, facts.kind),
             has_status: facts.subresource("status").is_some(),
         }
     }
@@ -71,6 +71,15 @@ impl Strategy for BuiltInStrategy {
             "apiextensions.k8s.io",
         ];
         GENERATIONS.contains(&&*self.gvk.group)
+    }
+
+    fn name_rule(&self) -> NameRule {
+        match (&*self.gvk.group, &*self.gvk.kind) {
+            ("rbac.authorization.k8s.io" | "apiregistration.k8s.io", _) => path_segment_name,
+            ("", "Namespace") => label_name,
+            ("", "Service") => dns1035_name,
+            _ => subdomain_name,
+        }
     }
 
     fn grace_period(&self, object: &Value, options: &DeleteOptions) -> Option<i64> {
