@@ -1,5 +1,7 @@
 //! The transcoder against what Go's own encoders and decoders made of the same objects.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test program
+
 mod support;
 
 use kubewire_client::wire::schema::{self, MessageSchema, Special};

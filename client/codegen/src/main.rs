@@ -9,6 +9,7 @@ mod output;
 mod resource_tables;
 mod schema_tables;
 mod typed;
+mod typed_tests;
 
 use std::path::Path;
 
@@ -22,6 +23,7 @@ fn main() -> Result<()> {
     let facts = Facts::load(&root.join("client/schema"))?;
     let mut output = Output::default();
     typed::emit(&facts, &mut output)?;
+    typed_tests::emit(&facts, &mut output)?;
     objects::emit(&facts, &mut output)?;
     schema_tables::emit(&facts, &mut output)?;
     resource_tables::emit(&facts, &mut output)?;

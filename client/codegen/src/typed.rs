@@ -120,13 +120,12 @@ fn shape(facts: &Facts, field: &Field, rust: &str) -> &'static str {
         (_, true) if field.repeated => "optional_repeated",
         (_, false) if field.repeated => "repeated",
         ("bytes", true) => "pointer",
-        ("bytes", false) => "non_empty",
-        (_, false) if special == Some("list") => "non_empty",
         (_, true) if rust.starts_with("Option<Box<") => "boxed",
         (_, true) if field.pointer || special == Some("list") => "pointer",
         (_, true) if matches!(special, Some("time" | "microtime")) => "time",
         (_, true) if scalar && field.omitempty => "omitted",
         (_, true) => "shown",
+        (_, false) if special == Some("quantity") => "zeroed",
         (_, false) => "value",
     }
 }

@@ -119,6 +119,17 @@ pub(crate) mod value {
     }
 }
 
+/// A plain field as [`value`], of a type whose `Default` is not its zero value.
+pub(crate) mod zeroed {
+    use super::*;
+
+    pub(crate) fn init<T: WireValue>(field: &mut T) {
+        *field = T::zero();
+    }
+
+    pub(crate) use super::value::{merge, write};
+}
+
 /// A plain field that JSON always shows, of an optional Rust type: always written, never `None` after reading.
 pub(crate) mod shown {
     use super::*;
@@ -234,23 +245,6 @@ pub(crate) mod boxed {
     impl<T: WireValue> MergeBoxed for Box<T> {
         fn merge_value_boxed(&mut self, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
             T::merge_value(self, value, depth)
-        }
-    }
-}
-
-/// Bytes or a wrapped list in a required Rust field: nil and empty are one, written unless empty.
-pub(crate) mod non_empty {
-    use super::*;
-
-    pub(crate) fn init<T: WireValue>(_: &mut T) {}
-
-    pub(crate) fn merge<T: WireValue>(field: &mut T, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
-        field.merge_value(value, depth)
-    }
-
-    pub(crate) fn write<T: WireValue + Default + PartialEq>(field: &T, number: u32, writer: &mut ReverseWriter) {
-        if *field != T::default() {
-            field.write_field(number, writer);
         }
     }
 }

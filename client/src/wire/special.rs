@@ -1,5 +1,7 @@
 //! The API types whose wire form does not follow from their fields.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, JSONSchemaPropsOrStringArray,
@@ -11,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use k8s_openapi::{List, ListableResource};
 
 use super::message::{Depth, Message, WireValue};
-use super::{Field, Reader, ReverseWriter, Value, WireError};
+use super::{Field, Reader, ReverseWriter, Value, WireError, quantity};
 
 /// 0001-01-01T00:00:00Z in seconds since 1970: the zero time, an empty message on the wire.
 const ZERO_SECONDS: i64 = -62_135_596_800;
@@ -122,12 +124,17 @@ impl Message for Quantity {
     fn merge_field(&mut self, Field { number, value }: Field<'_>, depth: Depth) -> Result<(), WireError> {
         if number == 1 {
             self.0.merge_value(value, depth)?;
+            // A text that is no quantity stays: one bad field does not make the object unreadable.
+            if let Some(Cow::Owned(text)) = quantity::canonical(&self.0) {
+                self.0 = text;
+            }
         }
         Ok(())
     }
 
     fn write(&self, writer: &mut ReverseWriter) {
-        writer.bytes_field(1, self.0.as_bytes());
+        let text = if self.0.is_empty() { "0" } else { &self.0 }; // the type's `Default` is empty
+        writer.bytes_field(1, text.as_bytes());
     }
 }
 

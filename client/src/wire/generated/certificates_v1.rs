@@ -23,7 +23,7 @@ message!(k8s_openapi::api::certificates::v1::CertificateSigningRequestSpec {
 4 optional_repeated(groups)
 3 omitted(uid)
 2 omitted(username)
-1 non_empty(request)
+1 value(request)
 });
 
 message!(k8s_openapi::api::certificates::v1::CertificateSigningRequestStatus {
@@ -48,7 +48,7 @@ message!(k8s_openapi::api::certificates::v1::PodCertificateRequest {
 });
 
 message!(k8s_openapi::api::certificates::v1::PodCertificateRequestSpec {
-12 non_empty(stub_pkc_s10_request)
+12 value(stub_pkc_s10_request)
 11 optional_map(unverified_user_annotations)
 8 pointer(max_expiration_seconds)
 7 value(node_uid)

@@ -17,7 +17,7 @@ message!(k8s_openapi::api::certificates::v1beta1::PodCertificateRequest {
 });
 
 message!(k8s_openapi::api::certificates::v1beta1::PodCertificateRequestSpec {
-12 non_empty(stub_pkc_s10_request)
+12 value(stub_pkc_s10_request)
 11 optional_map(unverified_user_annotations)
 10 pointer(proof_of_possession)
 9 pointer(pkix_public_key)

@@ -683,7 +683,7 @@ message!(k8s_openapi::api::core::v1::NodeAffinity {
 });
 
 message!(k8s_openapi::api::core::v1::NodeAllocatableMappedResources {
-2 value(quantity)
+2 zeroed(quantity)
 1 value(name)
 });
 

@@ -20,7 +20,7 @@ message!(k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResource {
 7 optional_repeated(categories)
 6 value(singular_name)
 5 optional_repeated(short_names)
-4 non_empty(verbs)
+4 value(verbs)
 3 value(kind)
 2 value(namespaced)
 1 value(name)

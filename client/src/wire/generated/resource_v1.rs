@@ -29,7 +29,7 @@ message!(k8s_openapi::api::resource::v1::CapacityRequestPolicy {
 message!(k8s_openapi::api::resource::v1::CapacityRequestPolicyRange {
 3 pointer(step)
 2 pointer(max)
-1 value(min)
+1 zeroed(min)
 });
 
 message!(k8s_openapi::api::resource::v1::CapacityRequirements {
@@ -37,7 +37,7 @@ message!(k8s_openapi::api::resource::v1::CapacityRequirements {
 });
 
 message!(k8s_openapi::api::resource::v1::Counter {
-1 value(value)
+1 zeroed(value)
 });
 
 message!(k8s_openapi::api::resource::v1::CounterSet {
@@ -87,7 +87,7 @@ message!(k8s_openapi::api::resource::v1::DeviceAttribute {
 
 message!(k8s_openapi::api::resource::v1::DeviceCapacity {
 2 pointer(request_policy)
-1 value(value)
+1 zeroed(value)
 });
 
 message!(k8s_openapi::api::resource::v1::DeviceClaim {

@@ -70,9 +70,9 @@ message!(k8s_openapi::api::resource::v1alpha3::ResourcePoolStatusRequestStatus {
 });
 
 message!(k8s_openapi::api::resource::v1alpha3::ShareableCapacityStatus {
-4 value(available)
-3 value(consumed)
-2 value(total)
+4 zeroed(available)
+3 zeroed(consumed)
+2 zeroed(total)
 1 value(name)
 });
 

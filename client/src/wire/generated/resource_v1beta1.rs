@@ -44,7 +44,7 @@ message!(k8s_openapi::api::resource::v1beta1::CapacityRequestPolicy {
 message!(k8s_openapi::api::resource::v1beta1::CapacityRequestPolicyRange {
 3 pointer(step)
 2 pointer(max)
-1 value(min)
+1 zeroed(min)
 });
 
 message!(k8s_openapi::api::resource::v1beta1::CapacityRequirements {
@@ -52,7 +52,7 @@ message!(k8s_openapi::api::resource::v1beta1::CapacityRequirements {
 });
 
 message!(k8s_openapi::api::resource::v1beta1::Counter {
-1 value(value)
+1 zeroed(value)
 });
 
 message!(k8s_openapi::api::resource::v1beta1::CounterSet {
@@ -91,7 +91,7 @@ message!(k8s_openapi::api::resource::v1beta1::DeviceAttribute {
 
 message!(k8s_openapi::api::resource::v1beta1::DeviceCapacity {
 2 pointer(request_policy)
-1 value(value)
+1 zeroed(value)
 });
 
 message!(k8s_openapi::api::resource::v1beta1::DeviceClaim {

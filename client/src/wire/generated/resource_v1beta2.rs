@@ -29,7 +29,7 @@ message!(k8s_openapi::api::resource::v1beta2::CapacityRequestPolicy {
 message!(k8s_openapi::api::resource::v1beta2::CapacityRequestPolicyRange {
 3 pointer(step)
 2 pointer(max)
-1 value(min)
+1 zeroed(min)
 });
 
 message!(k8s_openapi::api::resource::v1beta2::CapacityRequirements {
@@ -37,7 +37,7 @@ message!(k8s_openapi::api::resource::v1beta2::CapacityRequirements {
 });
 
 message!(k8s_openapi::api::resource::v1beta2::Counter {
-1 value(value)
+1 zeroed(value)
 });
 
 message!(k8s_openapi::api::resource::v1beta2::CounterSet {
@@ -87,7 +87,7 @@ message!(k8s_openapi::api::resource::v1beta2::DeviceAttribute {
 
 message!(k8s_openapi::api::resource::v1beta2::DeviceCapacity {
 2 pointer(request_policy)
-1 value(value)
+1 zeroed(value)
 });
 
 message!(k8s_openapi::api::resource::v1beta2::DeviceClaim {

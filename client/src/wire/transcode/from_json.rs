@@ -298,7 +298,7 @@ fn integer(ty: Type, text: &str) -> Option<i64> {
 
 fn canonical(text: &str) -> Result<Value, String> {
     quantity::canonical(text)
-        .map(Value::String)
+        .map(Value::from)
         .ok_or_else(|| quantity::SYNTAX.to_owned())
 }
 
