@@ -90,6 +90,8 @@ pub struct FieldError {
     pub field: String,
     /// The rule in words, may be empty.
     pub detail: String,
+    /// The value as text where it is shown otherwise than as sorted JSON.
+    shown: Option<String>,
 }
 
 impl FieldError {
@@ -99,7 +101,15 @@ impl FieldError {
             kind,
             field: field.into(),
             detail: detail.into(),
+            shown: None,
         }
+    }
+
+    /// Shows the value as this text: some values are shown with their fields in the order of the API type.
+    #[must_use]
+    pub fn shown_as(mut self, text: impl Into<String>) -> Self {
+        self.shown = Some(text.into());
+        self
     }
 
     /// The field must be set.
@@ -163,7 +173,7 @@ impl FieldError {
     /// The error without the field's path: the message of a `StatusCause`.
     pub fn body(&self) -> String {
         let mut text = self.kind.title().to_owned();
-        if let Some(value) = self.kind.value() {
+        if let Some(value) = self.shown.clone().or_else(|| self.kind.value()) {
             text = format!("{text}: {value}");
         }
         if !self.detail.is_empty() {

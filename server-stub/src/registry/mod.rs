@@ -10,6 +10,7 @@ mod generated;
 pub mod object;
 pub(crate) mod printers;
 pub mod protobuf_codec;
+mod quantity;
 pub mod query;
 pub mod resource_info;
 pub mod store;

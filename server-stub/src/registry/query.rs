@@ -90,11 +90,6 @@ impl WatchStream {
     pub(super) fn new(events: BoxStream<'static, WatchEvent>) -> Self {
         Self(events)
     }
-
-    /// A watch that ends at once with an error.
-    pub(super) fn failed(error: ApiError) -> Self {
-        Self(futures::stream::iter([WatchEvent::Error(error)]).boxed())
-    }
 }
 
 impl Stream for WatchStream {

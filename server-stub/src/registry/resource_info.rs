@@ -22,8 +22,6 @@ pub struct ResourceInfo {
     pub namespaced: bool,
     /// What the storage keys of all objects start with, with a slash at the end.
     pub storage_prefix: Cow<'static, str>,
-    /// Whether there is a `status` subresource.
-    pub has_status: bool,
     /// The fields that a field selector may name, sorted.
     pub field_labels: Cow<'static, [&'static str]>,
 }
@@ -45,7 +43,6 @@ impl ResourceInfo {
             resource,
             kind: kind.into(),
             namespaced,
-            has_status: false,
             field_labels: match namespaced {
                 true => Cow::Borrowed(&["metadata.name", "metadata.namespace"]),
                 false => Cow::Borrowed(&["metadata.name"]),

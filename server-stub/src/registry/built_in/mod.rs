@@ -1,6 +1,14 @@
-//! The built-in resources: how each is stored and what is special about it.
+//! The built-in resources: how each is stored, and its behaviour as a table of rules in small files by subject.
 
+mod batch;
+mod cluster;
+mod config;
+mod namespaces;
+mod pods;
+mod rules;
 mod strategy;
+mod volumes;
+mod workloads;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,7 +19,7 @@ use super::resource_info::{ResourceInfo, built_in_storage_prefix};
 use super::store::Store;
 use crate::storage::Storage;
 
-pub use strategy::BuiltInStrategy;
+use self::strategy::BuiltInStrategy;
 
 /// Opens the store of a built-in resource; `None` for what is not stored, such as reviews.
 ///
@@ -26,7 +34,6 @@ pub fn open(facts: &'static ResourceFacts, storage: Arc<dyn Storage>) -> Option<
         kind: Cow::Borrowed(facts.kind),
         namespaced: facts.namespaced,
         storage_prefix: built_in_storage_prefix(stored_group, facts.plural).into(),
-        has_status: facts.subresource("status").is_some(),
         field_labels: Cow::Borrowed(facts.field_labels),
     };
     let strategy = Arc::new(BuiltInStrategy::new(facts));

@@ -1,35 +1,34 @@
-//! What is special about built-in resources.
+//! A built-in resource's strategy, out of its [`Rules`].
 
 use std::borrow::Cow;
 
 use async_trait::async_trait;
 use kubewire_client::Gvk;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::rules::{self, Rules};
 use crate::registry::defaults::apply_defaults;
 use crate::registry::facts::ResourceFacts;
 use crate::registry::query::{DeleteOptions, WriteContext};
-use crate::registry::strategy::{Strategy, Update, keep, separate_status};
-use crate::registry::validation::metadata::{NameRule, dns1035_name, label_name, path_segment_name, subdomain_name};
+use crate::registry::strategy::{GarbageCollection, Strategy, Update, keep, separate_status};
+use crate::registry::validation::metadata::NameRule;
+use crate::status::{ApiError, FieldError};
 
-/// The behaviour of one built-in resource.
-#[derive(Clone, Debug)]
-pub struct BuiltInStrategy {
+/// A built-in resource that is described by its rules alone.
+#[derive(Debug)]
+pub(super) struct BuiltInStrategy {
     gvk: Gvk,
     has_status: bool,
+    rules: &'static Rules,
 }
 
 impl BuiltInStrategy {
-    /// The behaviour of a resource.
-    pub fn new(facts: &ResourceFacts) -> Self {
+    pub(super) fn new(facts: &'static ResourceFacts) -> Self {
         Self {
             gvk: Gvk::new(facts.group, facts.version, facts.kind),
             has_status: facts.subresource("status").is_some(),
+            rules: rules::of(facts.group, facts.plural),
         }
-    }
-
-    fn is(&self, group: &str, kind: &str) -> bool {
-        self.gvk.group == group && self.gvk.kind == kind
     }
 }
 
@@ -39,94 +38,88 @@ impl Strategy for BuiltInStrategy {
         apply_defaults(&self.gvk, object);
     }
 
-    fn prepare_for_create(&self, object: &mut Value, _: &WriteContext) {
+    fn prepare_for_create(&self, object: &mut Value, context: &WriteContext) {
         if self.has_status {
             keep(object, None, "status");
         }
-        if self.is("", "Namespace") {
-            object["spec"] = json!({"finalizers": ["kubernetes"]});
-            object["status"] = json!({"phase": "Active"});
-        }
-        if self.is("", "Pod") {
-            object["status"] = json!({"phase": "Pending"});
-        }
+        (self.rules.create)(object, context);
+        // What was taken away may have defaults.
+        apply_defaults(&self.gvk, object);
     }
 
     fn prepare_for_update(&self, change: &mut Update<'_>) {
-        if self.is("", "Namespace") && change.subresource != Some("finalize") {
-            keep(change.new, Some(change.old), "spec");
-        }
         if self.has_status {
             separate_status(change);
         }
+        (self.rules.update)(change);
     }
 
-    fn has_generation(&self) -> bool {
-        const GENERATIONS: &[&str] = &[
-            "apps",
-            "batch",
-            "networking.k8s.io",
-            "policy",
-            "admissionregistration.k8s.io",
-            "apiextensions.k8s.io",
-        ];
-        GENERATIONS.contains(&&*self.gvk.group)
+    fn validate(&self, object: &Value) -> Vec<FieldError> {
+        (self.rules.validate)(object)
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, subresource: Option<&str>) -> Vec<FieldError> {
+        if subresource == Some("status") {
+            return Vec::new();
+        }
+        let mut errors = (self.rules.validate)(new);
+        errors.extend((self.rules.validate_update)(new, old));
+        errors
     }
 
     fn name_rule(&self) -> NameRule {
-        match (&*self.gvk.group, &*self.gvk.kind) {
-            ("rbac.authorization.k8s.io" | "apiregistration.k8s.io", _) => path_segment_name,
-            ("", "Namespace") => label_name,
-            ("", "Service") => dns1035_name,
-            _ => subdomain_name,
-        }
+        self.rules.name
+    }
+
+    fn has_generation(&self) -> bool {
+        self.rules.has_generation
+    }
+
+    fn spec_changed(&self, new: &Value, old: &Value) -> bool {
+        (self.rules.spec_changed)(new, old)
+    }
+
+    fn allow_create_on_update(&self) -> bool {
+        self.rules.create_on_update
+    }
+
+    fn allow_unconditional_update(&self) -> bool {
+        self.rules.unconditional_update
+    }
+
+    fn garbage_collection(&self) -> GarbageCollection {
+        self.rules.garbage_collection
     }
 
     fn grace_period(&self, object: &Value, options: &DeleteOptions) -> Option<i64> {
-        if !self.is("", "Pod") {
-            return None;
-        }
-        let unscheduled = object
-            .pointer("/spec/nodeName")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .is_empty();
-        let ended = matches!(
-            object.pointer("/status/phase").and_then(Value::as_str),
-            Some("Succeeded" | "Failed")
-        );
-        let wished = options.grace_period_seconds;
-        let own = object
-            .pointer("/spec/terminationGracePeriodSeconds")
-            .and_then(Value::as_i64);
-        Some(if unscheduled || ended {
-            0
-        } else {
-            wished.or(own).unwrap_or(30)
-        })
-    }
-
-    fn must_stay(&self, object: &Value) -> bool {
-        let finalizers = object.pointer("/spec/finalizers").and_then(Value::as_array);
-        self.is("", "Namespace") && finalizers.is_some_and(|finalizers| !finalizers.is_empty())
+        (self.rules.grace_period)(object, options)
     }
 
     fn mark_deleted(&self, object: &mut Value) {
-        if self.is("", "Namespace") {
-            object["status"] = json!({"phase": "Terminating"});
-        }
+        (self.rules.mark_deleted)(object);
+    }
+
+    fn must_stay(&self, object: &Value) -> bool {
+        (self.rules.must_stay)(object)
     }
 
     fn returns_deleted_object(&self) -> bool {
-        self.is("", "Namespace") || self.is("", "Pod")
+        self.rules.returns_deleted_object
+    }
+
+    fn ttl(&self, _: &Value) -> Option<u64> {
+        self.rules.ttl
     }
 
     fn field<'a>(&self, object: &'a Value, field: &str) -> Option<Cow<'a, str>> {
-        let value = field.split('.').try_fold(object, |value, name| value.get(name));
-        Some(match value {
-            None | Some(Value::Null) => Cow::Borrowed(""),
-            Some(Value::String(text)) => Cow::Borrowed(text),
-            Some(other) => Cow::Owned(other.to_string()),
-        })
+        (self.rules.field)(object, field)
+    }
+
+    fn unknown_field(&self, field: &str, known: &[&str]) -> String {
+        (self.rules.unknown_field)(field, known)
+    }
+
+    fn check_delete(&self, object: &Value) -> Result<(), ApiError> {
+        (self.rules.check_delete)(object)
     }
 }

@@ -78,7 +78,10 @@ impl Store {
         }
         let base = text(metadata, "generateName");
         if text(metadata, "name").is_empty() && !base.is_empty() {
-            let end = base.floor_char_boundary(GENERATED_BASE_MAX);
+            let mut end = base.len().min(GENERATED_BASE_MAX);
+            while !base.is_char_boundary(end) {
+                end -= 1;
+            }
             let name = format!("{}{}", base.get(..end).unwrap_or_default(), context.ids.name_suffix());
             metadata.insert("name".to_owned(), name.into());
         }

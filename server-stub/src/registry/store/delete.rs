@@ -130,7 +130,10 @@ impl Store {
                 if already.is_none() {
                     self.set_deletion(context, object, 0);
                 }
-                set(object, "deletionGracePeriodSeconds", Some(json!(0)));
+                if self.strategy.must_stay(object) {
+                    // Namespaces have no grace period.
+                    set(object, "deletionGracePeriodSeconds", None);
+                }
                 self.strategy.mark_deleted(object);
                 Step::Mark(false)
             }

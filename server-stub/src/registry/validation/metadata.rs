@@ -180,19 +180,20 @@ fn owner_references(references: Option<&Value>) -> Vec<FieldError> {
         }
         if (group, text("kind")) == ("", "Event") {
             let detail = format!("{}, Kind=Event is disallowed from being an owner", text("apiVersion"));
-            errors.push(FieldError::invalid(path, shown_reference(reference), detail));
+            errors.push(FieldError::invalid(path, Value::Null, detail).shown_as(shown_reference(reference)));
         }
         if reference.get("controller").and_then(Value::as_bool) == Some(true) {
             let this = format!("{}/{}", text("kind"), text("name"));
             match &controller {
                 None => controller = Some(this),
                 Some(first) => {
-                    let all = references.iter().map(shown_reference).collect();
+                    let all: Vec<String> = references.iter().map(shown_reference).collect();
                     let detail = format!(
                         "Only one reference can have Controller set to true. Found \"true\" in references for {first} \
                          and {this}"
                     );
-                    errors.push(FieldError::invalid(FIELD, Value::Array(all), detail));
+                    let error = FieldError::invalid(FIELD, Value::Null, detail);
+                    errors.push(error.shown_as(format!("[{}]", all.join(","))));
                 }
             }
         }
@@ -200,13 +201,12 @@ fn owner_references(references: Option<&Value>) -> Vec<FieldError> {
     errors
 }
 
-/// A reference with only the fields that a reference has.
-fn shown_reference(reference: &Value) -> Value {
-    let fields = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
-    let present = fields
-        .into_iter()
-        .filter_map(|field| Some((field.to_owned(), reference.get(field)?.clone())));
-    Value::Object(present.collect())
+/// A reference as JSON, its fields in the order of the type.
+fn shown_reference(reference: &Value) -> String {
+    super::values::ordered(
+        reference,
+        &["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"],
+    )
 }
 
 fn finalizers(finalizers: Option<&Value>) -> Vec<FieldError> {

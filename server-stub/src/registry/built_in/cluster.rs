@@ -1,0 +1,125 @@
+//! Nodes, events, leases and other kinds with few rules.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use super::rules::Rules;
+use crate::registry::strategy::GarbageCollection;
+use crate::registry::validation::metadata::path_segment_name;
+use crate::registry::validation::values::{items, put, text};
+
+/// An hour, as with kube-apiserver's default of `--event-ttl`.
+const EVENT_TTL: u64 = 3600;
+
+pub(super) const NODE: Rules = Rules {
+    create: |node, _| {
+        // The admission plugin TaintNodesByCondition: a new node takes no pods before it is ready.
+        let mut taints = items(node, "/spec/taints").to_vec();
+        let taint = json!({ "key": "node.kubernetes.io/not-ready", "effect": "NoSchedule" });
+        if !taints.contains(&taint) {
+            taints.push(taint);
+            put(node, &["spec", "taints"], Value::Array(taints));
+        }
+    },
+    unknown_field: |field, _| format!("field label not supported: {field}"),
+    ..Rules::PLAIN
+};
+
+pub(super) const EVENT: Rules = Rules {
+    create_on_update: true,
+    garbage_collection: GarbageCollection::Unsupported,
+    ttl: Some(EVENT_TTL),
+    field: event_field,
+    unknown_field: |field, _| format!("field label not supported: {field}"),
+    ..Rules::PLAIN
+};
+
+/// Leases, endpoints and limit ranges are written without looking first.
+pub(super) const UPSERTED: Rules = Rules {
+    create_on_update: true,
+    ..Rules::PLAIN
+};
+
+pub(super) const LEASE: Rules = Rules {
+    create_on_update: true,
+    unconditional_update: false,
+    ..Rules::PLAIN
+};
+
+pub(super) const RBAC: Rules = Rules {
+    create_on_update: true,
+    name: path_segment_name,
+    ..Rules::PLAIN
+};
+
+/// Kinds whose deletion answers with the object.
+pub(super) const SHOWN_WHEN_DELETED: Rules = Rules {
+    returns_deleted_object: true,
+    ..Rules::PLAIN
+};
+
+/// Kinds whose update has to name a version.
+pub(super) const CONDITIONAL: Rules = Rules {
+    unconditional_update: false,
+    ..Rules::PLAIN
+};
+
+/// Kinds that count changes and whose update has to name a version.
+pub(super) const COUNTED_CONDITIONAL: Rules = Rules {
+    unconditional_update: false,
+    ..Rules::COUNTED
+};
+
+/// Kinds without a spec: everything beside metadata is what is wished for.
+pub(super) const COUNTED_WHOLE: Rules = Rules {
+    spec_changed: |new, old| {
+        let rest = |object: &Value| {
+            let mut rest = object.clone();
+            if let Some(fields) = rest.as_object_mut() {
+                fields.remove("metadata");
+            }
+            rest
+        };
+        rest(new) != rest(old)
+    },
+    ..Rules::COUNTED
+};
+
+pub(super) const COUNTED_WHOLE_CONDITIONAL: Rules = Rules {
+    unconditional_update: false,
+    ..COUNTED_WHOLE
+};
+
+pub(super) const API_SERVICE: Rules = Rules {
+    name: path_segment_name,
+    unconditional_update: false,
+    ..Rules::PLAIN
+};
+
+fn event_field<'a>(event: &'a Value, field: &str) -> Option<Cow<'a, str>> {
+    if let Some(rest) = field.strip_prefix("involvedObject.")
+        && event.get("involvedObject").is_none()
+    {
+        return Some(text(event, &format!("/regarding/{rest}")).into());
+    }
+    match field {
+        "source" => {
+            let source = [
+                text(event, "/source/component"),
+                text(event, "/deprecatedSource/component"),
+            ];
+            let named = source.into_iter().find(|name| !name.is_empty());
+            Some(named.unwrap_or_else(|| controller(event)).into())
+        }
+        "reportingComponent" => Some(controller(event).into()),
+        _ => None,
+    }
+}
+
+fn controller(event: &Value) -> &str {
+    match text(event, "/reportingComponent") {
+        "" => text(event, "/reportingController"),
+        name => name,
+    }
+}

@@ -1,0 +1,117 @@
+//! What can differ between built-in resources, and which resource has which rules.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::{batch, cluster, config, namespaces, pods, volumes, workloads};
+use crate::field_error::quote;
+use crate::registry::query::{DeleteOptions, WriteContext};
+use crate::registry::strategy::{GarbageCollection, Update};
+use crate::registry::validation::metadata::{NameRule, subdomain_name};
+use crate::status::{ApiError, FieldError};
+
+/// The behaviour of a built-in resource; the fields follow [`Strategy`](crate::registry::Strategy).
+pub(super) struct Rules {
+    pub(super) create: fn(&mut Value, &WriteContext),
+    pub(super) update: fn(&mut Update<'_>),
+    pub(super) validate: fn(&Value) -> Vec<FieldError>,
+    /// Beyond `validate`, for updates of the object itself.
+    pub(super) validate_update: fn(&Value, &Value) -> Vec<FieldError>,
+    pub(super) name: NameRule,
+    pub(super) has_generation: bool,
+    pub(super) spec_changed: fn(&Value, &Value) -> bool,
+    pub(super) create_on_update: bool,
+    pub(super) unconditional_update: bool,
+    pub(super) garbage_collection: GarbageCollection,
+    pub(super) grace_period: fn(&Value, &DeleteOptions) -> Option<i64>,
+    pub(super) mark_deleted: fn(&mut Value),
+    pub(super) must_stay: fn(&Value) -> bool,
+    pub(super) returns_deleted_object: bool,
+    pub(super) ttl: Option<u64>,
+    pub(super) field: for<'a> fn(&'a Value, &str) -> Option<Cow<'a, str>>,
+    pub(super) unknown_field: fn(&str, &[&str]) -> String,
+    pub(super) check_delete: fn(&Value) -> Result<(), ApiError>,
+}
+
+impl Rules {
+    /// A resource without any rules of its own.
+    pub(super) const PLAIN: Self = Self {
+        create: |_, _| {},
+        update: |_| {},
+        validate: |_| Vec::new(),
+        validate_update: |_, _| Vec::new(),
+        name: subdomain_name,
+        has_generation: false,
+        spec_changed: |new, old| new.get("spec") != old.get("spec"),
+        create_on_update: false,
+        unconditional_update: true,
+        garbage_collection: GarbageCollection::Background,
+        grace_period: |_, _| None,
+        mark_deleted: |_| {},
+        must_stay: |_| false,
+        returns_deleted_object: false,
+        ttl: None,
+        field: |_, _| None,
+        unknown_field: |field, known| {
+            let known: Vec<String> = known.iter().map(|field| quote(field)).collect();
+            format!(
+                "{} is not a known field selector: only {}",
+                quote(field),
+                known.join(", ")
+            )
+        },
+        check_delete: |_| Ok(()),
+    };
+
+    /// A resource that counts the changes of its spec.
+    pub(super) const COUNTED: Self = Self {
+        has_generation: true,
+        ..Self::PLAIN
+    };
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rules")
+    }
+}
+
+/// The rules of a resource.
+pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
+    match (group, resource) {
+        ("", "pods") => &pods::POD,
+        ("", "namespaces") => &namespaces::NAMESPACE,
+        ("", "configmaps") => &config::CONFIG_MAP,
+        ("", "secrets") => &config::SECRET,
+        ("", "nodes") => &cluster::NODE,
+        ("" | "events.k8s.io", "events") => &cluster::EVENT,
+        ("", "endpoints" | "limitranges") => &cluster::UPSERTED,
+        ("", "serviceaccounts" | "podtemplates" | "resourcequotas") => &cluster::SHOWN_WHEN_DELETED,
+        ("", "persistentvolumes") => &volumes::PERSISTENT_VOLUME,
+        ("", "persistentvolumeclaims") => &volumes::PERSISTENT_VOLUME_CLAIM,
+        ("", "replicationcontrollers") => &workloads::REPLICATION_CONTROLLER,
+        ("apps", "deployments") => &workloads::DEPLOYMENT,
+        ("apps", "replicasets") => &workloads::REPLICA_SET,
+        ("apps", "statefulsets") => &workloads::STATEFUL_SET,
+        ("apps", "daemonsets") => &workloads::DAEMON_SET,
+        ("batch", "jobs") => &batch::JOB,
+        ("batch", "cronjobs") => &batch::CRON_JOB,
+        ("coordination.k8s.io", "leases") => &cluster::LEASE,
+        ("rbac.authorization.k8s.io", _) => &cluster::RBAC,
+        ("apiregistration.k8s.io", "apiservices") => &cluster::API_SERVICE,
+        ("autoscaling", "horizontalpodautoscalers")
+        | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses") => &Rules::COUNTED,
+        ("discovery.k8s.io", "endpointslices") | ("scheduling.k8s.io", "priorityclasses") => &cluster::COUNTED_WHOLE,
+        ("policy", "poddisruptionbudgets") | ("flowcontrol.apiserver.k8s.io", _) => &cluster::COUNTED_CONDITIONAL,
+        ("apiextensions.k8s.io", "customresourcedefinitions") => &cluster::COUNTED_CONDITIONAL,
+        ("admissionregistration.k8s.io", _) => &cluster::COUNTED_WHOLE_CONDITIONAL,
+        (
+            "storage.k8s.io",
+            "csidrivers" | "csinodes" | "volumeattachments" | "csistoragecapacities" | "volumeattributesclasses",
+        )
+        | ("node.k8s.io", "runtimeclasses") => &cluster::CONDITIONAL,
+        _ => &Rules::PLAIN,
+    }
+}

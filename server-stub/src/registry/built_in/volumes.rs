@@ -1,0 +1,40 @@
+//! Volumes and claims.
+
+use serde_json::{Value, json};
+
+use super::rules::Rules;
+use crate::registry::store::seconds;
+use crate::registry::validation::values::{put, texts};
+
+pub(super) const PERSISTENT_VOLUME: Rules = Rules {
+    create: |volume, context| {
+        add_finalizer(volume, "kubernetes.io/pv-protection");
+        let now = seconds(context.clock.now());
+        put(
+            volume,
+            &["status"],
+            json!({ "phase": "Pending", "lastPhaseTransitionTime": now }),
+        );
+    },
+    returns_deleted_object: true,
+    ..Rules::PLAIN
+};
+
+pub(super) const PERSISTENT_VOLUME_CLAIM: Rules = Rules {
+    create: |claim, _| {
+        add_finalizer(claim, "kubernetes.io/pvc-protection");
+        put(claim, &["status"], json!({ "phase": "Pending" }));
+    },
+    returns_deleted_object: true,
+    ..Rules::PLAIN
+};
+
+/// What the admission plugin StorageObjectInUseProtection does.
+fn add_finalizer(object: &mut Value, finalizer: &str) {
+    let mut finalizers = texts(object, "/metadata/finalizers");
+    if !finalizers.contains(&finalizer) {
+        finalizers.push(finalizer);
+        let finalizers = json!(finalizers);
+        put(object, &["metadata", "finalizers"], finalizers);
+    }
+}

@@ -1,0 +1,120 @@
+//! What an update of a pod may change.
+
+use serde_json::{Value, json};
+
+use crate::registry::validation::values::{get, items, number, put, text};
+use crate::status::FieldError;
+
+const ONLY: &str = "pod updates may not change fields other than \
+                    `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,\
+                    `spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` \
+                    (allow it to be set to 1 if it was previously negative)";
+
+/// The rules for a change of a pod's spec.
+pub(in crate::registry) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for list in ["containers", "initContainers"] {
+        let (new, old) = (
+            items(new, &format!("/spec/{list}")),
+            items(old, &format!("/spec/{list}")),
+        );
+        if new.len() != old.len() {
+            let field = format!("spec.{list}");
+            errors.push(FieldError::forbidden(
+                field,
+                "pod updates may not add or remove containers",
+            ));
+        }
+    }
+    if !errors.is_empty() {
+        return errors;
+    }
+    errors.extend(active_deadline(new, old));
+    errors.extend(tolerations(new, old));
+    let mut allowed = get(new, "/spec").clone();
+    let old_spec = get(old, "/spec");
+    for list in ["containers", "initContainers"] {
+        for (index, container) in items(old, &format!("/spec/{list}")).iter().enumerate() {
+            if let Some(new) = allowed.pointer_mut(&format!("/{list}/{index}")) {
+                put(new, &["image"], get(container, "/image").clone());
+            }
+        }
+    }
+    for field in ["activeDeadlineSeconds", "tolerations"] {
+        same(&mut allowed, old_spec, field);
+    }
+    if number(old, "/spec/terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0)
+        && number(new, "/spec/terminationGracePeriodSeconds") == Some(1)
+    {
+        same(&mut allowed, old_spec, "terminationGracePeriodSeconds");
+    }
+    if gates_are_fewer(new, old) {
+        same(&mut allowed, old_spec, "schedulingGates");
+    }
+    if allowed != *old_spec {
+        errors.push(FieldError::forbidden("spec", ONLY));
+    }
+    errors
+}
+
+fn same(spec: &mut Value, old: &Value, field: &str) {
+    let value = old.get(field).cloned();
+    let Some(fields) = spec.as_object_mut() else {
+        return;
+    };
+    match value {
+        Some(value) => fields.insert(field.to_owned(), value),
+        None => fields.remove(field),
+    };
+}
+
+/// The deadline can be set or brought forward.
+fn active_deadline(new: &Value, old: &Value) -> Option<FieldError> {
+    const FIELD: &str = "spec.activeDeadlineSeconds";
+    let (new, old) = (
+        number(new, "/spec/activeDeadlineSeconds"),
+        number(old, "/spec/activeDeadlineSeconds"),
+    );
+    match (new, old) {
+        (Some(new), Some(old)) if new > old => {
+            let detail = "must be less than or equal to previous value";
+            Some(FieldError::invalid(FIELD, json!(new), detail))
+        }
+        (None, Some(_)) => Some(FieldError::invalid(
+            FIELD,
+            Value::Null,
+            "must not update from a positive integer to nil value",
+        )),
+        _ => None,
+    }
+}
+
+/// Tolerations can be added, not removed.
+fn tolerations(new: &Value, old: &Value) -> Option<FieldError> {
+    let bare = |toleration: &Value| {
+        let mut bare = toleration.clone();
+        if let Some(fields) = bare.as_object_mut() {
+            fields.remove("tolerationSeconds");
+        }
+        bare
+    };
+    let new_items: Vec<Value> = items(new, "/spec/tolerations").iter().map(bare).collect();
+    let missing = items(old, "/spec/tolerations")
+        .iter()
+        .any(|old| !new_items.contains(&bare(old)));
+    missing.then(|| {
+        let detail = "existing toleration can not be modified except its tolerationSeconds";
+        FieldError::forbidden("spec.tolerations", detail)
+    })
+}
+
+fn gates_are_fewer(new: &Value, old: &Value) -> bool {
+    let names = |pod| -> Vec<String> {
+        items(pod, "/spec/schedulingGates")
+            .iter()
+            .map(|gate| text(gate, "/name").to_owned())
+            .collect()
+    };
+    let old = names(old);
+    names(new).iter().all(|gate| old.contains(gate))
+}

@@ -1,0 +1,73 @@
+//! The rules for label selectors in objects.
+
+use kubewire_client::selector::{LabelRequirement, LabelSelector, Operator};
+use kubewire_client::validation::{label_value, qualified_name};
+use serde_json::{Value, json};
+
+use super::metadata;
+use super::values::{broken, entries, items, text, texts};
+use crate::status::FieldError;
+
+/// The rules for a `metav1.LabelSelector` at a path.
+pub(super) fn validate(selector: &Value, path: &str) -> Vec<FieldError> {
+    let mut errors = metadata::labels(selector.get("matchLabels"), &format!("{path}.matchLabels"));
+    for (index, rule) in items(selector, "/matchExpressions").iter().enumerate() {
+        errors.extend(validate_rule(rule, &format!("{path}.matchExpressions[{index}]")));
+    }
+    errors
+}
+
+fn validate_rule(rule: &Value, path: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let values = texts(rule, "/values");
+    match text(rule, "/operator") {
+        "In" | "NotIn" if values.is_empty() => {
+            let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+            errors.push(FieldError::required(format!("{path}.values"), detail));
+        }
+        "In" | "NotIn" => {}
+        "Exists" | "DoesNotExist" => {
+            if !values.is_empty() {
+                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                errors.push(FieldError::forbidden(format!("{path}.values"), detail));
+            }
+        }
+        other => {
+            let detail = "not a valid selector operator";
+            errors.push(FieldError::invalid(format!("{path}.operator"), json!(other), detail));
+        }
+    }
+    let key = text(rule, "/key");
+    errors.extend(broken(&format!("{path}.key"), key, qualified_name(key)));
+    for (index, value) in values.into_iter().enumerate() {
+        errors.extend(broken(&format!("{path}.values[{index}]"), value, label_value(value)));
+    }
+    errors
+}
+
+/// Whether a selector has no requirement at all.
+pub(super) fn is_empty(selector: &Value) -> bool {
+    entries(selector, "/matchLabels").next().is_none() && items(selector, "/matchExpressions").is_empty()
+}
+
+/// Whether a selector selects these labels. One that is not there selects nothing, an invalid one neither.
+pub(super) fn matches(selector: &Value, labels: &Value) -> bool {
+    if !selector.is_object() {
+        return false;
+    }
+    let equal = entries(selector, "/matchLabels")
+        .map(|(key, value)| LabelRequirement::new(key, Operator::Equals, [value.as_str().unwrap_or_default()]));
+    let rules = items(selector, "/matchExpressions").iter().map(|rule| {
+        let operator = match text(rule, "/operator") {
+            "In" => Operator::In,
+            "NotIn" => Operator::NotIn,
+            "Exists" => Operator::Exists,
+            _ => Operator::DoesNotExist,
+        };
+        LabelRequirement::new(text(rule, "/key"), operator, texts(rule, "/values"))
+    });
+    let requirements: Result<Vec<_>, _> = equal.chain(rules).collect();
+    requirements.is_ok_and(|requirements| {
+        LabelSelector::new(requirements).matches(|key| labels.get(key).and_then(Value::as_str))
+    })
+}
