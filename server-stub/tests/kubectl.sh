@@ -95,7 +95,7 @@ YAML
 kinds="pod configmap secret service deployment job"
 
 for kind in $kinds; do
-  kubectl get -n demo "$kind" -w --output-watch-events -o name >"$work/watch-$kind" 2>"$work/watch-$kind.err" &
+  kubectl get -n demo "$kind" -w --output-watch-events >"$work/watch-$kind" 2>"$work/watch-$kind.err" &
 done
 expect 'deployment.apps/one created' kubectl create -n demo -f "$work/objects.yaml"
 refuse 'AlreadyExists' kubectl create -n demo -f "$work/objects.yaml"

@@ -12,6 +12,7 @@ pub mod lifecycle;
 mod loopback;
 pub mod metrics;
 pub mod mux;
+mod openapi;
 mod prepared;
 pub mod request;
 pub(crate) mod respond;

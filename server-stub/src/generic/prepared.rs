@@ -19,6 +19,7 @@ use super::index::{Index, Version};
 use super::lifecycle::LifecycleSignals;
 use super::loopback::Loopback;
 use super::metrics::{Metrics, MetricsHandler};
+use super::openapi;
 use super::request::UserInfo;
 use super::secure_serving::SecureServing;
 use super::server::GenericApiServer;
@@ -96,6 +97,7 @@ impl GenericApiServer {
         let checks = self.health_checks();
         let mux = self.mux();
         checks.install(mux);
+        openapi::install(mux);
         mux.handle("/metrics", Arc::new(MetricsHandler(metrics.clone())));
         mux.handle("/version", Arc::new(Version));
         mux.handle_unlisted("/version/", Arc::new(Version));

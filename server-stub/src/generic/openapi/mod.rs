@@ -1,0 +1,13 @@
+//! OpenAPI documents of the built-in groups, made from the runtime schema: `/openapi/v3` by group and version
+//! (KEP-2896), and `/openapi/v2` in one piece.
+//!
+//! They have everything that programs read (types, merge keys, list types, paths, parameters), but no descriptions.
+//! JSON is the only format.
+
+mod dialect;
+mod document;
+mod endpoint;
+mod operations;
+mod schemas;
+
+pub(crate) use endpoint::install;

@@ -1,0 +1,212 @@
+//! Messages as OpenAPI schemas.
+
+use std::collections::BTreeMap;
+
+use kubewire_client::wire::schema::{Container, FieldSchema, KINDS, ListType, MessageSchema, Special, Type};
+use serde_json::{Map, Value, json};
+
+use super::dialect::Dialect;
+
+/// The schemas of a document: those that were asked for and all that these refer to.
+pub(super) struct Schemas {
+    dialect: Dialect,
+    schemas: BTreeMap<String, Value>,
+}
+
+impl Schemas {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            schemas: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn into_value(self) -> Value {
+        self.schemas.into_iter().collect()
+    }
+
+    /// Adds a message with everything in it and returns its name.
+    pub(super) fn add(&mut self, message: &'static MessageSchema) -> String {
+        let name = name(message);
+        if !self.schemas.contains_key(&name) {
+            // First a placeholder: messages refer to themselves.
+            self.schemas.insert(name.clone(), Value::Null);
+            let schema = self.schema(message);
+            self.schemas.insert(name.clone(), schema);
+        }
+        name
+    }
+
+    fn schema(&mut self, message: &'static MessageSchema) -> Value {
+        if let Some(special) = message.special {
+            return self.special(special);
+        }
+        let (mut properties, mut required) = (Map::new(), Vec::new());
+        self.properties(message, &mut properties, &mut required);
+        let mut schema = json!({"type": "object"});
+        if !required.is_empty() {
+            schema["required"] = required.into();
+        }
+        if !properties.is_empty() {
+            schema["properties"] = properties.into();
+        }
+        if message.atomic {
+            schema["x-kubernetes-map-type"] = "atomic".into();
+        }
+        let kinds: Vec<Value> = KINDS
+            .iter()
+            .filter(|kind| std::ptr::eq(kind.message, message))
+            .map(|kind| json!({"group": kind.group, "kind": kind.kind, "version": kind.version}))
+            .collect();
+        if !kinds.is_empty() {
+            schema["x-kubernetes-group-version-kind"] = kinds.into();
+        }
+        schema
+    }
+
+    fn properties(
+        &mut self,
+        message: &'static MessageSchema,
+        properties: &mut Map<String, Value>,
+        required: &mut Vec<&'static str>,
+    ) {
+        for field in message.fields {
+            match field.message() {
+                Some(inlined) if field.inlined => self.properties(inlined, properties, required),
+                _ if field.json.is_empty() => {}
+                _ => {
+                    properties.insert(field.json.to_owned(), self.property(field));
+                    if field.required {
+                        required.push(field.json);
+                    }
+                }
+            }
+        }
+    }
+
+    fn property(&mut self, field: &FieldSchema) -> Value {
+        let value = self.value(field.ty);
+        let mut property = match field.container {
+            Container::One => value,
+            Container::List => json!({"type": "array", "items": value}),
+            Container::Map => json!({"type": "object", "additionalProperties": value}),
+        };
+        let mut more = Map::new();
+        let default = field.default.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        if let Some(default) = default {
+            more.insert("default".into(), default);
+        }
+        extensions(field, &mut more);
+        // Beside a reference, version 3 ignores everything.
+        if self.dialect == Dialect::V3 && property.get("$ref").is_some() && !more.is_empty() {
+            property = json!({"allOf": [property]});
+        }
+        if let Value::Object(members) = &mut property {
+            members.append(&mut more);
+        }
+        property
+    }
+
+    fn value(&mut self, ty: Type) -> Value {
+        match ty {
+            Type::String => json!({"type": "string"}),
+            Type::Bool => json!({"type": "boolean"}),
+            Type::Int32 => json!({"type": "integer", "format": "int32"}),
+            Type::Int64 => json!({"type": "integer", "format": "int64"}),
+            Type::Double => json!({"type": "number", "format": "double"}),
+            Type::Bytes => json!({"type": "string", "format": "byte"}),
+            Type::Message(message) if message.special == Some(Special::List) => self.special(Special::List),
+            Type::Message(message) => {
+                let name = self.add(message);
+                self.dialect.reference(&name)
+            }
+            _ => json!({}),
+        }
+    }
+
+    fn special(&self, special: Special) -> Value {
+        match (special, self.dialect) {
+            (Special::Quantity, Dialect::V3) => json!({"oneOf": [{"type": "string"}, {"type": "number"}]}),
+            (Special::IntOrString, Dialect::V3) => {
+                json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]})
+            }
+            (Special::IntOrString, Dialect::V2) => json!({"type": "string", "format": "int-or-string"}),
+            (Special::Time | Special::MicroTime, _) => json!({"type": "string", "format": "date-time"}),
+            (Special::Quantity | Special::Duration | Special::GroupVersion, _) => json!({"type": "string"}),
+            (Special::List, _) => json!({"type": "array", "items": {"type": "string"}}),
+            (Special::Raw | Special::Unknown, _) => json!({"type": "object"}),
+            _ => json!({}),
+        }
+    }
+}
+
+fn extensions(field: &FieldSchema, into: &mut Map<String, Value>) {
+    let list_type = match (field.container, field.list_type) {
+        (Container::List, Some(ListType::Atomic)) => Some("atomic"),
+        (Container::List, Some(ListType::Set)) => Some("set"),
+        (Container::List, Some(ListType::Map)) => Some("map"),
+        _ => None,
+    };
+    let text = |text: &str| (!text.is_empty()).then(|| Value::from(text));
+    let map_keys = (!field.list_map_keys.is_empty()).then(|| Value::from(field.list_map_keys));
+    let map_type = (field.atomic && field.container != Container::List).then(|| "atomic".into());
+    let extensions = [
+        ("x-kubernetes-list-type", list_type.map(Value::from)),
+        ("x-kubernetes-list-map-keys", map_keys),
+        ("x-kubernetes-map-type", map_type),
+        ("x-kubernetes-patch-strategy", text(field.patch_strategy)),
+        ("x-kubernetes-patch-merge-key", text(field.patch_merge_key)),
+    ];
+    for (name, value) in extensions {
+        if let Some(value) = value {
+            into.insert(name.into(), value);
+        }
+    }
+}
+
+/// The name of a message in OpenAPI: `core.v1.Pod` is `io.k8s.api.core.v1.Pod`.
+pub(super) fn name(message: &MessageSchema) -> String {
+    let short = message.short_name();
+    match message.name.split('.').next().unwrap_or_default() {
+        "meta" => format!("io.k8s.apimachinery.pkg.apis.{}", message.name),
+        "runtime" => format!("io.k8s.apimachinery.pkg.runtime.{short}"),
+        "intstr" => format!("io.k8s.apimachinery.pkg.util.intstr.{short}"),
+        "quantity" => format!("io.k8s.apimachinery.pkg.api.resource.{short}"),
+        "apiextensions" => format!("io.k8s.apiextensions-apiserver.pkg.apis.{}", message.name),
+        "apiregistration" => format!("io.k8s.kube-aggregator.pkg.apis.{}", message.name),
+        _ => format!("io.k8s.api.{}", message.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kubewire_client::wire::schema;
+
+    #[test]
+    fn refers_to_everything_inside() {
+        let mut schemas = Schemas::new(Dialect::V3);
+        assert_eq!(
+            schemas.add(schema::message("core.v1.Pod").unwrap()),
+            "io.k8s.api.core.v1.Pod"
+        );
+        let document = schemas.into_value();
+        let containers = &document["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
+        assert_eq!(
+            containers["items"]["$ref"],
+            "#/components/schemas/io.k8s.api.core.v1.Container"
+        );
+        assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
+        let pod = &document["io.k8s.api.core.v1.Pod"];
+        assert_eq!(
+            pod["x-kubernetes-group-version-kind"],
+            json!([{"group": "", "kind": "Pod", "version": "v1"}])
+        );
+        assert_eq!(pod["properties"]["kind"], json!({"type": "string"}));
+        let text = document.to_string();
+        for piece in text.split("#/components/schemas/").skip(1) {
+            let name = piece.split('"').next().unwrap();
+            assert!(document.get(name).is_some(), "{name}");
+        }
+    }
+}
