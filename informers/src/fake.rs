@@ -103,10 +103,12 @@ impl ListCall {
     }
 
     pub(crate) fn answer_page(self, version: &str, items: impl Into<Vec<EncodedObject>>, token: Option<&str>) {
-        let mut list = EncodedList::default();
-        list.resource_version = version.into();
-        list.continue_token = token.map(str::to_owned);
-        list.items = items.into();
+        let list = EncodedList {
+            resource_version: version.into(),
+            continue_token: token.map(str::to_owned),
+            remaining_item_count: None,
+            items: items.into(),
+        };
         self.reply.send(Ok(list)).ok();
     }
 
@@ -152,6 +154,13 @@ impl Events {
         self.send(EncodedEvent::Bookmark {
             resource_version: version.into(),
             initial_events_end: false,
+        });
+    }
+
+    pub(crate) fn initial_events_end(&self, version: &str) {
+        self.send(EncodedEvent::Bookmark {
+            resource_version: version.into(),
+            initial_events_end: true,
         });
     }
 

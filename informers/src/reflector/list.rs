@@ -7,9 +7,9 @@ use super::{ReflectorError, ReflectorStore, Session, State, is_older};
 use crate::cache::CachedObject;
 
 /// A whole collection at one version.
-struct Listed<K> {
-    objects: Vec<CachedObject<K>>,
-    version: ResourceVersion,
+pub(super) struct Listed<K> {
+    pub(super) objects: Vec<CachedObject<K>>,
+    pub(super) version: ResourceVersion,
 }
 
 impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
@@ -22,6 +22,12 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
                 return State::List;
             }
         };
+        self.listed(listed, started);
+        State::Watch
+    }
+
+    /// Hands a list to the store.
+    pub(super) fn listed(&mut self, listed: Listed<K>, started: Instant) {
         self.version_unavailable = false;
         self.reflector.store.replace(listed.objects);
         self.reached(listed.version);
@@ -30,7 +36,6 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
             stats.last_list_duration = started.elapsed();
             stats.last_error = None;
         });
-        State::Watch
     }
 
     /// The server lost touch with us for a while: one object's list tells its version at little cost.
@@ -84,7 +89,7 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
 
     /// Not older than what the store has had, so that it never goes back in time; at first, whatever the server has at
     /// hand.
-    fn version_to_list(&self) -> ResourceVersion {
+    pub(super) fn version_to_list(&self) -> ResourceVersion {
         if self.version_unavailable {
             ResourceVersion::default()
         } else if self.last_version.is_unset() {

@@ -5,6 +5,8 @@
 //!   the version of the list on. It runs until it is stopped; whatever goes wrong is reported and tried again.
 //! - The first list may come from the server's cache (version `0`); later ones are never older than what the store has
 //!   had. Lists are paged; where a page's token has expired, the whole list is read at once.
+//! - Where wanted, the list comes as the first events of the watch ([`streaming_list`](ReflectorOptions)); a server that
+//!   cannot do that is asked for a plain one.
 //! - A watch goes on where the last one ended, without a list, as long as the server still has that version. Bookmarks
 //!   keep the version fresh. Where it has expired (410), or is ahead of the server, the collection is listed anew.
 //! - After a lost connection one object is listed before the watch goes on: a server that came back with an older
@@ -17,6 +19,7 @@ mod list;
 mod list_watch;
 mod options;
 mod stats;
+mod streaming_list;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -134,6 +137,8 @@ struct Session<'a, K, S> {
     version_unavailable: bool,
     /// The server pages lists of version `0`: it has no watch cache to answer from.
     pages_from_storage: bool,
+    /// Lists are wanted as streams, and the server can do it as far as we know.
+    streaming_list: bool,
 }
 
 impl<'a, K: Object, S: ReflectorStore<K>> Session<'a, K, S> {
@@ -144,6 +149,7 @@ impl<'a, K: Object, S: ReflectorStore<K>> Session<'a, K, S> {
             last_version: ResourceVersion::default(),
             version_unavailable: false,
             pages_from_storage: false,
+            streaming_list: reflector.options.streaming_list,
         }
     }
 
@@ -151,6 +157,7 @@ impl<'a, K: Object, S: ReflectorStore<K>> Session<'a, K, S> {
         let mut state = State::List;
         loop {
             state = match state {
+                State::List if self.streaming_list => self.streaming_list_state().await,
                 State::List => self.list_state().await,
                 State::Watch => self.watch_state().await,
                 State::Reconnect => self.reconnect_state().await,

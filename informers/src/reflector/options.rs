@@ -19,6 +19,9 @@ pub struct ReflectorOptions {
     ///
     /// A server that answers from its watch cache sends the whole list at once all the same.
     pub page_size: i64,
+    /// Asks for the initial state as events of a watch (KEP-3157), which spares the server's memory; a server that
+    /// cannot do it is asked for a list. Default off.
+    pub streaming_list: bool,
     /// When objects are decoded. Default [`CacheMode::Lazy`].
     pub cache_mode: CacheMode,
     /// How long to wait between tries. Default 0.8 s, doubled up to 30 s, jittered; starts anew with the first event
@@ -32,6 +35,7 @@ impl Default for ReflectorOptions {
     fn default() -> Self {
         Self {
             page_size: 500,
+            streaming_list: false,
             cache_mode: CacheMode::default(),
             backoff: ExponentialOptions::default(),
             on_error: Arc::new(|error| tracing::warn!(%error, "reflector")),
@@ -44,6 +48,13 @@ impl ReflectorOptions {
     #[must_use]
     pub fn with_page_size(mut self, objects: i64) -> Self {
         self.page_size = objects;
+        self
+    }
+
+    /// Sets whether the initial state is asked for as events of a watch.
+    #[must_use]
+    pub fn with_streaming_list(mut self, streaming: bool) -> Self {
+        self.streaming_list = streaming;
         self
     }
 
@@ -73,6 +84,7 @@ impl fmt::Debug for ReflectorOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReflectorOptions")
             .field("page_size", &self.page_size)
+            .field("streaming_list", &self.streaming_list)
             .field("cache_mode", &self.cache_mode)
             .field("backoff", &self.backoff)
             .finish_non_exhaustive()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use kubewire_client::api::VersionMatch;
 use kubewire_client::backoff::ExponentialOptions;
 use kubewire_client::wire::{EncodedObject, Encoding};
 use parking_lot::Mutex;
@@ -101,8 +102,11 @@ async fn expired_version_is_listed_anew() {
     let list = run.requests.list().await;
     assert_eq!((list.version(), list.options.limit), ("", Some(500)));
     list.answer("30", [object("b", 25)]);
-    assert_eq!(run.requests.watch().await.version(), "30");
+    let watch = run.requests.watch().await;
+    assert_eq!(watch.version(), "30");
     assert_eq!(run.stored(), ["b@25"]);
+    watch.fail(refusal(410, "Expired"));
+    assert_eq!(run.requests.list().await.version(), "30");
     assert_eq!(run.reflector.stats().relists(), 1);
     assert!(run.errors.lock().is_empty(), "expiry is a matter of course");
 }
@@ -337,8 +341,69 @@ async fn object_that_its_type_cannot_hold_is_named_and_kept() {
     assert!(run.errors.lock()[0].starts_with("decode ConfigMap shop/odd: "));
     events.deleted(odd);
     drop(events);
-    run.requests.watch().await;
+    let watch = run.requests.watch().await;
+    assert_eq!(watch.version(), "10", "not that of the deletion, which is older");
     assert!(run.stored().is_empty(), "its deletion is understood all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_the_list_where_wanted() {
+    let mut run = run_with(ReflectorOptions::default().with_streaming_list(true));
+    let watch = run.requests.watch().await;
+    assert_eq!((watch.version(), watch.options.send_initial_events), ("0", Some(true)));
+    assert_eq!(watch.options.resource_version_match, Some(VersionMatch::NotOlderThan));
+    let events = watch.accept();
+    events.added(object("a", 7));
+    events.added(object("b", 3));
+    events.bookmark("4");
+    events.deleted(object("b", 8));
+    events.added(object("c", 2));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(run.stored().is_empty(), "nobody sees half a list");
+    events.initial_events_end("10");
+    events.modified(object("a", 11));
+    drop(events);
+    let watch = run.requests.watch().await;
+    assert_eq!(
+        (watch.version(), watch.options.send_initial_events),
+        ("11", None),
+        "the stream went on as a watch"
+    );
+    assert_eq!(run.stored(), ["a@11", "c@2"]);
+    watch.fail(refusal(410, "Expired"));
+    let watch = run.requests.watch().await;
+    assert_eq!((watch.version(), watch.options.send_initial_events), ("11", Some(true)));
+    watch.fail(too_large());
+    let watch = run.requests.watch().await;
+    assert_eq!((watch.version(), watch.options.send_initial_events), ("", Some(true)));
+    watch.fail(connection_refused().await);
+    let events = run.requests.watch().await.accept();
+    events.initial_events_end("20");
+    drop(events);
+    assert_eq!(run.requests.watch().await.version(), "20");
+    assert!(run.stored().is_empty());
+    assert_eq!((run.reflector.stats().lists, run.reflector.stats().pages), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_cannot_stream_is_asked_for_a_list() {
+    let mut run = run_with(ReflectorOptions::default().with_streaming_list(true));
+    run.requests.watch().await.fail(refusal(422, "Invalid"));
+    run.requests.list().await.answer("10", [object("a", 1)]);
+    run.requests.watch().await.fail(refusal(410, "Expired"));
+    run.requests.list().await.answer("11", []);
+    assert_eq!(run.requests.watch().await.options.send_initial_events, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_ends_within_the_list_is_asked_for_a_list() {
+    let mut run = run_with(ReflectorOptions::default().with_streaming_list(true));
+    let events = run.requests.watch().await.accept();
+    events.added(object("a", 1));
+    drop(events);
+    run.requests.list().await.answer("10", [object("b", 1)]);
+    run.requests.watch().await;
+    assert_eq!(run.stored(), ["b@1"]);
 }
 
 #[tokio::test(start_paused = true)]

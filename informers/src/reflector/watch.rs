@@ -19,8 +19,15 @@ const GRACE: Duration = Duration::from_secs(30);
 /// A watch that ends sooner than this, without any event, is not worth starting anew at once.
 const SHORT_WATCH: Duration = Duration::from_secs(1);
 
+/// A watch that has begun.
+pub(super) struct Watch {
+    events: EventStream,
+    started: Instant,
+    deadline: Instant,
+}
+
 /// How a watch ended.
-enum End {
+pub(super) enum End {
     /// As planned; `useful` where it lasted a while or brought something.
     Closed { useful: bool },
     /// Not as planned.
@@ -29,9 +36,62 @@ enum End {
     WentBack,
 }
 
+impl Watch {
+    /// The next event; `None` where the watch has ended, or should have.
+    pub(super) async fn next(&mut self) -> Option<Result<EncodedEvent, Error>> {
+        timeout_at(self.deadline, self.events.next()).await.ok().flatten()
+    }
+}
+
 impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
     pub(super) async fn watch_state(&mut self) -> State {
-        match self.watch().await {
+        let from = self.last_version.clone();
+        let options = ListOptions::default().with_resource_version(from.clone());
+        let end = match self.begin_watch(options).await {
+            Ok(watch) => self.follow(watch, &from).await,
+            Err(end) => end,
+        };
+        self.after_watch(end).await
+    }
+
+    pub(super) async fn begin_watch(&mut self, options: ListOptions) -> Result<Watch, End> {
+        let started = Instant::now();
+        let lasting = MIN_WATCH.mul_f64(1.0 + random());
+        let deadline = started + lasting + GRACE;
+        let options = options.with_timeout(lasting).with_bookmarks();
+        let events = timeout_at(deadline, self.reflector.source.watch(&options)).await;
+        let events = events.map_err(|_| End::Closed { useful: true })?.map_err(End::Failed)?;
+        self.count(|stats| stats.watches += 1);
+        Ok(Watch {
+            events,
+            started,
+            deadline,
+        })
+    }
+
+    /// Hands every change to the store until the watch ends.
+    pub(super) async fn follow(&mut self, mut watch: Watch, from: &ResourceVersion) -> End {
+        let mut useful = false;
+        while let Some(event) = watch.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => return End::Failed(error),
+            };
+            if !useful {
+                useful = true;
+                self.backoff.reset();
+                self.count(|stats| stats.last_error = None);
+            }
+            if !self.take(from, event) {
+                return End::WentBack;
+            }
+        }
+        useful |= watch.started.elapsed() >= SHORT_WATCH;
+        End::Closed { useful }
+    }
+
+    pub(super) async fn after_watch(&mut self, end: End) -> State {
+        match end {
             End::Closed { useful: true } => State::Watch,
             End::Closed { useful: false } => {
                 self.wait(None).await;
@@ -62,43 +122,6 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
         };
         self.fail(error).await;
         next
-    }
-
-    async fn watch(&mut self) -> End {
-        let started = Instant::now();
-        let lasting = MIN_WATCH.mul_f64(1.0 + random());
-        let deadline = started + lasting + GRACE;
-        let from = self.last_version.clone();
-        let options = ListOptions::default()
-            .with_resource_version(from.clone())
-            .with_timeout(lasting)
-            .with_bookmarks();
-        let mut events = match timeout_at(deadline, self.reflector.source.watch(&options)).await {
-            Ok(Ok(events)) => events,
-            Ok(Err(error)) => return End::Failed(error),
-            Err(_) => return End::Closed { useful: true },
-        };
-        self.count(|stats| stats.watches += 1);
-        let mut useful = false;
-        loop {
-            match next_event(&mut events, deadline).await {
-                Some(Ok(event)) => {
-                    if !useful {
-                        useful = true;
-                        self.backoff.reset();
-                        self.count(|stats| stats.last_error = None);
-                    }
-                    if !self.take(&from, event) {
-                        return End::WentBack;
-                    }
-                }
-                Some(Err(error)) => return End::Failed(error),
-                None => {
-                    useful |= started.elapsed() >= SHORT_WATCH;
-                    return End::Closed { useful };
-                }
-            }
-        }
     }
 
     /// Hands an event to the store; false where it shows that the server has another history than we know.
@@ -161,11 +184,6 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
         }
         true
     }
-}
-
-/// `None` where the watch has ended, or should have.
-async fn next_event(events: &mut EventStream, deadline: Instant) -> Option<Result<EncodedEvent, Error>> {
-    timeout_at(deadline, events.next()).await.ok().flatten()
 }
 
 /// A number from 0 to 1, so that many reflectors do not come back all at once.

@@ -329,6 +329,23 @@ async fn a_removed_handler_is_told_nothing_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handler_that_is_removed_between_two_calls_gets_no_second() {
+    let (informer, _requests, events) = synced().await;
+    let (slow, mut told, gate) = slow_recorder();
+    let registration = informer.add_handler(slow).unwrap();
+    for _ in 0..2 {
+        told.next().await;
+        gate.notify_one();
+    }
+    events.deleted(object("a", 11));
+    events.added(reborn("a", "another", 12));
+    assert_eq!(told.next().await, "delete a@11");
+    registration.remove();
+    gate.notify_one();
+    assert_eq!(told.0.recv().await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn shutdown_ends_the_watch_and_joins_every_task() {
     let (informer, requests, events) = synced().await;
     let (slow, mut told, gate) = slow_recorder();

@@ -16,6 +16,8 @@ mod generated;
 
 pub use generated::{KINDS, MESSAGES};
 
+use std::fmt;
+
 use crate::resource::Gvk;
 
 /// A kind: which message its objects are.
@@ -35,7 +37,6 @@ pub struct KindSchema {
 }
 
 /// A message: an object or a part of one.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct MessageSchema {
     /// `package.version.Name`.
@@ -185,6 +186,13 @@ pub fn kind(gvk: &Gvk) -> Option<&'static KindSchema> {
 pub fn message(name: &str) -> Option<&'static MessageSchema> {
     let index = MESSAGES.binary_search_by(|message| message.name.cmp(name)).ok()?;
     MESSAGES.get(index).copied()
+}
+
+/// The name only: messages refer to each other, and some to themselves.
+impl fmt::Debug for MessageSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MessageSchema").field(&self.name).finish()
+    }
 }
 
 impl MessageSchema {
