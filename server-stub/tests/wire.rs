@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kubewire_client::wire::{EncodedEvent, Encoding, WatchDecoder};
 use kubewire_client::config::Credentials;
+use kubewire_client::wire::{EncodedEvent, Encoding, WatchDecoder};
 use kubewire_client::{Clientset, Config, WriteOptions};
 use kubewire_informers::{EventHandlerFuncs, SharedInformerFactory};
 use kubewire_server_stub::testing::Server;
@@ -46,9 +46,8 @@ impl Setup {
 
     /// A clientset whose requests go through the tap.
     fn tapped(&self) -> Clientset {
-        let config = Config::new(format!("http://{}", self.tap.address))
-            .unwrap()
-            .with_token(support::TOKEN);
+        let config =
+            Config::new(format!("http://{}", self.tap.address)).with_credentials(Credentials::token(support::TOKEN));
         Clientset::new(&config).unwrap()
     }
 
@@ -101,6 +100,15 @@ async fn watched(setup: &Setup) -> (SharedInformerFactory, mpsc::UnboundedReceiv
     (factory, syncs)
 }
 
+/// Runs a test in a runtime whose clock is no business of the server's.
+fn on_own_clock(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(test);
+}
+
 fn find<'a>(exchanges: &'a [Exchange], is_watch: bool) -> &'a Exchange {
     let mut matching = exchanges
         .iter()
@@ -108,13 +116,19 @@ fn find<'a>(exchanges: &'a [Exchange], is_watch: bool) -> &'a Exchange {
     matching.next().unwrap()
 }
 
-#[tokio::test]
-async fn informers_speak_uncompressed_protobuf() {
+#[test]
+fn informers_speak_uncompressed_protobuf() {
     let setup = Setup::start();
-    let (factory, _syncs) = watched(&setup).await;
-    let exchanges = setup.tap.exchanges();
+    on_own_clock(async {
+        let (factory, _syncs) = watched(&setup).await;
+        check_exchanges(&setup.tap.exchanges());
+        factory.shutdown().await;
+    });
+    setup.stop();
+}
 
-    let list = find(&exchanges, false);
+fn check_exchanges(exchanges: &[Exchange]) {
+    let list = find(exchanges, false);
     assert!(
         list.request
             .start
@@ -133,7 +147,7 @@ async fn informers_speak_uncompressed_protobuf() {
     assert!(list.response.body.starts_with(b"k8s\0"), "{:?}", list.response.body);
     assert!(list.response.body.windows(6).any(|window| window == b"listed"));
 
-    let watch = find(&exchanges, true);
+    let watch = find(exchanges, true);
     let accept = watch.request.header("accept").unwrap();
     assert!(
         accept.starts_with("application/vnd.kubernetes.protobuf;stream=watch,"),
@@ -159,28 +173,27 @@ async fn informers_speak_uncompressed_protobuf() {
     let mut decoder = WatchDecoder::new(Encoding::Protobuf);
     decoder.push(frame.clone().into());
     assert!(matches!(decoder.next_event().unwrap(), Some(EncodedEvent::Added(_))));
-
-    factory.shutdown().await;
-    setup.stop();
 }
 
-#[tokio::test]
-async fn a_resync_costs_no_request() {
+#[test]
+fn a_resync_costs_no_request() {
     let setup = Setup::start();
-    let (factory, mut syncs) = watched(&setup).await;
-    let before = setup.tap.exchanges().len();
-    tokio::time::pause();
+    on_own_clock(async {
+        let (factory, mut syncs) = watched(&setup).await;
+        let before = setup.tap.exchanges().len();
+        tokio::time::pause();
 
-    tokio::time::advance(Duration::from_secs(9 * 60)).await;
-    tokio::task::yield_now().await;
-    assert!(syncs.try_recv().is_err(), "a resync before its time");
-    tokio::time::advance(Duration::from_secs(2 * 60)).await;
-    let mut synced = [syncs.recv().await.unwrap(), syncs.recv().await.unwrap()];
-    synced.sort();
-    assert_eq!(synced, ["listed", "watched"]);
-    assert_eq!(setup.tap.exchanges().len(), before, "the resync asked the server");
+        tokio::time::advance(Duration::from_secs(9 * 60)).await;
+        tokio::task::yield_now().await;
+        assert!(syncs.try_recv().is_err(), "a resync before its time");
+        tokio::time::advance(Duration::from_secs(2 * 60)).await;
+        let mut synced = [syncs.recv().await.unwrap(), syncs.recv().await.unwrap()];
+        synced.sort();
+        assert_eq!(synced, ["listed", "watched"]);
+        assert_eq!(setup.tap.exchanges().len(), before, "the resync asked the server");
 
-    tokio::time::resume();
-    factory.shutdown().await;
+        tokio::time::resume();
+        factory.shutdown().await;
+    });
     setup.stop();
 }

@@ -8,7 +8,7 @@ use kubewire_client::config::{Config as ClientConfig, PemSource};
 use super::chain::{ChainConfig, create_server_chain};
 use super::error::AppError;
 use super::options::{Options, ServingCertificate};
-use crate::generic::certificates::{Authority, KeyPair};
+use crate::generic::certificates::KeyPair;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::secure_serving::SecureServing;
@@ -35,7 +35,7 @@ impl Server {
             tracing::info!("--etcd-servers is accepted for compatibility: objects are kept in memory");
         }
         let service_ip = options.server_run.kubernetes_service_ip()?;
-        let authority = Authority::new("kubewire-ca", &clock)?;
+        let authority = options.secure_serving.authority(&clock)?;
         let ServingCertificate { pair, ca_pem } = options.secure_serving.certificate(&authority, service_ip)?;
         let admin = authority.client("kubernetes-admin", Some("system:masters"))?;
         let serving =

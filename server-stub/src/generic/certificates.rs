@@ -28,10 +28,10 @@ pub struct CertificateError {
     source: rcgen::Error,
 }
 
-/// A certificate authority that lives as long as the server.
+/// A certificate authority.
 pub struct Authority {
     issuer: Issuer<'static, rcgen::KeyPair>,
-    certificate_pem: String,
+    pair: KeyPair,
     clock: Clock,
 }
 
@@ -42,25 +42,40 @@ impl Authority {
             name: name.to_owned(),
             source,
         };
-        let mut params = params(name, None, clock);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        let params = authority_params(name, clock);
         let key = rcgen::KeyPair::generate().map_err(failed)?;
-        let certificate_pem = params.self_signed(&key).map_err(failed)?.pem();
+        let pair = KeyPair {
+            certificate_pem: params.self_signed(&key).map_err(failed)?.pem(),
+            key_pem: key.serialize_pem(),
+        };
         Ok(Self {
             issuer: Issuer::new(params, key),
-            certificate_pem,
+            pair,
+            clock: clock.clone(),
+        })
+    }
+
+    /// An authority that [`new`](Self::new) made earlier under the same name.
+    pub fn load(name: &str, pair: KeyPair, clock: &Clock) -> Result<Self, CertificateError> {
+        let key = rcgen::KeyPair::from_pem(&pair.key_pem).map_err(|source| CertificateError {
+            name: name.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            issuer: Issuer::new(authority_params(name, clock), key),
+            pair,
             clock: clock.clone(),
         })
     }
 
     /// The authority's own certificate.
     pub fn certificate_pem(&self) -> &str {
-        &self.certificate_pem
+        &self.pair.certificate_pem
+    }
+
+    /// Certificate and key, to be loaded again.
+    pub fn pair(&self) -> &KeyPair {
+        &self.pair
     }
 
     /// A server's certificate for these names and addresses.
@@ -101,6 +116,17 @@ impl Authority {
             key_pem: key.serialize_pem(),
         })
     }
+}
+
+fn authority_params(name: &str, clock: &Clock) -> CertificateParams {
+    let mut params = params(name, None, clock);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
+    params
 }
 
 fn params(common_name: &str, organization: Option<&str>, clock: &Clock) -> CertificateParams {

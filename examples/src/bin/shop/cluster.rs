@@ -81,7 +81,11 @@ impl Cluster {
     /// Stops the embedded server and waits for all its tasks.
     pub(crate) async fn shutdown(self) -> Result<(), Error> {
         match self.embedded {
-            Some(embedded) => embedded.server.shutdown().await.map_err(|error| Error::Server(error.to_string())),
+            Some(embedded) => embedded
+                .server
+                .shutdown()
+                .await
+                .map_err(|error| Error::Server(error.to_string())),
             None => Ok(()),
         }
     }

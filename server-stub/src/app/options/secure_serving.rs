@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::app::AppError;
 use crate::generic::certificates::{Authority, KeyPair};
+use crate::generic::clock::Clock;
 
 /// The listening address and its certificate.
 #[derive(Args, Clone, Debug)]
@@ -22,8 +23,8 @@ pub struct SecureServingOptions {
     /// Address under which clients are told to find the server. Default: the one it listens on.
     #[arg(long)]
     pub advertise_address: Option<IpAddr>,
-    /// Folder for the serving certificate: apiserver.crt and apiserver.key, which are made if they are not there.
-    /// Without it they are kept in memory.
+    /// Folder for the authority (ca.crt, ca.key) and the serving certificate (apiserver.crt, apiserver.key), which are
+    /// made if they are not there. Without it they are kept in memory and are others at every start.
     #[arg(long)]
     pub cert_dir: Option<PathBuf>,
     /// Serving certificate (PEM), followed by its intermediates.
@@ -72,6 +73,26 @@ impl SecureServingOptions {
         self.advertise_address.unwrap_or(bound)
     }
 
+    /// The authority that signs what the server makes.
+    pub(crate) fn authority(&self, clock: &Clock) -> Result<Authority, AppError> {
+        const NAME: &str = "kubewire-ca";
+        let Some(dir) = &self.cert_dir else {
+            return Ok(Authority::new(NAME, clock)?);
+        };
+        let (certificate, key) = (dir.join("ca.crt"), dir.join("ca.key"));
+        if certificate.exists() && key.exists() {
+            let pair = KeyPair {
+                certificate_pem: read(&certificate)?,
+                key_pem: read(&key)?,
+            };
+            return Ok(Authority::load(NAME, pair, clock)?);
+        }
+        let authority = Authority::new(NAME, clock)?;
+        write(&certificate, &authority.pair().certificate_pem, false)?;
+        write(&key, &authority.pair().key_pem, true)?;
+        Ok(authority)
+    }
+
     /// Reads the serving certificate, or has it made by `authority`.
     pub(crate) fn certificate(
         &self,
@@ -89,7 +110,8 @@ impl SecureServingOptions {
                 certificate_pem: read(&certificate)?,
                 key_pem: read(&key)?,
             };
-            let ca_pem = pair.certificate_pem.clone();
+            // Whoever signed it: clients trust the certificate itself, and our authority in case that it was ours.
+            let ca_pem = format!("{}{}", pair.certificate_pem, authority.certificate_pem());
             return Ok(ServingCertificate { pair, ca_pem });
         }
         let pair = self.make(authority, service_ip)?;
