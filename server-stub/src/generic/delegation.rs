@@ -8,6 +8,8 @@ use super::discovery::GroupDiscovery;
 use super::health::HealthChecks;
 use super::hooks::{PostStartHook, PreShutdownHook};
 use super::request::{Request, Response, full};
+use super::respond;
+use crate::status::ApiError;
 
 /// Anything that answers requests: a server of the chain, a filter around one, a single path.
 #[async_trait]
@@ -37,14 +39,16 @@ pub trait DelegationTarget: Handler {
     fn pre_shutdown_hooks(&self) -> Vec<PreShutdownHook>;
 }
 
-/// The end of the chain: `404 page not found` as plain text.
+/// The end of the chain: a `Status` 404.
+///
+/// kube-apiserver itself ends with Go's `404 page not found` as plain text, of which clients make this very `Status`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NotFound;
 
 #[async_trait]
 impl Handler for NotFound {
-    async fn handle(&self, _: Request) -> Response {
-        text(StatusCode::NOT_FOUND, "404 page not found\n")
+    async fn handle(&self, request: Request) -> Response {
+        respond::error(&ApiError::unknown_path(), respond::error_format(&request))
     }
 }
 
