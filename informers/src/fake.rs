@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -34,8 +35,11 @@ pub(crate) struct WatchCall {
     reply: Reply<EventStream>,
 }
 
-/// The server's end of a watch; dropping it closes the watch.
-pub(crate) struct Events(mpsc::UnboundedSender<Result<EncodedEvent, Error>>);
+/// The server's end of a watch; dropping it closes the watch before its time.
+pub(crate) struct Events {
+    sender: mpsc::UnboundedSender<Result<EncodedEvent, Error>>,
+    lasting: Duration,
+}
 
 /// The requests of a [`FakeSource`], in order.
 pub(crate) struct Requests(mpsc::UnboundedReceiver<Request>);
@@ -129,7 +133,8 @@ impl WatchCall {
         let (sender, receiver) = mpsc::unbounded_channel();
         let stream = futures::stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
         self.reply.send(Ok(stream.boxed())).ok();
-        Events(sender)
+        let lasting = self.options.timeout.unwrap();
+        Events { sender, lasting }
     }
 
     pub(crate) fn fail(self, error: Error) {
@@ -165,16 +170,21 @@ impl Events {
     }
 
     pub(crate) fn fail(self, error: Error) {
-        self.0.send(Err(error)).ok();
+        self.sender.send(Err(error)).ok();
+    }
+
+    /// Closes the watch when its time has come.
+    pub(crate) async fn end(self) {
+        tokio::time::sleep(self.lasting).await;
     }
 
     /// True where the client has given up the watch.
     pub(crate) async fn closed(&self) {
-        self.0.closed().await;
+        self.sender.closed().await;
     }
 
     fn send(&self, event: EncodedEvent) {
-        self.0.send(Ok(event)).ok();
+        self.sender.send(Ok(event)).ok();
     }
 }
 

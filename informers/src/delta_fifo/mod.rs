@@ -13,11 +13,12 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use kubewire_client::wire::ObjectHeader;
 use kubewire_client::{Object, ObjectKey};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::cache::CachedObject;
+use crate::cache::{CachedObject, Indexer};
 use crate::reflector::ReflectorStore;
 
 #[cfg(test)]
@@ -135,14 +136,17 @@ impl<K> Default for Batch<K> {
 
 /// A queue of deltas that coalesces per key; see the [module](self).
 pub struct DeltaFifo<K> {
+    /// What the consumer makes of the deltas.
+    store: Arc<Indexer<K>>,
     pending: Mutex<Batch<K>>,
     ready: Notify,
 }
 
 impl<K> DeltaFifo<K> {
-    /// An empty queue.
-    pub fn new() -> Self {
+    /// An empty queue before this store, which its consumer is to fill.
+    pub fn new(store: Arc<Indexer<K>>) -> Self {
         Self {
+            store,
             pending: Mutex::default(),
             ready: Notify::new(),
         }
@@ -218,11 +222,9 @@ impl<K: Object> ReflectorStore<K> for DeltaFifo<K> {
             batch.replaced = true;
         });
     }
-}
 
-impl<K> Default for DeltaFifo<K> {
-    fn default() -> Self {
-        Self::new()
+    fn has(&self, object: &ObjectHeader) -> bool {
+        self.store.has(object)
     }
 }
 

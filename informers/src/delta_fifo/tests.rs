@@ -1,11 +1,17 @@
 //! What is left of many deltas.
 
+use std::sync::Arc;
+
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{DeltaFifo, DeltaKind};
 use crate::fake::{cached, object, reborn, short};
 use crate::reflector::ReflectorStore;
+
+fn fifo() -> DeltaFifo<ConfigMap> {
+    DeltaFifo::new(Arc::default())
+}
 
 fn pending(fifo: &DeltaFifo<ConfigMap>) -> Vec<(DeltaKind, String)> {
     let batch = fifo.pop().now_or_never().expect("something is pending");
@@ -21,7 +27,7 @@ fn delta(kind: DeltaKind, object: &str) -> (DeltaKind, String) {
 
 #[test]
 fn the_last_state_of_each_object_is_left_in_order_of_arrival() {
-    let fifo = DeltaFifo::new();
+    let fifo = fifo();
     fifo.add(cached(&object("b", 1)));
     fifo.update(cached(&object("a", 2)));
     fifo.update(cached(&object("b", 3)));
@@ -36,7 +42,7 @@ fn the_last_state_of_each_object_is_left_in_order_of_arrival() {
 
 #[test]
 fn a_deletion_is_kept_before_what_came_after() {
-    let fifo = DeltaFifo::new();
+    let fifo = fifo();
     fifo.update(cached(&object("a", 1)));
     fifo.delete(cached(&object("a", 2)));
     for version in 3..100 {
@@ -52,7 +58,7 @@ fn a_deletion_is_kept_before_what_came_after() {
 
 #[test]
 fn a_list_deletes_what_it_lacks_in_its_last_known_state() {
-    let fifo = DeltaFifo::new();
+    let fifo = fifo();
     fifo.add(cached(&object("a", 1)));
     fifo.update(cached(&object("b", 2)));
     fifo.delete(cached(&object("c", 3)));
@@ -77,7 +83,7 @@ fn a_list_deletes_what_it_lacks_in_its_last_known_state() {
 
 #[test]
 fn an_empty_list_is_something_to_take() {
-    let fifo = DeltaFifo::<ConfigMap>::new();
+    let fifo = fifo();
     assert!(fifo.pop().now_or_never().is_none());
     fifo.replace(Vec::new());
     assert!(fifo.pop().now_or_never().unwrap().is_replacement());

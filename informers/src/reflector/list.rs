@@ -3,7 +3,7 @@
 use kubewire_client::{Error, ListOptions, Object, ResourceVersion};
 use tokio::time::Instant;
 
-use super::{ReflectorError, ReflectorStore, Session, State, is_older};
+use super::{ReflectorStore, Session, State};
 use crate::cache::CachedObject;
 
 /// A whole collection at one version.
@@ -36,43 +36,6 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
             stats.last_list_duration = started.elapsed();
             stats.last_error = None;
         });
-    }
-
-    /// The server lost touch with us for a while: one object's list tells its version at little cost.
-    pub(super) async fn reconnect_state(&mut self) -> State {
-        let newest = ListOptions::default().with_limit(1);
-        match self.reflector.source.list(&newest).await {
-            Ok(list) => {
-                let known = self.last_version.clone();
-                if self.went_back(&known, &list.resource_version) {
-                    State::List
-                } else {
-                    State::Watch
-                }
-            }
-            Err(error) if error.is_transport() || error.is_timeout() => {
-                self.fail(error).await;
-                State::Reconnect
-            }
-            Err(error) => {
-                self.fail(error).await;
-                State::List
-            }
-        }
-    }
-
-    /// True where the server is at an older version than is known to have been: it has another history.
-    pub(super) fn went_back(&mut self, known: &ResourceVersion, current: &ResourceVersion) -> bool {
-        if !is_older(current, known) {
-            return false;
-        }
-        self.report(ReflectorError::WentBack {
-            resource: self.reflector.describe(),
-            known: known.clone(),
-            current: current.clone(),
-        });
-        self.version_unavailable = true;
-        true
     }
 
     async fn list(&mut self) -> Result<Listed<K>, Error> {

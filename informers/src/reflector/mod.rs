@@ -9,8 +9,9 @@
 //!   cannot do that is asked for a plain one.
 //! - A watch goes on where the last one ended, without a list, as long as the server still has that version. Bookmarks
 //!   keep the version fresh. Where it has expired (410), or is ahead of the server, the collection is listed anew.
-//! - After a lost connection one object is listed before the watch goes on: a server that came back with an older
-//!   version than ours has another history, and then only a list tells the truth.
+//! - A watch that ends before its time may be the end of the server's state. So one object is listed before the next
+//!   watch: only a server that shows an object we know, at no older version, has the history we know. Any other is
+//!   listed anew.
 //! - Between tries it waits, longer each time up to a cap, and never less than the server asks for (`Retry-After`).
 //! - An object that cannot be read is reported by name and passed over; the stream lives on.
 
@@ -18,6 +19,7 @@ mod error;
 mod list;
 mod list_watch;
 mod options;
+mod reconnect;
 mod stats;
 mod streaming_list;
 #[cfg(test)]
@@ -51,6 +53,8 @@ pub trait ReflectorStore<K>: Send + Sync {
     fn delete(&self, object: CachedObject<K>);
     /// A list said that these are all the objects there are.
     fn replace(&self, objects: Vec<CachedObject<K>>);
+    /// True where the store has this very object (the same uid), at whatever version.
+    fn has(&self, object: &ObjectHeader) -> bool;
 }
 
 impl<K: Object> ReflectorStore<K> for Indexer<K> {
@@ -68,6 +72,11 @@ impl<K: Object> ReflectorStore<K> for Indexer<K> {
 
     fn replace(&self, objects: Vec<CachedObject<K>>) {
         Indexer::replace(self, objects);
+    }
+
+    fn has(&self, object: &ObjectHeader) -> bool {
+        self.get(&object.key())
+            .is_some_and(|known| known.header().uid == object.uid)
     }
 }
 
@@ -123,7 +132,7 @@ enum State {
     List,
     /// Follow the changes from the last version on.
     Watch,
-    /// The connection was lost: see whether the server is still the one we know, before watching on.
+    /// The watch ended before its time: see whether the server is still the one we know, before watching on.
     Reconnect,
 }
 
@@ -216,9 +225,4 @@ impl<'a, K: Object, S: ReflectorStore<K>> Session<'a, K, S> {
             }
         }
     }
-}
-
-/// True where both versions are numbers and the first is the smaller one.
-fn is_older(version: &ResourceVersion, than: &ResourceVersion) -> bool {
-    matches!((version.as_number(), than.as_number()), (Some(version), Some(than)) if version < than)
 }

@@ -41,7 +41,7 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
     async fn initial_events(&mut self, mut watch: Watch) -> Result<(Listed<K>, Watch), End> {
         let mut objects = HashMap::new();
         loop {
-            let event = watch.next().await.ok_or(End::Closed { useful: false })?;
+            let event = watch.next().await.ok_or(End::Untimely { useful: false })?;
             match event.map_err(End::Failed)? {
                 EncodedEvent::Added(object) | EncodedEvent::Modified(object) => {
                     if let Some(object) = self.entry(&object) {
@@ -77,7 +77,7 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
                 self.streaming_list = false;
                 self.report(error.into());
             }
-            End::Closed { .. } | End::WentBack => {
+            End::InTime | End::Untimely { .. } | End::WentBack => {
                 tracing::debug!(
                     of = self.reflector.describe(),
                     "the server does not stream lists, asking for plain ones"

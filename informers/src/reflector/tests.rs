@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Reflector, ReflectorOptions};
 use crate::cache::{CacheMode, Indexer};
-use crate::fake::{Requests, connection_refused, object, refusal, short, source, too_large};
+use crate::fake::{Requests, connection_refused, object, reborn, refusal, short, source, too_large};
 
 struct Run {
     requests: Requests,
@@ -73,7 +73,7 @@ async fn lists_then_follows_changes() {
     events.modified(object("a", 12));
     events.deleted(object("b", 13));
     events.bookmark("20");
-    drop(events);
+    events.end().await;
     let watch = run.requests.watch().await;
     assert_eq!(watch.version(), "20", "the bookmark counts");
     assert_eq!(run.stored(), ["a@12", "c@11"]);
@@ -158,14 +158,10 @@ async fn refused_connection_is_tried_again_without_a_list() {
         "is it the server we know?"
     );
     probe.fail(connection_refused().await);
-    run.requests.list().await.answer("12", [object("b", 12)]);
+    run.requests.list().await.answer("12", [object("a", 12)]);
     let watch = run.requests.watch().await;
     assert_eq!(watch.version(), "10", "the watch goes on where it was");
-    assert_eq!(
-        run.stored(),
-        ["a@5"],
-        "the one object listed says nothing about the others"
-    );
+    assert_eq!(run.stored(), ["a@5"], "the watch will bring what changed");
     assert_eq!(run.reflector.stats().lists, 1);
     assert_eq!(run.errors.lock().len(), 2);
 }
@@ -191,6 +187,26 @@ async fn server_that_lost_its_state_is_listed_anew() {
             .unwrap()
             .contains("went back from version 1000 to 3")
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_that_shows_nothing_we_know_is_listed_anew() {
+    let known = object("a", 5);
+    let cases = [
+        (known.clone(), vec![]),
+        (known, vec![reborn("a", "another", 11)]),
+        (reborn("a", "", 5), vec![reborn("a", "", 5)]),
+    ];
+    for (known, shown) in cases {
+        let mut run = run();
+        run.requests.list().await.answer("10", [known]);
+        drop(run.requests.watch().await.accept());
+        run.requests.list().await.answer("10", shown.clone());
+        let list = run.requests.list().await;
+        assert_eq!((list.version(), list.options.limit), ("10", None));
+        list.answer("11", shown);
+        assert_eq!(run.requests.watch().await.version(), "11");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,20 +303,20 @@ async fn a_watch_that_ends_at_once_is_not_hurried() {
     run.requests.list().await.answer("1", []);
     drop(run.requests.watch().await.accept());
     let ended = Instant::now();
-    assert_eq!(run.requests.watch().await.version(), "1");
+    assert_eq!(run.requests.list().await.options.limit, Some(1));
     assert!(ended.elapsed() >= Duration::from_millis(800));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_the_server_forgets_is_given_up() {
     let mut run = run();
-    run.requests.list().await.answer("1", []);
+    run.requests.list().await.answer("1", [object("a", 1)]);
     let started = Instant::now();
     let events = run.requests.watch().await.accept();
-    let again = run.requests.watch().await;
+    run.requests.list().await.answer("1", [object("a", 1)]);
     events.closed().await;
     assert!(started.elapsed() <= Duration::from_secs(631));
-    assert_eq!(again.version(), "1");
+    assert_eq!(run.requests.watch().await.version(), "1");
 }
 
 #[tokio::test(start_paused = true)]
@@ -317,7 +333,7 @@ async fn what_is_no_object_is_named_and_passed_over() {
     let events = run.requests.watch().await.accept();
     events.modified(garbage);
     events.added(object("b", 11));
-    drop(events);
+    events.end().await;
     run.requests.watch().await;
     assert_eq!(run.stored(), ["a@5", "b@11"]);
     let errors = run.errors.lock().clone();
@@ -340,7 +356,7 @@ async fn object_that_its_type_cannot_hold_is_named_and_kept() {
     assert_eq!(run.stored(), ["odd@4"]);
     assert!(run.errors.lock()[0].starts_with("decode ConfigMap shop/odd: "));
     events.deleted(odd);
-    drop(events);
+    events.end().await;
     let watch = run.requests.watch().await;
     assert_eq!(watch.version(), "10", "not that of the deletion, which is older");
     assert!(run.stored().is_empty(), "its deletion is understood all the same");
@@ -362,7 +378,7 @@ async fn streams_the_list_where_wanted() {
     assert!(run.stored().is_empty(), "nobody sees half a list");
     events.initial_events_end("10");
     events.modified(object("a", 11));
-    drop(events);
+    events.end().await;
     let watch = run.requests.watch().await;
     assert_eq!(
         (watch.version(), watch.options.send_initial_events),
@@ -379,7 +395,7 @@ async fn streams_the_list_where_wanted() {
     watch.fail(connection_refused().await);
     let events = run.requests.watch().await.accept();
     events.initial_events_end("20");
-    drop(events);
+    events.end().await;
     assert_eq!(run.requests.watch().await.version(), "20");
     assert!(run.stored().is_empty());
     assert_eq!((run.reflector.stats().lists, run.reflector.stats().pages), (2, 0));
@@ -400,7 +416,7 @@ async fn a_stream_that_ends_within_the_list_is_asked_for_a_list() {
     let mut run = run_with(ReflectorOptions::default().with_streaming_list(true));
     let events = run.requests.watch().await.accept();
     events.added(object("a", 1));
-    drop(events);
+    events.end().await;
     run.requests.list().await.answer("10", [object("b", 1)]);
     run.requests.watch().await;
     assert_eq!(run.stored(), ["b@1"]);

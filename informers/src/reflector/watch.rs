@@ -9,7 +9,8 @@ use kubewire_client::wire::{EncodedEvent, EncodedObject};
 use kubewire_client::{Error, ListOptions, Object, ResourceVersion};
 use tokio::time::{Instant, timeout_at};
 
-use super::{EventStream, ReflectorStore, Session, State, is_older};
+use super::reconnect::is_older;
+use super::{EventStream, ReflectorStore, Session, State};
 use crate::cache::CachedObject;
 
 /// The shortest time that a watch is asked to last; the longest is twice that.
@@ -23,14 +24,17 @@ const SHORT_WATCH: Duration = Duration::from_secs(1);
 pub(super) struct Watch {
     events: EventStream,
     started: Instant,
-    deadline: Instant,
+    /// When the server is to end it.
+    due: Instant,
 }
 
 /// How a watch ended.
 pub(super) enum End {
-    /// As planned; `useful` where it lasted a while or brought something.
-    Closed { useful: bool },
-    /// Not as planned.
+    /// When it was to end.
+    InTime,
+    /// Before its time, or the server had to be left; `useful` where it lasted a while or brought something.
+    Untimely { useful: bool },
+    /// With an error.
     Failed(Error),
     /// The server is at an older version than we have reached.
     WentBack,
@@ -39,7 +43,7 @@ pub(super) enum End {
 impl Watch {
     /// The next event; `None` where the watch has ended, or should have.
     pub(super) async fn next(&mut self) -> Option<Result<EncodedEvent, Error>> {
-        timeout_at(self.deadline, self.events.next()).await.ok().flatten()
+        timeout_at(self.due + GRACE, self.events.next()).await.ok().flatten()
     }
 }
 
@@ -56,17 +60,15 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
 
     pub(super) async fn begin_watch(&mut self, options: ListOptions) -> Result<Watch, End> {
         let started = Instant::now();
-        let lasting = MIN_WATCH.mul_f64(1.0 + random());
-        let deadline = started + lasting + GRACE;
+        let lasting = Duration::from_secs(MIN_WATCH.mul_f64(1.0 + random()).as_secs());
+        let due = started + lasting;
         let options = options.with_timeout(lasting).with_bookmarks();
-        let events = timeout_at(deadline, self.reflector.source.watch(&options)).await;
-        let events = events.map_err(|_| End::Closed { useful: true })?.map_err(End::Failed)?;
+        let events = timeout_at(due + GRACE, self.reflector.source.watch(&options)).await;
+        let events = events
+            .map_err(|_| End::Untimely { useful: true })?
+            .map_err(End::Failed)?;
         self.count(|stats| stats.watches += 1);
-        Ok(Watch {
-            events,
-            started,
-            deadline,
-        })
+        Ok(Watch { events, started, due })
     }
 
     /// Hands every change to the store until the watch ends.
@@ -86,16 +88,22 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
                 return End::WentBack;
             }
         }
-        useful |= watch.started.elapsed() >= SHORT_WATCH;
-        End::Closed { useful }
+        let now = Instant::now();
+        if watch.due <= now && now < watch.due + GRACE {
+            return End::InTime;
+        }
+        useful |= now >= watch.started + SHORT_WATCH;
+        End::Untimely { useful }
     }
 
     pub(super) async fn after_watch(&mut self, end: End) -> State {
         match end {
-            End::Closed { useful: true } => State::Watch,
-            End::Closed { useful: false } => {
-                self.wait(None).await;
-                State::Watch
+            End::InTime => State::Watch,
+            End::Untimely { useful } => {
+                if !useful {
+                    self.wait(None).await;
+                }
+                State::Reconnect
             }
             End::WentBack => {
                 self.wait(None).await;

@@ -17,6 +17,8 @@
 //! - Stopping cancels requests, lets handler calls that have begun come to their end, and joins every task.
 
 mod changes;
+#[cfg(test)]
+mod faults;
 mod handler;
 mod processor;
 #[cfg(test)]
@@ -135,12 +137,13 @@ struct Core<K> {
 impl<K: Object> SharedInformer<K> {
     /// An informer of what `source` lists and watches; does nothing before [`start`](SharedInformer::start).
     pub fn new(source: Arc<dyn ListWatch>, options: InformerOptions) -> Self {
-        let fifo = Arc::new(DeltaFifo::new());
+        let indexer = Arc::new(Indexer::new());
+        let fifo = Arc::new(DeltaFifo::new(indexer.clone()));
         let stop = CancellationToken::new();
         let core = Core {
             reflector: Reflector::new(source, fifo.clone(), options.reflector),
             fifo,
-            indexer: Arc::new(Indexer::new()),
+            indexer,
             processor: Mutex::new(Processor::new()),
             resync: options.resync,
             started: Mutex::new(None),

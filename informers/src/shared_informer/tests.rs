@@ -144,9 +144,10 @@ async fn resyncs_every_ten_minutes_without_a_list() {
     }
     // The server ends watches after a while; that is not a list.
     let watches = tokio::spawn(async move {
-        let mut open = vec![events];
+        let mut events = events;
         loop {
-            open.push(requests.watch().await.accept());
+            events.end().await;
+            events = requests.watch().await.accept();
         }
     });
     sleep(Duration::from_secs(599)).await;

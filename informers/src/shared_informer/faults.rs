@@ -1,0 +1,279 @@
+//! A whole informer against a small server that breaks connections, compacts its history and loses its state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{FutureExt, StreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kubewire_client::wire::{EncodedEvent, EncodedList};
+use kubewire_client::{Error, ListOptions};
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use tokio::sync::mpsc;
+
+use super::{EventHandlerFuncs, InformerOptions, SharedInformer};
+use crate::fake::{connection_refused, reborn, refusal, too_large};
+use crate::reflector::{EventStream, ListWatch, ReflectorOptions};
+
+/// Uid and version by name.
+type View = BTreeMap<String, (String, u64)>;
+
+#[derive(Default)]
+struct Server(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    objects: View,
+    version: u64,
+    /// How often the state was lost; part of the uids, which never come again.
+    life: u32,
+    history: Vec<(u64, EncodedEvent)>,
+    /// Versions up to this one are forgotten.
+    compacted: u64,
+    /// How many requests find no server.
+    refusing: u8,
+    watches: Vec<mpsc::UnboundedSender<Result<EncodedEvent, Error>>>,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u8),
+    Delete(u8),
+    Bookmark,
+    /// The server ends every watch, as it does now and then.
+    EndWatches,
+    /// Every connection breaks, and so many requests find nobody.
+    Break(u8),
+    Compact,
+    /// The server comes back without any object, and its versions begin anew.
+    LoseState,
+    /// So many milliseconds pass.
+    Pass(u16),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (0..4_u8).prop_map(Step::Put),
+        4 => (0..4_u8).prop_map(Step::Delete),
+        2 => Just(Step::Bookmark),
+        2 => Just(Step::EndWatches),
+        2 => (0..4_u8).prop_map(Step::Break),
+        2 => Just(Step::Compact),
+        1 => Just(Step::LoseState),
+        6 => (1..2000_u16).prop_map(Step::Pass),
+    ];
+    proptest::collection::vec(step, 0..60)
+}
+
+impl Server {
+    fn step(&self, step: &Step) {
+        let state = &mut *self.0.lock();
+        match step {
+            Step::Put(name) => state.put(name.to_string()),
+            Step::Delete(name) => state.delete(&name.to_string()),
+            Step::Bookmark => {
+                let resource_version = state.version.to_string().as_str().into();
+                state.send(EncodedEvent::Bookmark {
+                    resource_version,
+                    initial_events_end: false,
+                });
+            }
+            Step::EndWatches => state.watches.clear(),
+            Step::Break(refusing) => state.break_connections(*refusing),
+            Step::Compact => {
+                state.compacted = state.version;
+                state.history.clear();
+            }
+            Step::LoseState => {
+                let life = state.life + 1;
+                state.break_connections(1);
+                *state = State {
+                    life,
+                    refusing: 1,
+                    ..State::default()
+                };
+            }
+            Step::Pass(_) => {}
+        }
+    }
+}
+
+impl State {
+    fn put(&mut self, name: String) {
+        self.version += 1;
+        let is_new = !self.objects.contains_key(&name);
+        let uid = format!("{}-{}", self.life, self.version);
+        let object = self.objects.entry(name.clone()).or_insert((uid, 0));
+        object.1 = self.version;
+        let encoded = reborn(&name, &object.0, self.version);
+        let event = if is_new {
+            EncodedEvent::Added
+        } else {
+            EncodedEvent::Modified
+        };
+        self.record(event(encoded));
+    }
+
+    fn delete(&mut self, name: &str) {
+        if let Some((uid, _)) = self.objects.remove(name) {
+            self.version += 1;
+            self.record(EncodedEvent::Deleted(reborn(name, &uid, self.version)));
+        }
+    }
+
+    fn record(&mut self, event: EncodedEvent) {
+        self.history.push((self.version, event.clone()));
+        self.send(event);
+    }
+
+    fn send(&mut self, event: EncodedEvent) {
+        self.watches.retain(|watch| watch.send(Ok(event.clone())).is_ok());
+    }
+
+    fn initial_events(&self) -> impl Iterator<Item = EncodedEvent> {
+        let objects = self.objects.iter();
+        let added = objects.map(|(name, (uid, version))| EncodedEvent::Added(reborn(name, uid, *version)));
+        added.chain([EncodedEvent::Bookmark {
+            resource_version: self.version.to_string().as_str().into(),
+            initial_events_end: true,
+        }])
+    }
+
+    fn break_connections(&mut self, refusing: u8) {
+        self.refusing = refusing;
+        for watch in self.watches.drain(..) {
+            watch.send(Err(connection_refused().now_or_never().unwrap())).ok();
+        }
+    }
+
+    fn answer(&mut self, options: &ListOptions) -> Result<u64, Error> {
+        if self.refusing > 0 {
+            self.refusing -= 1;
+            return Err(connection_refused().now_or_never().unwrap());
+        }
+        Ok(options
+            .resource_version
+            .as_ref()
+            .and_then(|version| version.as_number())
+            .unwrap_or(0))
+    }
+}
+
+#[async_trait]
+impl ListWatch for Server {
+    async fn list(&self, options: &ListOptions) -> Result<EncodedList, Error> {
+        let state = &mut *self.0.lock();
+        if state.answer(options)? > state.version {
+            return Err(too_large());
+        }
+        // The token says where to go on, and from which version it is.
+        let token = options.continue_token.as_ref().and_then(|token| token.split_once('@'));
+        let (after, version) = token.map_or(("", state.version), |(after, version)| {
+            (after, version.parse().unwrap())
+        });
+        if token.is_some() && version != state.version {
+            return Err(refusal(410, "Expired"));
+        }
+        let limit = options.limit.map_or(usize::MAX, |limit| limit.try_into().unwrap());
+        let mut rest = state.objects.iter().filter(|(name, _)| name.as_str() > after);
+        let page: Vec<_> = rest.by_ref().take(limit).collect();
+        let last = page.last().map(|(name, _)| format!("{name}@{version}"));
+        Ok(EncodedList {
+            resource_version: version.to_string().as_str().into(),
+            continue_token: last.filter(|_| rest.next().is_some()),
+            remaining_item_count: None,
+            items: page
+                .iter()
+                .map(|(name, (uid, version))| reborn(name, uid, *version))
+                .collect(),
+        })
+    }
+
+    async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error> {
+        let state = &mut *self.0.lock();
+        let mut from = state.answer(options)?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        if options.send_initial_events == Some(true) {
+            if from > state.version {
+                return Err(too_large());
+            }
+            from = state.version;
+            for event in state.initial_events() {
+                sender.send(Ok(event)).ok();
+            }
+        } else if from < state.compacted {
+            return Err(refusal(410, "Expired"));
+        }
+        // Like a real server, this one waits in silence for a version that it has not reached.
+        for (_, event) in state.history.iter().filter(|(version, _)| *version > from) {
+            sender.send(Ok(event.clone())).ok();
+        }
+        state.watches.push(sender);
+        Ok(futures::stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver))).boxed())
+    }
+
+    fn describe(&self) -> String {
+        "configmaps".to_owned()
+    }
+}
+
+/// A handler that keeps a view.
+fn viewer(view: Arc<Mutex<View>>) -> EventHandlerFuncs<ConfigMap> {
+    let (added, updated, deleted) = (view.clone(), view.clone(), view);
+    let put = |view: &Mutex<View>, object: &crate::CachedObject<ConfigMap>| {
+        let version = object.header().resource_version.as_number().unwrap();
+        view.lock()
+            .insert(object.key().name.clone(), (object.header().uid.clone(), version))
+    };
+    EventHandlerFuncs::new()
+        .on_add(move |object, _| assert_eq!(put(&added, object), None))
+        .on_update(move |_, new| assert!(put(&updated, new).is_some()))
+        .on_delete(move |object, _| assert!(deleted.lock().remove(&object.key().name).is_some()))
+}
+
+async fn follows(steps: Vec<Step>, streaming: bool) -> Result<(), TestCaseError> {
+    let server = Arc::new(Server::default());
+    let reflector = ReflectorOptions::default()
+        .with_page_size(2)
+        .with_streaming_list(streaming);
+    let options = InformerOptions::default().with_reflector(reflector.with_error_handler(|_| ()));
+    let informer = SharedInformer::<ConfigMap>::new(server.clone(), options);
+    let (early, late) = (Arc::default(), Arc::default());
+    informer.add_handler(viewer(Arc::clone(&early))).unwrap();
+    informer.start();
+    let half = steps.len() / 2;
+    for (at, step) in steps.iter().enumerate() {
+        server.step(step);
+        if let Step::Pass(millis) = step {
+            tokio::time::sleep(Duration::from_millis((*millis).into())).await;
+        }
+        if at == half {
+            informer.add_handler(viewer(Arc::clone(&late))).unwrap();
+        }
+    }
+    // Bookmarks come every minute or so.
+    for _ in 0..10 {
+        server.step(&Step::Bookmark);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    let truth = server.0.lock().objects.clone();
+    prop_assert!(informer.has_synced());
+    prop_assert_eq!(informer.lister().len(), truth.len());
+    prop_assert_eq!(&*early.lock(), &truth);
+    if !steps.is_empty() {
+        prop_assert_eq!(&*late.lock(), &truth);
+    }
+    informer.shutdown().await;
+    prop_assert!(server.0.lock().watches.iter().all(mpsc::UnboundedSender::is_closed));
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn the_informer_follows_whatever_happens(steps in steps(), streaming: bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(follows(steps, streaming))?;
+    }
+}
