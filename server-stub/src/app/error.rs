@@ -30,9 +30,6 @@ pub enum AppError {
     /// `--service-cluster-ip-range` is wrong.
     #[error("--service-cluster-ip-range={0}: expected a range such as 10.0.0.0/24")]
     ServiceRange(String),
-    /// The kubeconfig file cannot be made.
-    #[error("make the kubeconfig file: {0}")]
-    Kubeconfig(String),
     /// The bound address cannot be told.
     #[error("find out the port that was bound")]
     LocalAddress(#[source] std::io::Error),

@@ -67,7 +67,7 @@ impl Server {
             admin,
             lifecycle,
         };
-        options.kubeconfig.write(&server.kubeconfig()?)?;
+        options.kubeconfig.write(&server.kubeconfig())?;
         Ok(server)
     }
 
@@ -102,7 +102,7 @@ impl Server {
     }
 
     /// A kubeconfig file for an administrator.
-    pub fn kubeconfig(&self) -> Result<String, AppError> {
+    pub fn kubeconfig(&self) -> String {
         super::options::kubeconfig_text(&self.url, &self.ca_pem, &self.admin)
     }
 

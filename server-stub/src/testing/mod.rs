@@ -75,7 +75,7 @@ impl Server {
         let lifecycle = server.lifecycle().clone();
         let mut started = Self {
             client_config: server.client_config(),
-            kubeconfig: server.kubeconfig()?,
+            kubeconfig: server.kubeconfig(),
             loopback: server.loopback().clone(),
             ca_pem: server.ca_pem().to_owned(),
             lifecycle: lifecycle.clone(),

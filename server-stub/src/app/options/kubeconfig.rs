@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use serde_json::json;
 
 use super::secure_serving::write;
 use crate::app::AppError;
@@ -31,18 +30,27 @@ impl KubeconfigOptions {
 }
 
 /// A kubeconfig file with one cluster, and one user who has a client certificate.
-pub(crate) fn kubeconfig_text(url: &str, ca_pem: &str, admin: &KeyPair) -> Result<String, AppError> {
-    let encode = |text: &str| STANDARD.encode(text);
-    let document = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "kubewire", "cluster": {"server": url, "certificate-authority-data": encode(ca_pem)}}],
-        "users": [{"name": "admin", "user": {
-            "client-certificate-data": encode(&admin.certificate_pem),
-            "client-key-data": encode(&admin.key_pem),
-        }}],
-        "contexts": [{"name": "kubewire", "context": {"cluster": "kubewire", "user": "admin"}}],
-        "current-context": "kubewire",
-    });
-    serde_saphyr::to_string(&document).map_err(|error| AppError::Kubeconfig(error.to_string()))
+pub(crate) fn kubeconfig_text(url: &str, ca_pem: &str, admin: &KeyPair) -> String {
+    let [ca, certificate, key] = [ca_pem, &admin.certificate_pem, &admin.key_pem].map(|pem| STANDARD.encode(pem));
+    format!(
+        "apiVersion: v1
+kind: Config
+clusters:
+- name: kubewire
+  cluster:
+    server: {url}
+    certificate-authority-data: {ca}
+users:
+- name: admin
+  user:
+    client-certificate-data: {certificate}
+    client-key-data: {key}
+contexts:
+- name: kubewire
+  context:
+    cluster: kubewire
+    user: admin
+current-context: kubewire
+"
+    )
 }
