@@ -1,6 +1,8 @@
 //! What informers put on the wire, read from the wire itself.
 
 mod support;
+#[path = "support/wire_tap.rs"]
+mod wire_tap;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use kubewire_informers::{EventHandlerFuncs, SharedInformerFactory};
 use kubewire_server_stub::testing::Server;
 use tokio::sync::mpsc;
 
-use crate::support::{Exchange, WireTap};
+use crate::wire_tap::{Exchange, WireTap};
 
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 

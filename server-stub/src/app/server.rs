@@ -42,13 +42,14 @@ impl Server {
             SecureServing::bind(options.secure_serving.address(), &pair.certificate_pem, &pair.key_pem).await?;
         let address = serving.local_addr().map_err(AppError::LocalAddress)?;
         let external_address = SocketAddr::new(options.secure_serving.external_ip(), address.port());
-        let mut config = Config::default();
-        config.clock = clock.clone();
-        config.ids = ids;
-        config.authenticator = options.authentication.authenticator(&authority, &clock)?;
-        config.authorizer = options.authorization.authorizer();
-        config.in_flight = options.server_run.in_flight();
-        config.request_timeout = options.server_run.request_timeout;
+        let config = Config {
+            clock: clock.clone(),
+            ids,
+            authenticator: options.authentication.authenticator(&authority, &clock)?,
+            authorizer: options.authorization.authorizer(),
+            in_flight: options.server_run.in_flight(),
+            request_timeout: options.server_run.request_timeout,
+        };
         let lifecycle = LifecycleSignals::default();
         let chain = create_server_chain(&ChainConfig {
             external_address,
