@@ -11,6 +11,9 @@ type Members = Map<String, Value>;
 pub(super) fn apply(root: &Gvk, message: &str, members: &mut Members) {
     match message {
         "core.v1.Pod" => core::pod(members),
+        "core.v1.PodSpec" => core::same("serviceAccountName", "serviceAccount", members),
+        "core.v1.PodStatus" => core::first_of_list("podIP", "podIPs", "ip", members),
+        "core.v1.NodeSpec" => core::first_of_list("podCIDR", "podCIDRs", "", members),
         "core.v1.Container" | "core.v1.EphemeralContainerCommon" => {
             core::image_pull_policy("imagePullPolicy", "image", members)
         }

@@ -22,6 +22,44 @@ pub(super) fn volume(members: &mut Members) {
     }
 }
 
+/// Two names for one field: the first one counts where both are set.
+pub(super) fn same(name: &str, deprecated: &str, members: &mut Members) {
+    let value = [name, deprecated].map(|name| text(members, name).to_owned());
+    if let Some(value) = value.into_iter().find(|value| !value.is_empty()) {
+        members.insert(name.to_owned(), value.clone().into());
+        members.insert(deprecated.to_owned(), value.into());
+    }
+}
+
+/// A field, and a list whose first element says the same: each is made from the other. Elements are texts, or objects
+/// with one member.
+pub(super) fn first_of_list(single: &str, list: &str, member: &str, members: &mut Members) {
+    let value = text(members, single).to_owned();
+    let first = members.get(list).and_then(|list| list.get(0));
+    let first = first.map(|first| {
+        first
+            .get(member)
+            .unwrap_or(first)
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    });
+    match first {
+        None if !value.is_empty() => {
+            let element = if member.is_empty() {
+                json!(value)
+            } else {
+                json!({ member: value })
+            };
+            members.insert(list.to_owned(), json!([element]));
+        }
+        Some(first) if value.is_empty() && !first.is_empty() => {
+            members.insert(single.to_owned(), first.into());
+        }
+        _ => {}
+    }
+}
+
 /// Requests follow limits, and ports of the host follow those of the containers.
 pub(super) fn pod(members: &mut Members) {
     let Some(spec) = object(members, "spec") else { return };

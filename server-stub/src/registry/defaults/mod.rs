@@ -22,8 +22,6 @@ pub(crate) struct FieldDefault {
     pub(crate) value: &'static str,
     /// Only inside objects of these kinds (group, version, kind), if any.
     pub(crate) only: &'static [(&'static str, &'static str, &'static str)],
-    /// Never inside objects of these kinds.
-    pub(crate) not: &'static [(&'static str, &'static str, &'static str)],
 }
 
 /// Fills the defaults of a built-in kind into an object; other kinds are left as they are.
@@ -113,6 +111,6 @@ fn is_unset(message: &MessageSchema, field: &str, members: &Map<String, Value>) 
 impl FieldDefault {
     fn applies_in(&self, root: &Gvk) -> bool {
         let is_root = |kind: &(&str, &str, &str)| *kind == (&*root.group, &*root.version, &*root.kind);
-        (self.only.is_empty() || self.only.iter().any(is_root)) && !self.not.iter().any(is_root)
+        self.only.is_empty() || self.only.iter().any(is_root)
     }
 }
