@@ -37,9 +37,12 @@ impl Envelope {
             },
         };
         let mut reader = Reader::new(body);
-        while let Some(field) = reader.next_field()? {
+        while let Some(field) = reader.next_field().map_err(|error| error.after(MAGIC.len()))? {
             match (field.number, field.value) {
-                (1, Value::Bytes(type_meta)) => envelope.read_type_meta(type_meta)?,
+                (1, Value::Bytes(type_meta)) => {
+                    let start = MAGIC.len() + reader.offset() - type_meta.len();
+                    envelope.read_type_meta(type_meta).map_err(|error| error.after(start))?;
+                }
                 (2, Value::Bytes(raw)) => envelope.object.bytes = input.slice_ref(raw),
                 (3, Value::Bytes(encoding)) if !encoding.is_empty() => {
                     let offset = MAGIC.len() + reader.offset();

@@ -32,8 +32,20 @@ pub enum WireError {
     /// JSON that does not fit the type it is read into.
     #[error("{message}")]
     Mismatch {
+        /// Where, as `spec.containers[0].image`; empty for the whole document.
+        path: String,
         /// What is wrong and where, in the words of the API server.
         message: String,
+    },
+    /// A field that cannot be read from protobuf.
+    #[error("{path}: {reason} at byte {offset}")]
+    Field {
+        /// Where in the object, as `spec.containers[0].image`.
+        path: String,
+        /// Where in the input.
+        offset: usize,
+        /// What is wrong.
+        reason: String,
     },
     /// A value that cannot be expressed on the wire or read from it.
     #[error("{path}: {reason}")]
@@ -73,20 +85,72 @@ impl WireError {
         }
     }
 
+    /// Where in the input, counted from its first byte, where that is known.
+    pub fn offset(&self) -> Option<usize> {
+        match self {
+            Self::Truncated { offset }
+            | Self::Invalid { offset, .. }
+            | Self::Syntax { offset, .. }
+            | Self::Field { offset, .. } => Some(*offset),
+            _ => None,
+        }
+    }
+
+    /// Where in the object, as `spec.containers[0].image`; empty where that is not known or the whole object.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Mismatch { path, .. } | Self::Field { path, .. } | Self::Value { path, .. } => path,
+            _ => "",
+        }
+    }
+
     /// Names the field in which the error happened.
     pub(crate) fn within(self, step: &str) -> Self {
         let (path, reason) = match self {
             Self::Value { path, reason } => (path, reason),
             other => (String::new(), other.to_string()),
         };
-        let separator = if path.is_empty() || path.starts_with('[') {
-            ""
-        } else {
-            "."
-        };
         Self::Value {
-            path: format!("{step}{separator}{path}"),
+            path: join(step, &path),
             reason,
         }
     }
+
+    /// Names the field in which the error happened; its content begins at `start`.
+    pub(crate) fn in_field(self, step: &str, start: usize) -> Self {
+        let (path, offset, reason) = match self.after(start) {
+            Self::Field { path, offset, reason } => (path, offset, reason),
+            Self::Value { path, reason } => (path, start, reason),
+            Self::Truncated { offset } => (String::new(), offset, "truncated protobuf".to_owned()),
+            Self::Invalid { offset, reason } => (String::new(), offset, format!("invalid protobuf: {reason}")),
+            Self::Syntax { offset, message } => (String::new(), offset, message),
+            other => (String::new(), start, other.to_string()),
+        };
+        Self::Field {
+            path: join(step, &path),
+            offset,
+            reason,
+        }
+    }
+
+    /// Counts from the beginning of what encloses the input, in which the input begins at `start`.
+    pub(crate) fn after(mut self, start: usize) -> Self {
+        match &mut self {
+            Self::Truncated { offset }
+            | Self::Invalid { offset, .. }
+            | Self::Syntax { offset, .. }
+            | Self::Field { offset, .. } => *offset += start,
+            _ => {}
+        }
+        self
+    }
+}
+
+fn join(step: &str, path: &str) -> String {
+    let separator = if path.is_empty() || path.starts_with('[') {
+        ""
+    } else {
+        "."
+    };
+    format!("{step}{separator}{path}")
 }

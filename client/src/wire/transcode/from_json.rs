@@ -25,7 +25,7 @@ pub(super) fn document(schema: &MessageSchema, root: &Node<'_>) -> Result<(Value
     };
     let value = reader.message(schema, root, None);
     match reader.refused.or(reader.mismatch) {
-        Some(message) => Err(WireError::Mismatch { message }),
+        Some((path, message)) => Err(WireError::Mismatch { path, message }),
         None => Ok((value, reader.problems.into_vec())),
     }
 }
@@ -39,10 +39,10 @@ struct Reader<'n> {
     path: Vec<&'static str>,
     /// The innermost message on the way.
     parent: &'static str,
-    /// The first value of a wrong type.
-    mismatch: Option<String>,
-    /// The first value that a special form refused.
-    refused: Option<String>,
+    /// The first value of a wrong type: its path and what is said of it.
+    mismatch: Option<(String, String)>,
+    /// The first value that a special form refused, likewise.
+    refused: Option<(String, String)>,
 }
 
 /// A field and the inlined messages in which it stands.
@@ -168,7 +168,8 @@ impl<'n> Reader<'n> {
             (Type::Bytes, Node::String(text)) => match base64::decode(text) {
                 Ok(bytes) => return Value::String(base64::encode(&bytes)),
                 Err(message) => {
-                    self.mismatch.get_or_insert(message);
+                    let path = self.problems.path();
+                    self.mismatch.get_or_insert((path, message));
                 }
             },
             (_, node) => self.wrong_type(node.description(), wanted),
@@ -212,7 +213,8 @@ impl<'n> Reader<'n> {
             }
         };
         read.unwrap_or_else(|message| {
-            self.refused.get_or_insert(message);
+            let path = self.problems.path();
+            self.refused.get_or_insert((path, message));
             zero::of_message(schema)
         })
     }
@@ -257,7 +259,7 @@ impl<'n> Reader<'n> {
                 self.parent
             )
         };
-        self.mismatch = Some(message);
+        self.mismatch = Some((self.problems.path(), message));
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Number, Value as Json};
 
 use super::time::Time;
-use super::{base64, duration, zero};
+use super::{base64, begin, duration, zero};
 use crate::wire::message::Depth;
 use crate::wire::quantity;
 use crate::wire::schema::{Container, FieldSchema, MessageSchema, Special, Type};
@@ -28,14 +28,23 @@ fn fields(
     depth: Depth,
 ) -> Result<(), WireError> {
     let mut reader = Reader::new(bytes);
+    let mut start = 0;
     while let Some(read) = reader.next_field()? {
+        let begins = std::mem::replace(&mut start, reader.offset());
         let Some(field) = schema.fields.iter().find(|field| field.number == read.number) else {
             continue;
         };
+        let content = match read.value {
+            Value::Bytes(content) => reader.offset() - content.len(),
+            _ => begins,
+        };
         match (field.message(), read.value) {
-            (Some(inner), Value::Bytes(bytes)) if field.inlined => fields(inner, bytes, members, depth.deeper()?)?,
+            (Some(inner), Value::Bytes(bytes)) if field.inlined => {
+                let read = fields(inner, bytes, members, depth.deeper()?);
+                read.map_err(|error| error.after(content))?;
+            }
             _ if field.json.is_empty() => {}
-            _ => add(field, read.value, members, depth).map_err(|error| error.within(field.json))?,
+            _ => add(field, read.value, members, depth).map_err(|error| error.in_field(field.json, content))?,
         }
     }
     Ok(())
@@ -60,7 +69,7 @@ fn add(field: &FieldSchema, value: Value<'_>, members: &mut Map<String, Json>, d
                     }
                     _ => {
                         let element = single(field.ty, value, depth);
-                        elements.push(element.map_err(|error| error.within(&format!("[{}]", elements.len())))?);
+                        elements.push(element.map_err(|error| error.in_field(&format!("[{}]", elements.len()), 0))?);
                     }
                 }
             }
@@ -98,7 +107,15 @@ fn entry(ty: Type, value: Value<'_>, depth: Depth) -> Result<(String, Json), Wir
     while let Some(field) = reader.next_field()? {
         match (field.number, field.value) {
             (1, Value::Bytes(text)) => key = text_of(text),
-            (2, value) => content = Some(single(ty, value, depth).map_err(|error| error.within(&key))?),
+            (2, value) => {
+                let content_length = if let Value::Bytes(bytes) = value {
+                    bytes.len()
+                } else {
+                    0
+                };
+                let start = reader.offset() - content_length;
+                content = Some(single(ty, value, depth).map_err(|error| error.in_field(&key, start))?);
+            }
             _ => {}
         }
     }
@@ -161,8 +178,8 @@ fn special(schema: &MessageSchema, bytes: &[u8], depth: Depth) -> Result<Json, W
                 other => Err(WireError::value(format!("IntOrString of type {other}"))),
             }
         }
-        Special::Raw => raw(Parts::read(bytes)?.bytes(1)),
-        Special::Unknown => raw(Parts::read(bytes)?.bytes(2)),
+        Special::Raw => raw(bytes, 1),
+        Special::Unknown => raw(bytes, 2),
         Special::List => {
             let parts = Parts::read(bytes)?;
             Ok(parts.all(1).map(text_of).map(Json::from).collect())
@@ -188,7 +205,7 @@ fn union(schema: &MessageSchema, special: Special, bytes: &[u8], depth: Depth) -
         return Ok(Json::Null);
     };
     let parts = Parts::read(bytes)?;
-    let one = |bytes: &[u8]| message(inner, bytes, depth.deeper()?);
+    let one = |part: &[u8]| message(inner, part, depth.deeper()?).map_err(|error| error.after(begin(bytes, part)));
     if special == Special::SchemaOrBool {
         return match parts.bytes(2) {
             Some(schema) => one(schema),
@@ -229,10 +246,13 @@ fn time(bytes: &[u8], micros: bool) -> Result<Json, WireError> {
 }
 
 /// JSON text; an envelope or CBOR inside is shown as what it is not: nothing.
-fn raw(text: Option<&[u8]>) -> Result<Json, WireError> {
-    match text {
+fn raw(bytes: &[u8], number: u32) -> Result<Json, WireError> {
+    match Parts::read(bytes)?.bytes(number) {
         None | Some([]) => Ok(Json::Null),
-        Some(text) => Ok(super::JsonDocument::parse(text)?.untyped().0),
+        Some(text) => {
+            let document = super::JsonDocument::parse(text).map_err(|error| error.after(begin(bytes, text)))?;
+            Ok(document.untyped().0)
+        }
     }
 }
 

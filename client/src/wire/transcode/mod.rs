@@ -86,3 +86,9 @@ pub fn protobuf_to_json(schema: &MessageSchema, bytes: &[u8]) -> Result<Vec<u8>,
 pub fn write_untyped_json(value: &Value, out: &mut Vec<u8>) {
     json_text::any(value, out);
 }
+
+/// Where a part of the bytes begins in them; 0 for bytes that are none of them.
+fn begin(bytes: &[u8], part: &[u8]) -> usize {
+    let start = part.as_ptr().addr().checked_sub(bytes.as_ptr().addr());
+    start.filter(|start| *start <= bytes.len()).unwrap_or(0)
+}

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{JsonDocument, protobuf_to_value, value_to_protobuf};
+use super::{JsonDocument, begin, protobuf_to_value, value_to_protobuf};
 use crate::resource::Gvk;
 use crate::wire::schema::{self, KindSchema};
 use crate::wire::{EncodedObject, Encoding, Envelope, WireError};
@@ -11,11 +11,13 @@ use crate::wire::{EncodedObject, Encoding, Envelope, WireError};
 /// Reads an object in its `k8s\0` envelope; the document has `kind` and `apiVersion`.
 pub fn decode_object(bytes: &Bytes) -> Result<Value, WireError> {
     let envelope = Envelope::decode(bytes)?;
+    let in_envelope = |error: WireError| error.after(begin(bytes, &envelope.object.bytes));
     if envelope.object.encoding == Encoding::Json {
-        return Ok(JsonDocument::parse(&envelope.object.bytes)?.untyped().0);
+        let document = JsonDocument::parse(&envelope.object.bytes).map_err(in_envelope)?;
+        return Ok(document.untyped().0);
     }
     let kind = kind_of(&envelope.api_version, &envelope.kind)?;
-    let mut value = protobuf_to_value(kind.message, &envelope.object.bytes)?;
+    let mut value = protobuf_to_value(kind.message, &envelope.object.bytes).map_err(in_envelope)?;
     if let Value::Object(members) = &mut value {
         members.insert("kind".to_owned(), envelope.kind.into());
         members.insert("apiVersion".to_owned(), envelope.api_version.into());

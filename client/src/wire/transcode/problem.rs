@@ -83,18 +83,32 @@ impl<'n> Problems<'n> {
         }
     }
 
-    fn path_of(&self, name: &str) -> String {
+    /// The place of the walk.
+    pub(super) fn path(&self) -> String {
         let mut path = String::new();
-        for place in self.path.iter().chain([&Place::Member(name)]) {
-            match place {
-                Place::Member(name) if path.is_empty() => path.push_str(name),
-                Place::Member(name) => {
-                    path.push('.');
-                    path.push_str(name);
-                }
-                Place::Index(index) => path += &format!("[{index}]"),
-            }
+        for place in &self.path {
+            place.append_to(&mut path);
         }
         path
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        let mut path = self.path();
+        Place::Member(name).append_to(&mut path);
+        path
+    }
+}
+
+impl Place<'_> {
+    fn append_to(self, path: &mut String) {
+        match self {
+            Place::Member(name) => {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(name);
+            }
+            Place::Index(index) => path.push_str(&format!("[{index}]")),
+        }
     }
 }

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::wire::schema;
+use crate::wire::{EncodedObject, Encoding, envelope, schema};
 
 fn pod() -> &'static MessageSchema {
     schema::message("core.v1.Pod").unwrap()
@@ -102,8 +102,48 @@ fn errors_name_the_field() {
     let error = value_to_protobuf(pod(), &value).unwrap_err();
     assert_eq!(error.to_string(), "spec.containers[1].name: expected a string");
     // spec = { containers = { name, cut off } }
-    let error = protobuf_to_value(pod(), &[0x12, 4, 0x12, 2, 0x0a, 5]).unwrap_err();
-    assert_eq!(error.to_string(), "spec.containers[0]: truncated protobuf at byte 1");
+    let cut_off = [0x12, 4, 0x12, 2, 0x0a, 5];
+    let error = protobuf_to_value(pod(), &cut_off).unwrap_err();
+    assert_eq!(error.to_string(), "spec.containers[0]: truncated protobuf at byte 5");
+    // { metadata = { name is a number } }
+    let error = protobuf_to_value(pod(), &[0x0a, 4, 0x12, 0, 0x08, 5]).unwrap_err();
+    assert_eq!((error.path(), error.offset()), ("metadata.name", Some(4)));
+}
+
+#[test]
+fn offsets_count_from_the_first_byte() {
+    // limits = { "a": { string = "x" } }, behind an empty claim
+    let resources = [0x1a, 0, 0x0a, 8, 0x0a, 1, b'a', 0x12, 3, 0x0a, 1, b'x'];
+    let error = protobuf_to_value(schema::message("core.v1.ResourceRequirements").unwrap(), &resources).unwrap_err();
+    assert_eq!((error.path(), error.offset()), ("limits.a", Some(9)));
+    let object = EncodedObject {
+        encoding: Encoding::Protobuf,
+        bytes: Bytes::from_static(&[0x12, 4, 0x12, 2, 0x0a, 5]),
+    };
+    let envelope = envelope::encode("v1", "Pod", &object);
+    let begin = envelope.len() - 4 - object.bytes.len();
+    let error = decode_object(&envelope).unwrap_err();
+    assert_eq!((error.path(), error.offset()), ("spec.containers[0]", Some(begin + 5)));
+    let error = decode_object(&envelope.slice(..envelope.len() - 5)).unwrap_err();
+    assert_eq!(error.offset(), Some(begin - 1), "the length of the object");
+}
+
+#[test]
+fn json_errors_have_a_path() {
+    for (text, path) in [
+        (
+            r#"{"spec": {"containers": [{"name": "a"}, {"name": 1}]}}"#,
+            "spec.containers[1].name",
+        ),
+        (r#"{"spec": {"overhead": {"cpu": "x"}}}"#, "spec.overhead.cpu"),
+        ("[]", ""),
+    ] {
+        assert_eq!(
+            json_to_value(pod(), text.as_bytes()).unwrap_err().path(),
+            path,
+            "{text}"
+        );
+    }
 }
 
 #[test]
