@@ -4,16 +4,22 @@
 //! collection, which a [`Lister`] reads without any request, and tells [`EventHandler`]s what changes.
 
 pub mod cache;
+pub mod controller;
 pub mod delta_fifo;
 pub mod factory;
 #[cfg(test)]
 mod fake;
+pub mod metrics;
 pub mod reflector;
 pub mod shared_informer;
+pub mod work_queue;
 
 pub use cache::{CacheMode, CachedObject, Indexer, Lister, NamespaceLister};
+pub use controller::Controller;
 pub use factory::SharedInformerFactory;
+pub use metrics::Metrics;
 pub use reflector::{ListWatch, Reflector, ReflectorOptions};
 pub use shared_informer::{
     EventHandler, EventHandlerFuncs, HandlerRegistration, InformerOptions, InformerStats, SharedInformer,
 };
+pub use work_queue::WorkQueue;

@@ -41,7 +41,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub use handler::{EventHandler, EventHandlerFuncs};
-pub use registration::HandlerRegistration;
+pub use registration::{HandlerRegistration, HandlerRemoved};
 
 use self::processor::{HandlerTask, Processor};
 use self::queue::{Notification, NotificationQueue};

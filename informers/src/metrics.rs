@@ -1,0 +1,35 @@
+//! What can be measured of informers and work queues.
+
+use std::time::Duration;
+
+/// Is told of what happens, as it happens; methods that are not written do nothing. They must be quick.
+///
+/// What is rather asked for than told is in [`InformerStats`](crate::InformerStats) and
+/// [`WorkQueueStats`](crate::work_queue::WorkQueueStats).
+pub trait Metrics: Send + Sync + 'static {
+    /// An item was put in a work queue, in which so many now wait.
+    fn queue_added(&self, queue: &str, depth: usize) {
+        let _ = (queue, depth);
+    }
+
+    /// An item was taken out after it waited for so long; so many still wait.
+    fn queue_taken(&self, queue: &str, waited: Duration, depth: usize) {
+        let _ = (queue, waited, depth);
+    }
+
+    /// The work on an item took so long.
+    fn queue_done(&self, queue: &str, worked: Duration) {
+        let _ = (queue, worked);
+    }
+
+    /// An item comes back by the rate limiter, after so long.
+    fn queue_retried(&self, queue: &str, delay: Duration) {
+        let _ = (queue, delay);
+    }
+}
+
+/// Measures nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoMetrics;
+
+impl Metrics for NoMetrics {}
