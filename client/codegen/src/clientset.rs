@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Versions};
 use crate::objects::typed_resources;
 use crate::output::Output;
 
@@ -15,7 +15,8 @@ pub(crate) fn emit(facts: &Facts, output: &mut Output) -> Result<()> {
     for (resource, rust) in typed_resources(facts) {
         let accessor = Accessor {
             method: snake_case(&resource.kind, &resource.plural),
-            rust,
+            rust: format!("k8s_openapi::{}", rust.rust),
+            versions: rust.versions.clone(),
             namespaced: resource.namespaced,
         };
         groups
@@ -38,10 +39,17 @@ pub(crate) fn emit(facts: &Facts, output: &mut Output) -> Result<()> {
             format!("{group}/{version}")
         };
         let name = camel_case(&module);
-        writeln!(modules, "mod {module};\npub use {module}::{name};")?;
+        // A group version exists as long as one of its resources.
+        let first = resources.iter().map(|resource| &resource.versions.since).min();
+        let gate = Versions {
+            since: first.cloned().flatten(),
+            until: None,
+        }
+        .gate()?;
+        writeln!(modules, "{gate}mod {module};\n{gate}pub use {module}::{name};")?;
         writeln!(
             accessors,
-            "/// The resources of `{api_version}`.\npub fn {module}(&self) -> {name} {{ {name}::new(self.client().clone()) }}\n"
+            "{gate}/// The resources of `{api_version}`.\npub fn {module}(&self) -> {name} {{ {name}::new(self.client().clone()) }}\n"
         )?;
         output.add(
             &format!("client/src/clientset/generated/{module}.rs"),
@@ -59,6 +67,7 @@ pub(crate) fn emit(facts: &Facts, output: &mut Output) -> Result<()> {
 struct Accessor {
     method: String,
     rust: String,
+    versions: Versions,
     namespaced: bool,
 }
 
@@ -70,20 +79,22 @@ fn group_source(name: &str, api_version: &str, resources: &[Accessor]) -> Result
     for Accessor {
         method,
         rust,
+        versions,
         namespaced,
     } in resources
     {
         let kind = rust.rsplit("::").next().unwrap_or(rust);
+        let gate = versions.gate()?;
         if *namespaced {
             writeln!(
                 source,
-                "\n/// [`{kind}`]({rust}) objects of one namespace, or of all where it is empty.\n\
+                "\n{gate}/// [`{kind}`]({rust}) objects of one namespace, or of all where it is empty.\n\
                  pub fn {method}(&self, namespace: &str) -> Api<{rust}> {{ Api::namespaced(self.client.clone(), namespace) }}"
             )?;
         } else {
             writeln!(
                 source,
-                "\n/// [`{kind}`]({rust}) objects of the cluster.\n\
+                "\n{gate}/// [`{kind}`]({rust}) objects of the cluster.\n\
                  pub fn {method}(&self) -> Api<{rust}> {{ Api::new(self.client.clone()) }}"
             )?;
         }

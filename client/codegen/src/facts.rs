@@ -18,11 +18,13 @@ pub(crate) struct Facts {
 impl Facts {
     /// Reads the tables of one folder.
     pub(crate) fn load(dir: &Path) -> Result<Self> {
+        let mut map: K8sOpenapiMap = read(dir, "k8s_openapi_map.json")?;
+        map.add_versions(read(dir, "k8s_openapi_versions.json")?)?;
         Ok(Self {
             schema: read(dir, "schema.json")?,
             resources: read(dir, "resources.json")?,
             defaults: read(dir, "defaults.json")?,
-            map: read(dir, "k8s_openapi_map.json")?,
+            map,
         })
     }
 }
@@ -202,4 +204,88 @@ pub(crate) struct RustType {
     /// JSON name → identifier and type.
     #[serde(default)]
     pub(crate) fields: BTreeMap<String, (String, String)>,
+    /// The versions that have the type.
+    #[serde(default, flatten)]
+    pub(crate) versions: Versions,
+    /// Fields that not all of these versions have, or with another type.
+    #[serde(skip)]
+    pub(crate) field_versions: BTreeMap<String, FieldVersions>,
+}
+
+/// Which versions of the API types have something: from 1.33 to the newest where nothing is said.
+#[derive(Clone, Default, Deserialize)]
+pub(crate) struct Versions {
+    /// The first one.
+    pub(crate) since: Option<String>,
+    /// The last one.
+    pub(crate) until: Option<String>,
+}
+
+impl Versions {
+    /// The attribute that compiles something for these versions only, with a line break; empty for all.
+    pub(crate) fn gate(&self) -> Result<String> {
+        let mut gate = String::new();
+        if let Some(first) = &self.since {
+            gate += &format!("#[cfg(k8s_openapi_ge = {first:?})]\n");
+        }
+        if let Some(next) = self.next()? {
+            gate += &format!("#[cfg(not(k8s_openapi_ge = {next:?}))]\n");
+        }
+        Ok(gate)
+    }
+
+    /// The versions after these.
+    pub(crate) fn after(&self) -> Result<Self> {
+        Ok(Self {
+            since: self.next()?,
+            until: None,
+        })
+    }
+
+    /// The first version after these.
+    fn next(&self) -> Result<Option<String>> {
+        let Some(last) = &self.until else { return Ok(None) };
+        let minor: u32 = last.strip_prefix("1.").context("a version 1.x")?.parse()?;
+        Ok(Some(format!("1.{}", minor + 1)))
+    }
+}
+
+/// A field that changed.
+#[derive(Deserialize)]
+pub(crate) struct FieldVersions {
+    /// `since` where the field was added, `until` for the last version in which it had the other type.
+    #[serde(flatten)]
+    pub(crate) versions: Versions,
+    /// The other type.
+    #[serde(rename = "type")]
+    pub(crate) ty: Option<String>,
+}
+
+/// `k8s_openapi_versions.json`: how older versions of the API types differ from the map.
+#[derive(Deserialize)]
+struct K8sOpenapiVersions {
+    /// Types that were added.
+    types: BTreeMap<String, Versions>,
+    fields: BTreeMap<String, BTreeMap<String, FieldVersions>>,
+    /// Types that the newest version does not have.
+    removed: BTreeMap<String, RustType>,
+}
+
+impl K8sOpenapiMap {
+    fn add_versions(&mut self, versions: K8sOpenapiVersions) -> Result<()> {
+        self.types.extend(versions.removed);
+        for (name, versions) in versions.types {
+            self.types
+                .get_mut(&name)
+                .with_context(|| format!("unknown type {name}"))?
+                .versions = versions;
+        }
+        for (name, fields) in versions.fields {
+            self.types
+                .get_mut(&name)
+                .with_context(|| format!("unknown type {name}"))?
+                .field_versions = fields;
+        }
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use crate::facts::{Facts, Resource};
+use crate::facts::{Facts, Resource, RustType};
 use crate::output::Output;
 
 /// Adds one file with a line per kind.
@@ -13,6 +13,7 @@ pub(crate) fn emit(facts: &Facts, output: &mut Output) -> Result<()> {
     let mut source =
         String::from("//! Every built-in resource kind as an [`Object`](crate::Object).\n\nuse super::object;\n\n");
     for (resource, rust) in typed_resources(facts) {
+        let gate = rust.versions.gate()?;
         let Resource {
             group,
             version,
@@ -23,15 +24,16 @@ pub(crate) fn emit(facts: &Facts, output: &mut Output) -> Result<()> {
         } = resource;
         writeln!(
             source,
-            "object!({rust}, {group:?}, {version:?}, {kind:?}, {plural:?}, {namespaced});"
+            "{gate}object!(k8s_openapi::{}, {group:?}, {version:?}, {kind:?}, {plural:?}, {namespaced});",
+            rust.rust
         )?;
     }
     output.add("client/src/object/generated/mod.rs", &source);
     Ok(())
 }
 
-/// Every resource with metadata, and the path of its Rust type.
-pub(crate) fn typed_resources(facts: &Facts) -> Vec<(&Resource, String)> {
+/// Every resource with metadata, and its Rust type.
+pub(crate) fn typed_resources(facts: &Facts) -> Vec<(&Resource, &RustType)> {
     let kinds: BTreeMap<(&str, &str, &str), &str> = facts
         .schema
         .kinds
@@ -50,11 +52,7 @@ pub(crate) fn typed_resources(facts: &Facts) -> Vec<(&Resource, String)> {
             resource.version.as_str(),
             resource.kind.as_str(),
         ))?;
-        facts
-            .map
-            .types
-            .get(*message)
-            .map(|rust| format!("k8s_openapi::{}", rust.rust))
+        facts.map.types.get(*message)
     };
     facts
         .resources

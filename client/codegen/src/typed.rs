@@ -5,11 +5,15 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result};
 
-use crate::facts::{Facts, Field, Message, RustType};
+use crate::facts::{Facts, Field, FieldVersions, Message, RustType};
 use crate::output::Output;
 
 /// Types that k8s-openapi gives no `Default`, with the function that makes their zero value.
-const ZERO: [(&str, &str); 2] = [
+const ZERO: [(&str, &str); 3] = [
+    (
+        "authentication.v1.TokenRequestStatus",
+        "special::zero_token_request_status()",
+    ),
     ("meta.v1.Condition", "special::zero_condition()"),
     ("events.v1.EventSeries", "special::zero_event_series()"),
 ];
@@ -55,6 +59,7 @@ pub(crate) fn emit(facts: &Facts, output: &mut Output) -> Result<()> {
 }
 
 fn emit_message(facts: &Facts, name: &str, message: &Message, rust: &RustType, file: &mut String) -> Result<()> {
+    file.push_str(&rust.versions.gate()?);
     let path = format!("k8s_openapi::{}", rust.rust);
     let fields = fields(facts, message, rust)?;
     let zero = ZERO
@@ -97,7 +102,21 @@ fn fields(facts: &Facts, message: &Message, rust: &RustType) -> Result<String> {
             .fields
             .get(json)
             .with_context(|| format!("field {json} has no Rust field"))?;
-        writeln!(lines, "{number} {}({identifier})", shape(facts, field, ty))?;
+        let line = |ty| format!("{number} {}({identifier})\n", shape(facts, field, ty));
+        match rust.field_versions.get(json) {
+            None => lines += &line(ty),
+            Some(FieldVersions { versions, ty: None }) => lines += &(versions.gate()? + &line(ty)),
+            Some(FieldVersions { ty: Some(before), .. }) if shape(facts, field, before) == shape(facts, field, ty) => {
+                lines += &line(ty);
+            }
+            Some(FieldVersions {
+                versions,
+                ty: Some(before),
+            }) => {
+                lines += &(versions.gate()? + &line(before));
+                lines += &(versions.after()?.gate()? + &line(ty));
+            }
+        }
     }
     Ok(lines)
 }

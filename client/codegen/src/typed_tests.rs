@@ -26,7 +26,7 @@ pub(crate) fn emit(facts: &Facts, output: &mut Output) -> Result<()> {
             Some(element) => format!("k8s_openapi::List<k8s_openapi::{element}"),
             None => format!("k8s_openapi::{}", rust.rust),
         };
-        writeln!(source, "typed::<{path}>({name:?}),")?;
+        writeln!(source, "{}typed::<{path}>({name:?}),", rust.versions.gate()?)?;
     }
     source += "];\n";
     output.add("client/tests/typed_codec/generated/mod.rs", &source);

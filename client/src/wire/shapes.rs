@@ -10,7 +10,7 @@ use super::{Field, Reader, ReverseWriter, Value, WireError};
 
 /// Implements [`Message`] from one line per field: `number shape(field)`, or `number inline { … }` for a message
 /// whose fields stand in their parent's Rust type. Fields are listed from the highest number to the lowest, because
-/// writing goes backwards.
+/// writing goes backwards. An attribute before a field says which versions of the API types have it in this shape.
 macro_rules! message {
     ($type:ty { $($fields:tt)* }) => {
         message!($type = <$type>::default(), { $($fields)* });
@@ -42,8 +42,8 @@ macro_rules! message {
 }
 
 macro_rules! init_fields {
-    ($this:ident, { $($number:literal $shape:ident $body:tt)* }) => {
-        $(init_field!($this, $shape $body);)*
+    ($this:ident, { $($(#[$gate:meta])* $number:literal $shape:ident $body:tt)* }) => {
+        $($(#[$gate])* init_field!($this, $shape $body);)*
     };
 }
 
@@ -53,9 +53,9 @@ macro_rules! init_field {
 }
 
 macro_rules! merge_fields {
-    ($this:ident, $field:ident, $depth:ident, { $($number:literal $shape:ident $body:tt)* }) => {
+    ($this:ident, $field:ident, $depth:ident, { $($(#[$gate:meta])* $number:literal $shape:ident $body:tt)* }) => {
         match $field.number {
-            $($number => merge_field!($this, $field, $depth, $shape $body),)*
+            $($(#[$gate])* $number => merge_field!($this, $field, $depth, $shape $body),)*
             _ => Ok(()),
         }
     };
@@ -71,8 +71,8 @@ macro_rules! merge_field {
 }
 
 macro_rules! write_fields {
-    ($this:ident, $writer:ident, { $($number:literal $shape:ident $body:tt)* }) => {
-        $(write_field!($this, $writer, $number $shape $body);)*
+    ($this:ident, $writer:ident, { $($(#[$gate:meta])* $number:literal $shape:ident $body:tt)* }) => {
+        $($(#[$gate])* write_field!($this, $writer, $number $shape $body);)*
     };
 }
 

@@ -360,3 +360,14 @@ pub(super) fn zero_event_series() -> k8s_openapi::api::events::v1::EventSeries {
         last_observed_time: Message::zero(),
     }
 }
+
+/// The status of a token request without fields; its time was required up to 1.35.
+pub(super) fn zero_token_request_status() -> k8s_openapi::api::authentication::v1::TokenRequestStatus {
+    #[cfg(k8s_openapi_ge = "1.36")]
+    return Default::default();
+    #[cfg(not(k8s_openapi_ge = "1.36"))]
+    k8s_openapi::api::authentication::v1::TokenRequestStatus {
+        expiration_timestamp: Message::zero(),
+        token: String::new(),
+    }
+}

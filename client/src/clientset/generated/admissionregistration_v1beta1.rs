@@ -13,6 +13,7 @@ impl AdmissionregistrationV1beta1 {
         Self { client }
     }
 
+    #[cfg(k8s_openapi_ge = "1.34")]
     /// [`MutatingAdmissionPolicy`](k8s_openapi::api::admissionregistration::v1beta1::MutatingAdmissionPolicy) objects of the cluster.
     pub fn mutating_admission_policies(
         &self,
@@ -20,6 +21,7 @@ impl AdmissionregistrationV1beta1 {
         Api::new(self.client.clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.34")]
     /// [`MutatingAdmissionPolicyBinding`](k8s_openapi::api::admissionregistration::v1beta1::MutatingAdmissionPolicyBinding) objects of the cluster.
     pub fn mutating_admission_policy_bindings(
         &self,

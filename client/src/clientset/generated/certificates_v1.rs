@@ -18,11 +18,13 @@ impl CertificatesV1 {
         Api::new(self.client.clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// [`ClusterTrustBundle`](k8s_openapi::api::certificates::v1::ClusterTrustBundle) objects of the cluster.
     pub fn cluster_trust_bundles(&self) -> Api<k8s_openapi::api::certificates::v1::ClusterTrustBundle> {
         Api::new(self.client.clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// [`PodCertificateRequest`](k8s_openapi::api::certificates::v1::PodCertificateRequest) objects of one namespace, or of all where it is empty.
     pub fn pod_certificate_requests(
         &self,

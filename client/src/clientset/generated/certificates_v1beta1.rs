@@ -18,6 +18,7 @@ impl CertificatesV1beta1 {
         Api::new(self.client.clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.35")]
     /// [`PodCertificateRequest`](k8s_openapi::api::certificates::v1beta1::PodCertificateRequest) objects of one namespace, or of all where it is empty.
     pub fn pod_certificate_requests(
         &self,

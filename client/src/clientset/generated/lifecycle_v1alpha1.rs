@@ -13,11 +13,13 @@ impl LifecycleV1alpha1 {
         Self { client }
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// [`EvictionRequest`](k8s_openapi::api::lifecycle::v1alpha1::EvictionRequest) objects of one namespace, or of all where it is empty.
     pub fn eviction_requests(&self, namespace: &str) -> Api<k8s_openapi::api::lifecycle::v1alpha1::EvictionRequest> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// [`Eviction`](k8s_openapi::api::lifecycle::v1alpha1::Eviction) objects of one namespace, or of all where it is empty.
     pub fn evictions(&self, namespace: &str) -> Api<k8s_openapi::api::lifecycle::v1alpha1::Eviction> {
         Api::namespaced(self.client.clone(), namespace)

@@ -10,7 +10,9 @@ mod admissionregistration_v1;
 pub use admissionregistration_v1::AdmissionregistrationV1;
 mod admissionregistration_v1alpha1;
 pub use admissionregistration_v1alpha1::AdmissionregistrationV1alpha1;
+#[cfg(k8s_openapi_ge = "1.34")]
 mod admissionregistration_v1beta1;
+#[cfg(k8s_openapi_ge = "1.34")]
 pub use admissionregistration_v1beta1::AdmissionregistrationV1beta1;
 mod apiextensions_v1;
 pub use apiextensions_v1::ApiextensionsV1;
@@ -46,7 +48,9 @@ mod flowcontrol_v1;
 pub use flowcontrol_v1::FlowcontrolV1;
 mod internal_v1alpha1;
 pub use internal_v1alpha1::InternalV1alpha1;
+#[cfg(k8s_openapi_ge = "1.37")]
 mod lifecycle_v1alpha1;
+#[cfg(k8s_openapi_ge = "1.37")]
 pub use lifecycle_v1alpha1::LifecycleV1alpha1;
 mod networking_v1;
 pub use networking_v1::NetworkingV1;
@@ -56,7 +60,9 @@ mod policy_v1;
 pub use policy_v1::PolicyV1;
 mod rbac_v1;
 pub use rbac_v1::RbacV1;
+#[cfg(k8s_openapi_ge = "1.34")]
 mod resource_v1;
+#[cfg(k8s_openapi_ge = "1.34")]
 pub use resource_v1::ResourceV1;
 mod resource_v1alpha3;
 pub use resource_v1alpha3::ResourceV1alpha3;
@@ -66,15 +72,23 @@ mod resource_v1beta2;
 pub use resource_v1beta2::ResourceV1beta2;
 mod scheduling_v1;
 pub use scheduling_v1::SchedulingV1;
+#[cfg(k8s_openapi_ge = "1.37")]
 mod scheduling_v1alpha3;
+#[cfg(k8s_openapi_ge = "1.37")]
 pub use scheduling_v1alpha3::SchedulingV1alpha3;
+#[cfg(k8s_openapi_ge = "1.37")]
 mod scheduling_v1beta1;
+#[cfg(k8s_openapi_ge = "1.37")]
 pub use scheduling_v1beta1::SchedulingV1beta1;
 mod storage_v1;
 pub use storage_v1::StorageV1;
+#[cfg(k8s_openapi_ge = "1.37")]
 mod storagemigration_v1;
+#[cfg(k8s_openapi_ge = "1.37")]
 pub use storagemigration_v1::StoragemigrationV1;
+#[cfg(k8s_openapi_ge = "1.35")]
 mod storagemigration_v1beta1;
+#[cfg(k8s_openapi_ge = "1.35")]
 pub use storagemigration_v1beta1::StoragemigrationV1beta1;
 
 impl Clientset {
@@ -93,6 +107,7 @@ impl Clientset {
         AdmissionregistrationV1alpha1::new(self.client().clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.34")]
     /// The resources of `admissionregistration.k8s.io/v1beta1`.
     pub fn admissionregistration_v1beta1(&self) -> AdmissionregistrationV1beta1 {
         AdmissionregistrationV1beta1::new(self.client().clone())
@@ -183,6 +198,7 @@ impl Clientset {
         InternalV1alpha1::new(self.client().clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// The resources of `lifecycle.k8s.io/v1alpha1`.
     pub fn lifecycle_v1alpha1(&self) -> LifecycleV1alpha1 {
         LifecycleV1alpha1::new(self.client().clone())
@@ -208,6 +224,7 @@ impl Clientset {
         RbacV1::new(self.client().clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.34")]
     /// The resources of `resource.k8s.io/v1`.
     pub fn resource_v1(&self) -> ResourceV1 {
         ResourceV1::new(self.client().clone())
@@ -233,11 +250,13 @@ impl Clientset {
         SchedulingV1::new(self.client().clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// The resources of `scheduling.k8s.io/v1alpha3`.
     pub fn scheduling_v1alpha3(&self) -> SchedulingV1alpha3 {
         SchedulingV1alpha3::new(self.client().clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// The resources of `scheduling.k8s.io/v1beta1`.
     pub fn scheduling_v1beta1(&self) -> SchedulingV1beta1 {
         SchedulingV1beta1::new(self.client().clone())
@@ -248,11 +267,13 @@ impl Clientset {
         StorageV1::new(self.client().clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// The resources of `storagemigration.k8s.io/v1`.
     pub fn storagemigration_v1(&self) -> StoragemigrationV1 {
         StoragemigrationV1::new(self.client().clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.35")]
     /// The resources of `storagemigration.k8s.io/v1beta1`.
     pub fn storagemigration_v1beta1(&self) -> StoragemigrationV1beta1 {
         StoragemigrationV1beta1::new(self.client().clone())

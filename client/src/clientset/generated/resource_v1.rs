@@ -13,21 +13,25 @@ impl ResourceV1 {
         Self { client }
     }
 
+    #[cfg(k8s_openapi_ge = "1.34")]
     /// [`DeviceClass`](k8s_openapi::api::resource::v1::DeviceClass) objects of the cluster.
     pub fn device_classes(&self) -> Api<k8s_openapi::api::resource::v1::DeviceClass> {
         Api::new(self.client.clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// [`DeviceTaintRule`](k8s_openapi::api::resource::v1::DeviceTaintRule) objects of the cluster.
     pub fn device_taint_rules(&self) -> Api<k8s_openapi::api::resource::v1::DeviceTaintRule> {
         Api::new(self.client.clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.34")]
     /// [`ResourceClaim`](k8s_openapi::api::resource::v1::ResourceClaim) objects of one namespace, or of all where it is empty.
     pub fn resource_claims(&self, namespace: &str) -> Api<k8s_openapi::api::resource::v1::ResourceClaim> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    #[cfg(k8s_openapi_ge = "1.34")]
     /// [`ResourceClaimTemplate`](k8s_openapi::api::resource::v1::ResourceClaimTemplate) objects of one namespace, or of all where it is empty.
     pub fn resource_claim_templates(
         &self,
@@ -36,6 +40,7 @@ impl ResourceV1 {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    #[cfg(k8s_openapi_ge = "1.34")]
     /// [`ResourceSlice`](k8s_openapi::api::resource::v1::ResourceSlice) objects of the cluster.
     pub fn resource_slices(&self) -> Api<k8s_openapi::api::resource::v1::ResourceSlice> {
         Api::new(self.client.clone())

@@ -18,6 +18,7 @@ impl ResourceV1alpha3 {
         Api::new(self.client.clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.36")]
     /// [`ResourcePoolStatusRequest`](k8s_openapi::api::resource::v1alpha3::ResourcePoolStatusRequest) objects of the cluster.
     pub fn resource_pool_status_requests(
         &self,

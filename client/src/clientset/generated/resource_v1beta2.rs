@@ -18,6 +18,7 @@ impl ResourceV1beta2 {
         Api::new(self.client.clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.36")]
     /// [`DeviceTaintRule`](k8s_openapi::api::resource::v1beta2::DeviceTaintRule) objects of the cluster.
     pub fn device_taint_rules(&self) -> Api<k8s_openapi::api::resource::v1beta2::DeviceTaintRule> {
         Api::new(self.client.clone())

@@ -13,6 +13,7 @@ impl SchedulingV1alpha3 {
         Self { client }
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// [`CompositePodGroup`](k8s_openapi::api::scheduling::v1alpha3::CompositePodGroup) objects of one namespace, or of all where it is empty.
     pub fn composite_pod_groups(
         &self,
@@ -21,11 +22,13 @@ impl SchedulingV1alpha3 {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// [`PodGroup`](k8s_openapi::api::scheduling::v1alpha3::PodGroup) objects of one namespace, or of all where it is empty.
     pub fn pod_groups(&self, namespace: &str) -> Api<k8s_openapi::api::scheduling::v1alpha3::PodGroup> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// [`Workload`](k8s_openapi::api::scheduling::v1alpha3::Workload) objects of one namespace, or of all where it is empty.
     pub fn workloads(&self, namespace: &str) -> Api<k8s_openapi::api::scheduling::v1alpha3::Workload> {
         Api::namespaced(self.client.clone(), namespace)

@@ -13,11 +13,13 @@ impl SchedulingV1beta1 {
         Self { client }
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// [`PodGroup`](k8s_openapi::api::scheduling::v1beta1::PodGroup) objects of one namespace, or of all where it is empty.
     pub fn pod_groups(&self, namespace: &str) -> Api<k8s_openapi::api::scheduling::v1beta1::PodGroup> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// [`Workload`](k8s_openapi::api::scheduling::v1beta1::Workload) objects of one namespace, or of all where it is empty.
     pub fn workloads(&self, namespace: &str) -> Api<k8s_openapi::api::scheduling::v1beta1::Workload> {
         Api::namespaced(self.client.clone(), namespace)

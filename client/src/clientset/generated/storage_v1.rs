@@ -38,6 +38,7 @@ impl StorageV1 {
         Api::new(self.client.clone())
     }
 
+    #[cfg(k8s_openapi_ge = "1.34")]
     /// [`VolumeAttributesClass`](k8s_openapi::api::storage::v1::VolumeAttributesClass) objects of the cluster.
     pub fn volume_attributes_classes(&self) -> Api<k8s_openapi::api::storage::v1::VolumeAttributesClass> {
         Api::new(self.client.clone())

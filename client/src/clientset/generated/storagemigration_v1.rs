@@ -13,6 +13,7 @@ impl StoragemigrationV1 {
         Self { client }
     }
 
+    #[cfg(k8s_openapi_ge = "1.37")]
     /// [`StorageVersionMigration`](k8s_openapi::api::storagemigration::v1::StorageVersionMigration) objects of the cluster.
     pub fn storage_version_migrations(&self) -> Api<k8s_openapi::api::storagemigration::v1::StorageVersionMigration> {
         Api::new(self.client.clone())

@@ -13,6 +13,7 @@ impl StoragemigrationV1beta1 {
         Self { client }
     }
 
+    #[cfg(k8s_openapi_ge = "1.35")]
     /// [`StorageVersionMigration`](k8s_openapi::api::storagemigration::v1beta1::StorageVersionMigration) objects of the cluster.
     pub fn storage_version_migrations(
         &self,

@@ -249,6 +249,7 @@ object!(
     "certificatesigningrequests",
     false
 );
+#[cfg(k8s_openapi_ge = "1.37")]
 object!(
     k8s_openapi::api::certificates::v1::ClusterTrustBundle,
     "certificates.k8s.io",
@@ -257,6 +258,7 @@ object!(
     "clustertrustbundles",
     false
 );
+#[cfg(k8s_openapi_ge = "1.37")]
 object!(
     k8s_openapi::api::certificates::v1::PodCertificateRequest,
     "certificates.k8s.io",
@@ -273,6 +275,7 @@ object!(
     "clustertrustbundles",
     false
 );
+#[cfg(k8s_openapi_ge = "1.35")]
 object!(
     k8s_openapi::api::certificates::v1beta1::PodCertificateRequest,
     "certificates.k8s.io",
@@ -401,6 +404,7 @@ object!(
     "volumeattachments",
     false
 );
+#[cfg(k8s_openapi_ge = "1.34")]
 object!(
     k8s_openapi::api::storage::v1::VolumeAttributesClass,
     "storage.k8s.io",
@@ -409,6 +413,7 @@ object!(
     "volumeattributesclasses",
     false
 );
+#[cfg(k8s_openapi_ge = "1.36")]
 object!(
     k8s_openapi::api::admissionregistration::v1::MutatingAdmissionPolicy,
     "admissionregistration.k8s.io",
@@ -417,6 +422,7 @@ object!(
     "mutatingadmissionpolicies",
     false
 );
+#[cfg(k8s_openapi_ge = "1.36")]
 object!(
     k8s_openapi::api::admissionregistration::v1::MutatingAdmissionPolicyBinding,
     "admissionregistration.k8s.io",
@@ -457,6 +463,7 @@ object!(
     "validatingwebhookconfigurations",
     false
 );
+#[cfg(k8s_openapi_ge = "1.34")]
 object!(
     k8s_openapi::api::admissionregistration::v1beta1::MutatingAdmissionPolicy,
     "admissionregistration.k8s.io",
@@ -465,6 +472,7 @@ object!(
     "mutatingadmissionpolicies",
     false
 );
+#[cfg(k8s_openapi_ge = "1.34")]
 object!(
     k8s_openapi::api::admissionregistration::v1beta1::MutatingAdmissionPolicyBinding,
     "admissionregistration.k8s.io",
@@ -505,6 +513,7 @@ object!(
     "priorityclasses",
     false
 );
+#[cfg(k8s_openapi_ge = "1.37")]
 object!(
     k8s_openapi::api::scheduling::v1beta1::PodGroup,
     "scheduling.k8s.io",
@@ -513,6 +522,7 @@ object!(
     "podgroups",
     true
 );
+#[cfg(k8s_openapi_ge = "1.37")]
 object!(
     k8s_openapi::api::scheduling::v1beta1::Workload,
     "scheduling.k8s.io",
@@ -521,6 +531,7 @@ object!(
     "workloads",
     true
 );
+#[cfg(k8s_openapi_ge = "1.37")]
 object!(
     k8s_openapi::api::scheduling::v1alpha3::CompositePodGroup,
     "scheduling.k8s.io",
@@ -529,6 +540,7 @@ object!(
     "compositepodgroups",
     true
 );
+#[cfg(k8s_openapi_ge = "1.37")]
 object!(
     k8s_openapi::api::scheduling::v1alpha3::PodGroup,
     "scheduling.k8s.io",
@@ -537,6 +549,7 @@ object!(
     "podgroups",
     true
 );
+#[cfg(k8s_openapi_ge = "1.37")]
 object!(
     k8s_openapi::api::scheduling::v1alpha3::Workload,
     "scheduling.k8s.io",
@@ -585,6 +598,7 @@ object!(
     "endpointslices",
     true
 );
+#[cfg(k8s_openapi_ge = "1.34")]
 object!(
     k8s_openapi::api::resource::v1::DeviceClass,
     "resource.k8s.io",
@@ -593,6 +607,7 @@ object!(
     "deviceclasses",
     false
 );
+#[cfg(k8s_openapi_ge = "1.37")]
 object!(
     k8s_openapi::api::resource::v1::DeviceTaintRule,
     "resource.k8s.io",
@@ -601,6 +616,7 @@ object!(
     "devicetaintrules",
     false
 );
+#[cfg(k8s_openapi_ge = "1.34")]
 object!(
     k8s_openapi::api::resource::v1::ResourceClaim,
     "resource.k8s.io",
@@ -609,6 +625,7 @@ object!(
     "resourceclaims",
     true
 );
+#[cfg(k8s_openapi_ge = "1.34")]
 object!(
     k8s_openapi::api::resource::v1::ResourceClaimTemplate,
     "resource.k8s.io",
@@ -617,6 +634,7 @@ object!(
     "resourceclaimtemplates",
     true
 );
+#[cfg(k8s_openapi_ge = "1.34")]
 object!(
     k8s_openapi::api::resource::v1::ResourceSlice,
     "resource.k8s.io",
@@ -633,6 +651,7 @@ object!(
     "deviceclasses",
     false
 );
+#[cfg(k8s_openapi_ge = "1.36")]
 object!(
     k8s_openapi::api::resource::v1beta2::DeviceTaintRule,
     "resource.k8s.io",
@@ -705,6 +724,7 @@ object!(
     "devicetaintrules",
     false
 );
+#[cfg(k8s_openapi_ge = "1.36")]
 object!(
     k8s_openapi::api::resource::v1alpha3::ResourcePoolStatusRequest,
     "resource.k8s.io",
@@ -737,6 +757,7 @@ object!(
     "storageversions",
     false
 );
+#[cfg(k8s_openapi_ge = "1.37")]
 object!(
     k8s_openapi::api::storagemigration::v1::StorageVersionMigration,
     "storagemigration.k8s.io",
@@ -745,6 +766,7 @@ object!(
     "storageversionmigrations",
     false
 );
+#[cfg(k8s_openapi_ge = "1.35")]
 object!(
     k8s_openapi::api::storagemigration::v1beta1::StorageVersionMigration,
     "storagemigration.k8s.io",
@@ -753,6 +775,7 @@ object!(
     "storageversionmigrations",
     false
 );
+#[cfg(k8s_openapi_ge = "1.37")]
 object!(
     k8s_openapi::api::lifecycle::v1alpha1::EvictionRequest,
     "lifecycle.k8s.io",
@@ -761,6 +784,7 @@ object!(
     "evictionrequests",
     true
 );
+#[cfg(k8s_openapi_ge = "1.37")]
 object!(
     k8s_openapi::api::lifecycle::v1alpha1::Eviction,
     "lifecycle.k8s.io",

@@ -21,6 +21,7 @@ message!(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::Cus
 });
 
 message!(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinitionCondition {
+#[cfg(k8s_openapi_ge = "1.35")]
 6 omitted(observed_generation)
 5 omitted(message)
 4 omitted(reason)
@@ -48,6 +49,7 @@ message!(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::Cus
 });
 
 message!(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinitionStatus {
+#[cfg(k8s_openapi_ge = "1.35")]
 4 omitted(observed_generation)
 3 optional_repeated(stored_versions)
 2 shown(accepted_names)

@@ -2,13 +2,28 @@
 
 message!(k8s_openapi::api::apiserverinternal::v1alpha1::ServerStorageVersion {
 4 optional_repeated(served_versions)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+3 optional_repeated(decodable_versions)
+#[cfg(k8s_openapi_ge = "1.36")]
 3 repeated(decodable_versions)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+2 omitted(encoding_version)
+#[cfg(k8s_openapi_ge = "1.36")]
 2 value(encoding_version)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+1 omitted(api_server_id)
+#[cfg(k8s_openapi_ge = "1.36")]
 1 value(api_server_id)
 });
 
 message!(k8s_openapi::api::apiserverinternal::v1alpha1::StorageVersion {
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+3 value(status)
+#[cfg(k8s_openapi_ge = "1.36")]
 3 shown(status)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+2 value(spec)
+#[cfg(k8s_openapi_ge = "1.36")]
 2 shown(spec)
 1 value(metadata)
 });

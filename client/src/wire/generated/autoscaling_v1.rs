@@ -8,6 +8,9 @@ message!(k8s_openapi::api::autoscaling::v1::CrossVersionObjectReference {
 
 message!(k8s_openapi::api::autoscaling::v1::HorizontalPodAutoscaler {
 3 shown(status)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+2 shown(spec)
+#[cfg(k8s_openapi_ge = "1.36")]
 2 value(spec)
 1 value(metadata)
 });

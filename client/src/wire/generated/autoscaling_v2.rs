@@ -43,6 +43,9 @@ message!(k8s_openapi::api::autoscaling::v2::HPAScalingRules {
 
 message!(k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler {
 3 shown(status)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+2 shown(spec)
+#[cfg(k8s_openapi_ge = "1.36")]
 2 value(spec)
 1 value(metadata)
 });
@@ -53,6 +56,7 @@ message!(k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerBehavior {
 });
 
 message!(k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerCondition {
+#[cfg(k8s_openapi_ge = "1.37")]
 6 pointer(observed_generation)
 5 omitted(message)
 4 omitted(reason)

@@ -2,6 +2,9 @@
 
 message!(k8s_openapi::api::batch::v1::CronJob {
 3 shown(status)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+2 shown(spec)
+#[cfg(k8s_openapi_ge = "1.36")]
 2 value(spec)
 1 value(metadata)
 });
@@ -38,6 +41,7 @@ message!(k8s_openapi::api::batch::v1::JobCondition {
 1 value(type_)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::batch::v1::JobSchedulingConfiguration {
 4 optional_repeated(resource_claims)
 3 pointer(disruption_mode)
@@ -46,6 +50,7 @@ message!(k8s_openapi::api::batch::v1::JobSchedulingConfiguration {
 });
 
 message!(k8s_openapi::api::batch::v1::JobSpec {
+#[cfg(k8s_openapi_ge = "1.37")]
 17 pointer(scheduling)
 16 pointer(success_policy)
 15 pointer(managed_by)
@@ -95,6 +100,9 @@ message!(k8s_openapi::api::batch::v1::PodFailurePolicyOnExitCodesRequirement {
 });
 
 message!(k8s_openapi::api::batch::v1::PodFailurePolicyOnPodConditionsPattern {
+#[cfg(not(k8s_openapi_ge = "1.35"))]
+2 value(status)
+#[cfg(k8s_openapi_ge = "1.35")]
 2 shown(status)
 1 value(type_)
 });

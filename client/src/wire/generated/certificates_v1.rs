@@ -31,22 +31,26 @@ message!(k8s_openapi::api::certificates::v1::CertificateSigningRequestStatus {
 1 optional_repeated(conditions)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::certificates::v1::ClusterTrustBundle {
 2 value(spec)
 1 value(metadata)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::certificates::v1::ClusterTrustBundleSpec {
 2 value(trust_bundle)
 1 omitted(signer_name)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::certificates::v1::PodCertificateRequest {
 3 shown(status)
 2 value(spec)
 1 value(metadata)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::certificates::v1::PodCertificateRequestSpec {
 12 value(stub_pkc_s10_request)
 11 optional_map(unverified_user_annotations)
@@ -60,6 +64,7 @@ message!(k8s_openapi::api::certificates::v1::PodCertificateRequestSpec {
 1 value(signer_name)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::certificates::v1::PodCertificateRequestStatus {
 6 pointer(not_after)
 5 pointer(begin_refresh_at)

@@ -10,16 +10,25 @@ message!(k8s_openapi::api::certificates::v1beta1::ClusterTrustBundleSpec {
 1 omitted(signer_name)
 });
 
+#[cfg(k8s_openapi_ge = "1.35")]
 message!(k8s_openapi::api::certificates::v1beta1::PodCertificateRequest {
 3 shown(status)
 2 value(spec)
 1 value(metadata)
 });
 
+#[cfg(k8s_openapi_ge = "1.35")]
 message!(k8s_openapi::api::certificates::v1beta1::PodCertificateRequestSpec {
+#[cfg(k8s_openapi_ge = "1.36")]
 12 value(stub_pkc_s10_request)
 11 optional_map(unverified_user_annotations)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+10 value(proof_of_possession)
+#[cfg(k8s_openapi_ge = "1.36")]
 10 pointer(proof_of_possession)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+9 value(pkix_public_key)
+#[cfg(k8s_openapi_ge = "1.36")]
 9 pointer(pkix_public_key)
 8 pointer(max_expiration_seconds)
 7 value(node_uid)
@@ -31,6 +40,7 @@ message!(k8s_openapi::api::certificates::v1beta1::PodCertificateRequestSpec {
 1 value(signer_name)
 });
 
+#[cfg(k8s_openapi_ge = "1.35")]
 message!(k8s_openapi::api::certificates::v1beta1::PodCertificateRequestStatus {
 6 pointer(not_after)
 5 pointer(begin_refresh_at)

@@ -113,6 +113,7 @@ message!(k8s_openapi::api::core::v1::ClientIPConfig {
 });
 
 message!(k8s_openapi::api::core::v1::ClusterTrustBundleProjection {
+#[cfg(k8s_openapi_ge = "1.37")]
 6 pointer(user)
 5 pointer(optional)
 4 value(path)
@@ -172,6 +173,7 @@ message!(k8s_openapi::api::core::v1::ConfigMapProjection {
 });
 
 message!(k8s_openapi::api::core::v1::ConfigMapVolumeSource {
+#[cfg(k8s_openapi_ge = "1.37")]
 5 pointer(default_user)
 4 pointer(optional)
 3 pointer(default_mode)
@@ -182,6 +184,7 @@ message!(k8s_openapi::api::core::v1::ConfigMapVolumeSource {
 });
 
 message!(k8s_openapi::api::core::v1::Container {
+#[cfg(k8s_openapi_ge = "1.34")]
 25 optional_repeated(restart_policy_rules)
 24 pointer(restart_policy)
 23 optional_repeated(resize_policy)
@@ -209,6 +212,7 @@ message!(k8s_openapi::api::core::v1::Container {
 1 value(name)
 });
 
+#[cfg(k8s_openapi_ge = "1.34")]
 message!(k8s_openapi::api::core::v1::ContainerExtendedResourceRequest {
 3 value(request_name)
 2 value(resource_name)
@@ -233,11 +237,13 @@ message!(k8s_openapi::api::core::v1::ContainerResizePolicy {
 1 value(resource_name)
 });
 
+#[cfg(k8s_openapi_ge = "1.34")]
 message!(k8s_openapi::api::core::v1::ContainerRestartRule {
 2 pointer(exit_codes)
 1 value(action)
 });
 
+#[cfg(k8s_openapi_ge = "1.34")]
 message!(k8s_openapi::api::core::v1::ContainerRestartRuleOnExitCodes {
 2 optional_numbers(values)
 1 value(operator)
@@ -299,6 +305,7 @@ message!(k8s_openapi::api::core::v1::DownwardAPIProjection {
 });
 
 message!(k8s_openapi::api::core::v1::DownwardAPIVolumeFile {
+#[cfg(k8s_openapi_ge = "1.37")]
 5 pointer(user)
 4 pointer(mode)
 3 pointer(resource_field_ref)
@@ -307,12 +314,14 @@ message!(k8s_openapi::api::core::v1::DownwardAPIVolumeFile {
 });
 
 message!(k8s_openapi::api::core::v1::DownwardAPIVolumeSource {
+#[cfg(k8s_openapi_ge = "1.37")]
 3 pointer(default_user)
 2 pointer(default_mode)
 1 optional_repeated(items)
 });
 
 message!(k8s_openapi::api::core::v1::EmptyDirVolumeSource {
+#[cfg(k8s_openapi_ge = "1.37")]
 3 pointer(mode)
 2 pointer(size_limit)
 1 omitted(medium)
@@ -356,6 +365,7 @@ message!(k8s_openapi::api::core::v1::EnvVar {
 });
 
 message!(k8s_openapi::api::core::v1::EnvVarSource {
+#[cfg(k8s_openapi_ge = "1.34")]
 5 pointer(file_key_ref)
 4 pointer(secret_key_ref)
 3 pointer(config_map_key_ref)
@@ -366,6 +376,7 @@ message!(k8s_openapi::api::core::v1::EnvVarSource {
 message!(k8s_openapi::api::core::v1::EphemeralContainer {
 2 omitted(target_container_name)
 1 inline {
+#[cfg(k8s_openapi_ge = "1.34")]
 25 optional_repeated(restart_policy_rules)
 24 pointer(restart_policy)
 23 optional_repeated(resize_policy)
@@ -426,6 +437,7 @@ message!(k8s_openapi::api::core::v1::EventSource {
 1 omitted(component)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::core::v1::EvictionResponder {
 2 value(priority)
 1 value(name)
@@ -443,6 +455,7 @@ message!(k8s_openapi::api::core::v1::FCVolumeSource {
 1 optional_repeated(target_wwns)
 });
 
+#[cfg(k8s_openapi_ge = "1.34")]
 message!(k8s_openapi::api::core::v1::FileKeySelector {
 4 pointer(optional)
 3 value(key)
@@ -479,6 +492,7 @@ message!(k8s_openapi::api::core::v1::GCEPersistentDiskVolumeSource {
 });
 
 message!(k8s_openapi::api::core::v1::GRPCAction {
+#[cfg(k8s_openapi_ge = "1.37")]
 3 pointer(mode)
 2 pointer(service)
 1 value(port)
@@ -504,6 +518,7 @@ message!(k8s_openapi::api::core::v1::GlusterfsVolumeSource {
 });
 
 message!(k8s_openapi::api::core::v1::HTTPGetAction {
+#[cfg(k8s_openapi_ge = "1.37")]
 6 pointer(protocol)
 5 optional_repeated(http_headers)
 4 omitted(scheme)
@@ -564,11 +579,13 @@ message!(k8s_openapi::api::core::v1::ImageVolumeSource {
 1 omitted(reference)
 });
 
+#[cfg(k8s_openapi_ge = "1.36")]
 message!(k8s_openapi::api::core::v1::ImageVolumeStatus {
 1 value(image_ref)
 });
 
 message!(k8s_openapi::api::core::v1::KeyToPath {
+#[cfg(k8s_openapi_ge = "1.37")]
 4 pointer(user)
 3 pointer(mode)
 2 value(path)
@@ -682,19 +699,24 @@ message!(k8s_openapi::api::core::v1::NodeAffinity {
 1 pointer(required_during_scheduling_ignored_during_execution)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::core::v1::NodeAllocatableMappedResources {
 2 zeroed(quantity)
 1 value(name)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::core::v1::NodeAllocatableOverheadResources {
 3 pointer(per_container)
 2 pointer(per_pod)
 1 value(name)
 });
 
+#[cfg(k8s_openapi_ge = "1.36")]
 message!(k8s_openapi::api::core::v1::NodeAllocatableResourceClaimStatus {
+#[cfg(k8s_openapi_ge = "1.37")]
 5 optional_repeated(overhead)
+#[cfg(k8s_openapi_ge = "1.37")]
 4 optional_repeated(mapping)
 2 optional_repeated(containers)
 1 value(resource_claim_name)
@@ -728,6 +750,7 @@ message!(k8s_openapi::api::core::v1::NodeFeatures {
 1 pointer(supplemental_groups_policy)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::core::v1::NodePodPreemptionPolicy {
 1 optional_repeated(disable_resize_preemption)
 });
@@ -758,6 +781,7 @@ message!(k8s_openapi::api::core::v1::NodeSelectorTerm {
 });
 
 message!(k8s_openapi::api::core::v1::NodeSpec {
+#[cfg(k8s_openapi_ge = "1.37")]
 8 pointer(pod_preemption_policy)
 7 optional_repeated(pod_cidrs)
 6 pointer(config_source)
@@ -769,6 +793,7 @@ message!(k8s_openapi::api::core::v1::NodeSpec {
 });
 
 message!(k8s_openapi::api::core::v1::NodeStatus {
+#[cfg(k8s_openapi_ge = "1.35")]
 14 optional_repeated(declared_features)
 13 pointer(features)
 12 optional_repeated(runtime_handlers)
@@ -790,6 +815,7 @@ message!(k8s_openapi::api::core::v1::NodeSwapStatus {
 });
 
 message!(k8s_openapi::api::core::v1::NodeSystemInfo {
+#[cfg(k8s_openapi_ge = "1.37")]
 12 pointer(running_in_user_namespace)
 11 pointer(swap)
 10 value(architecture)
@@ -853,6 +879,7 @@ message!(k8s_openapi::api::core::v1::PersistentVolumeClaimSpec {
 });
 
 message!(k8s_openapi::api::core::v1::PersistentVolumeClaimStatus {
+#[cfg(k8s_openapi_ge = "1.37")]
 10 pointer(health_status)
 9 pointer(modify_volume_status)
 8 pointer(current_volume_attributes_class_name)
@@ -947,8 +974,11 @@ message!(k8s_openapi::api::core::v1::PodAntiAffinity {
 1 optional_repeated(required_during_scheduling_ignored_during_execution)
 });
 
+#[cfg(k8s_openapi_ge = "1.34")]
 message!(k8s_openapi::api::core::v1::PodCertificateProjection {
+#[cfg(k8s_openapi_ge = "1.37")]
 8 pointer(user)
+#[cfg(k8s_openapi_ge = "1.35")]
 7 optional_map(user_annotations)
 6 omitted(certificate_chain_path)
 5 omitted(key_path)
@@ -979,6 +1009,7 @@ message!(k8s_openapi::api::core::v1::PodDNSConfigOption {
 1 omitted(name)
 });
 
+#[cfg(k8s_openapi_ge = "1.34")]
 message!(k8s_openapi::api::core::v1::PodExtendedResourceClaimStatus {
 2 value(resource_claim_name)
 1 repeated(request_mappings)
@@ -1011,6 +1042,7 @@ message!(k8s_openapi::api::core::v1::PodSchedulingGate {
 1 value(name)
 });
 
+#[cfg(k8s_openapi_ge = "1.36")]
 message!(k8s_openapi::api::core::v1::PodSchedulingGroup {
 1 pointer(pod_group_name)
 });
@@ -1032,8 +1064,11 @@ message!(k8s_openapi::api::core::v1::PodSecurityContext {
 });
 
 message!(k8s_openapi::api::core::v1::PodSpec {
+#[cfg(k8s_openapi_ge = "1.37")]
 44 optional_repeated(eviction_responders)
+#[cfg(k8s_openapi_ge = "1.36")]
 43 pointer(scheduling_group)
+#[cfg(k8s_openapi_ge = "1.34")]
 41 pointer(hostname_override)
 40 pointer(resources)
 39 optional_repeated(resource_claims)
@@ -1078,10 +1113,15 @@ message!(k8s_openapi::api::core::v1::PodSpec {
 });
 
 message!(k8s_openapi::api::core::v1::PodStatus {
+#[cfg(k8s_openapi_ge = "1.37")]
 22 optional_repeated(volume_health)
+#[cfg(k8s_openapi_ge = "1.36")]
 21 optional_repeated(node_allocatable_resource_claim_statuses)
+#[cfg(k8s_openapi_ge = "1.35")]
 20 pointer(resources)
+#[cfg(k8s_openapi_ge = "1.35")]
 19 optional_map(allocated_resources)
+#[cfg(k8s_openapi_ge = "1.34")]
 18 pointer(extended_resource_claim_status)
 17 omitted(observed_generation)
 16 optional_repeated(host_ips)
@@ -1112,6 +1152,7 @@ message!(k8s_openapi::api::core::v1::PodTemplateSpec {
 1 shown(metadata)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::core::v1::PodVolumeHealth {
 3 time(last_transition_time)
 2 optional_repeated(health_conditions)
@@ -1151,6 +1192,7 @@ message!(k8s_openapi::api::core::v1::Probe {
 });
 
 message!(k8s_openapi::api::core::v1::ProjectedVolumeSource {
+#[cfg(k8s_openapi_ge = "1.37")]
 3 pointer(default_user)
 2 pointer(default_mode)
 1 optional_repeated(sources)
@@ -1229,6 +1271,7 @@ message!(k8s_openapi::api::core::v1::ResourceFieldSelector {
 });
 
 message!(k8s_openapi::api::core::v1::ResourceHealth {
+#[cfg(k8s_openapi_ge = "1.36")]
 6 pointer(message)
 2 omitted(health)
 1 value(resource_id)
@@ -1347,6 +1390,7 @@ message!(k8s_openapi::api::core::v1::SecretReference {
 });
 
 message!(k8s_openapi::api::core::v1::SecretVolumeSource {
+#[cfg(k8s_openapi_ge = "1.37")]
 5 pointer(default_user)
 4 pointer(optional)
 3 pointer(default_mode)
@@ -1383,6 +1427,7 @@ message!(k8s_openapi::api::core::v1::ServiceAccount {
 });
 
 message!(k8s_openapi::api::core::v1::ServiceAccountTokenProjection {
+#[cfg(k8s_openapi_ge = "1.37")]
 4 pointer(user)
 3 value(path)
 2 pointer(expiration_seconds)
@@ -1549,18 +1594,21 @@ message!(k8s_openapi::api::core::v1::VolumeDevice {
 1 value(name)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::core::v1::VolumeHealthCondition {
 3 omitted(message)
 2 value(reason)
 1 value(status)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::core::v1::VolumeHealthStatus {
 2 time(last_transition_time)
 1 optional_repeated(health_conditions)
 });
 
 message!(k8s_openapi::api::core::v1::VolumeMount {
+#[cfg(k8s_openapi_ge = "1.37")]
 8 optional_repeated(bind_mount_options)
 7 pointer(recursive_read_only)
 6 omitted(sub_path_expr)
@@ -1572,6 +1620,7 @@ message!(k8s_openapi::api::core::v1::VolumeMount {
 });
 
 message!(k8s_openapi::api::core::v1::VolumeMountStatus {
+#[cfg(k8s_openapi_ge = "1.36")]
 5 pointer(volume_status)
 4 pointer(recursive_read_only)
 3 omitted(read_only)
@@ -1584,6 +1633,7 @@ message!(k8s_openapi::api::core::v1::VolumeNodeAffinity {
 });
 
 message!(k8s_openapi::api::core::v1::VolumeProjection {
+#[cfg(k8s_openapi_ge = "1.34")]
 6 pointer(pod_certificate)
 5 pointer(cluster_trust_bundle)
 4 pointer(service_account_token)
@@ -1597,6 +1647,7 @@ message!(k8s_openapi::api::core::v1::VolumeResourceRequirements {
 1 optional_map(limits)
 });
 
+#[cfg(k8s_openapi_ge = "1.36")]
 message!(k8s_openapi::api::core::v1::VolumeStatus {
 1 pointer(image)
 });

@@ -32,6 +32,9 @@ message!(k8s_openapi::api::discovery::v1::EndpointPort {
 message!(k8s_openapi::api::discovery::v1::EndpointSlice {
 4 value(address_type)
 3 optional_repeated(ports)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+2 repeated(endpoints)
+#[cfg(k8s_openapi_ge = "1.36")]
 2 optional_repeated(endpoints)
 1 value(metadata)
 });

@@ -11,6 +11,9 @@ message!(k8s_openapi::api::flowcontrol::v1::FlowDistinguisherMethod {
 
 message!(k8s_openapi::api::flowcontrol::v1::FlowSchema {
 3 shown(status)
+#[cfg(not(k8s_openapi_ge = "1.37"))]
+2 shown(spec)
+#[cfg(k8s_openapi_ge = "1.37")]
 2 value(spec)
 1 value(metadata)
 });
@@ -20,6 +23,9 @@ message!(k8s_openapi::api::flowcontrol::v1::FlowSchemaCondition {
 4 omitted(reason)
 3 time(last_transition_time)
 2 omitted(status)
+#[cfg(not(k8s_openapi_ge = "1.37"))]
+1 omitted(type_)
+#[cfg(k8s_openapi_ge = "1.37")]
 1 value(type_)
 });
 
@@ -46,6 +52,9 @@ message!(k8s_openapi::api::flowcontrol::v1::LimitResponse {
 message!(k8s_openapi::api::flowcontrol::v1::LimitedPriorityLevelConfiguration {
 4 pointer(borrowing_limit_percent)
 3 pointer(lendable_percent)
+#[cfg(not(k8s_openapi_ge = "1.37"))]
+2 shown(limit_response)
+#[cfg(k8s_openapi_ge = "1.37")]
 2 value(limit_response)
 1 pointer(nominal_concurrency_shares)
 });
@@ -63,6 +72,9 @@ message!(k8s_openapi::api::flowcontrol::v1::PolicyRulesWithSubjects {
 
 message!(k8s_openapi::api::flowcontrol::v1::PriorityLevelConfiguration {
 3 shown(status)
+#[cfg(not(k8s_openapi_ge = "1.37"))]
+2 shown(spec)
+#[cfg(k8s_openapi_ge = "1.37")]
 2 value(spec)
 1 value(metadata)
 });
@@ -72,6 +84,9 @@ message!(k8s_openapi::api::flowcontrol::v1::PriorityLevelConfigurationCondition 
 4 omitted(reason)
 3 time(last_transition_time)
 2 omitted(status)
+#[cfg(not(k8s_openapi_ge = "1.37"))]
+1 omitted(type_)
+#[cfg(k8s_openapi_ge = "1.37")]
 1 value(type_)
 });
 

@@ -60,6 +60,7 @@ message!(k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldSelectorRequiremen
 1 value(key)
 });
 
+#[cfg(k8s_openapi_ge = "1.35")]
 message!(k8s_openapi::apimachinery::pkg::apis::meta::v1::GroupResource {
 2 value(resource)
 1 value(group)
@@ -82,6 +83,7 @@ message!(k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequiremen
 });
 
 message!(k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta {
+#[cfg(k8s_openapi_ge = "1.36")]
 5 pointer(shard_info)
 4 pointer(remaining_item_count)
 3 omitted(continue_)
@@ -136,6 +138,7 @@ message!(k8s_openapi::apimachinery::pkg::apis::meta::v1::ServerAddressByClientCI
 1 value(client_cidr)
 });
 
+#[cfg(k8s_openapi_ge = "1.36")]
 message!(k8s_openapi::apimachinery::pkg::apis::meta::v1::ShardInfo {
 1 value(selector)
 });

@@ -11,6 +11,9 @@ message!(k8s_openapi::api::networking::v1::HTTPIngressRuleValue {
 });
 
 message!(k8s_openapi::api::networking::v1::IPAddress {
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+2 shown(spec)
+#[cfg(k8s_openapi_ge = "1.36")]
 2 value(spec)
 1 value(metadata)
 });

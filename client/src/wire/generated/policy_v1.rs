@@ -20,9 +20,21 @@ message!(k8s_openapi::api::policy::v1::PodDisruptionBudgetSpec {
 
 message!(k8s_openapi::api::policy::v1::PodDisruptionBudgetStatus {
 7 optional_repeated(conditions)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+6 value(expected_pods)
+#[cfg(k8s_openapi_ge = "1.36")]
 6 shown(expected_pods)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+5 value(desired_healthy)
+#[cfg(k8s_openapi_ge = "1.36")]
 5 shown(desired_healthy)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+4 value(current_healthy)
+#[cfg(k8s_openapi_ge = "1.36")]
 4 shown(current_healthy)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+3 value(disruptions_allowed)
+#[cfg(k8s_openapi_ge = "1.36")]
 3 shown(disruptions_allowed)
 2 optional_map(disrupted_pods)
 1 omitted(observed_generation)

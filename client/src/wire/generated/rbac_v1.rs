@@ -38,6 +38,9 @@ message!(k8s_openapi::api::rbac::v1::RoleBinding {
 message!(k8s_openapi::api::rbac::v1::RoleRef {
 3 value(name)
 2 value(kind)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+1 value(api_group)
+#[cfg(k8s_openapi_ge = "1.36")]
 1 shown(api_group)
 });
 

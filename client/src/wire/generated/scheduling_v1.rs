@@ -4,6 +4,9 @@ message!(k8s_openapi::api::scheduling::v1::PriorityClass {
 5 pointer(preemption_policy)
 4 omitted(description)
 3 omitted(global_default)
+#[cfg(not(k8s_openapi_ge = "1.36"))]
+2 value(value)
+#[cfg(k8s_openapi_ge = "1.36")]
 2 shown(value)
 1 value(metadata)
 });

@@ -6,7 +6,9 @@ message!(k8s_openapi::api::storage::v1::CSIDriver {
 });
 
 message!(k8s_openapi::api::storage::v1::CSIDriverSpec {
+#[cfg(k8s_openapi_ge = "1.36")]
 11 pointer(prevent_pod_scheduling_if_missing)
+#[cfg(k8s_openapi_ge = "1.35")]
 10 pointer(service_account_token_in_secrets)
 9 pointer(node_allocatable_update_period_seconds)
 8 pointer(se_linux_mount)
@@ -20,6 +22,7 @@ message!(k8s_openapi::api::storage::v1::CSIDriverSpec {
 });
 
 message!(k8s_openapi::api::storage::v1::CSINode {
+#[cfg(k8s_openapi_ge = "1.37")]
 3 shown(status)
 2 value(spec)
 1 value(metadata)
@@ -36,6 +39,7 @@ message!(k8s_openapi::api::storage::v1::CSINodeSpec {
 1 repeated(drivers)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::storage::v1::CSINodeStatus {
 1 optional_repeated(storage_health)
 });
@@ -59,11 +63,13 @@ message!(k8s_openapi::api::storage::v1::StorageClass {
 1 value(metadata)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::storage::v1::StorageHealth {
 2 optional_repeated(health_conditions)
 1 value(name)
 });
 
+#[cfg(k8s_openapi_ge = "1.37")]
 message!(k8s_openapi::api::storage::v1::StorageHealthCondition {
 6 time(last_transition_time)
 5 pointer(volume_mode)
@@ -102,6 +108,7 @@ message!(k8s_openapi::api::storage::v1::VolumeAttachmentStatus {
 1 value(attached)
 });
 
+#[cfg(k8s_openapi_ge = "1.34")]
 message!(k8s_openapi::api::storage::v1::VolumeAttributesClass {
 3 optional_map(parameters)
 2 value(driver_name)

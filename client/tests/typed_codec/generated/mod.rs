@@ -5,6 +5,7 @@
 use super::{Typed, typed};
 
 pub(crate) static TYPES: &[Typed] = &[
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::admissionregistration::v1::ApplyConfiguration>(
         "admissionregistration.v1.ApplyConfiguration",
     ),
@@ -12,24 +13,31 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::admissionregistration::v1::ExpressionWarning>(
         "admissionregistration.v1.ExpressionWarning",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::admissionregistration::v1::JSONPatch>("admissionregistration.v1.JSONPatch"),
     typed::<k8s_openapi::api::admissionregistration::v1::MatchCondition>("admissionregistration.v1.MatchCondition"),
     typed::<k8s_openapi::api::admissionregistration::v1::MatchResources>("admissionregistration.v1.MatchResources"),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::admissionregistration::v1::MutatingAdmissionPolicy>(
         "admissionregistration.v1.MutatingAdmissionPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::admissionregistration::v1::MutatingAdmissionPolicyBinding>(
         "admissionregistration.v1.MutatingAdmissionPolicyBinding",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::List<k8s_openapi::api::admissionregistration::v1::MutatingAdmissionPolicyBinding>>(
         "admissionregistration.v1.MutatingAdmissionPolicyBindingList",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::admissionregistration::v1::MutatingAdmissionPolicyBindingSpec>(
         "admissionregistration.v1.MutatingAdmissionPolicyBindingSpec",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::List<k8s_openapi::api::admissionregistration::v1::MutatingAdmissionPolicy>>(
         "admissionregistration.v1.MutatingAdmissionPolicyList",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::admissionregistration::v1::MutatingAdmissionPolicySpec>(
         "admissionregistration.v1.MutatingAdmissionPolicySpec",
     ),
@@ -40,6 +48,7 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::List<k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration>>(
         "admissionregistration.v1.MutatingWebhookConfigurationList",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::admissionregistration::v1::Mutation>("admissionregistration.v1.Mutation"),
     typed::<k8s_openapi::api::admissionregistration::v1::NamedRuleWithOperations>(
         "admissionregistration.v1.NamedRuleWithOperations",
@@ -121,9 +130,19 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::admissionregistration::v1alpha1::ParamKind>("admissionregistration.v1alpha1.ParamKind"),
     typed::<k8s_openapi::api::admissionregistration::v1alpha1::ParamRef>("admissionregistration.v1alpha1.ParamRef"),
     typed::<k8s_openapi::api::admissionregistration::v1alpha1::Variable>("admissionregistration.v1alpha1.Variable"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::admissionregistration::v1beta1::ApplyConfiguration>(
         "admissionregistration.v1beta1.ApplyConfiguration",
     ),
+    #[cfg(not(k8s_openapi_ge = "1.34"))]
+    typed::<k8s_openapi::api::admissionregistration::v1beta1::AuditAnnotation>(
+        "admissionregistration.v1beta1.AuditAnnotation",
+    ),
+    #[cfg(not(k8s_openapi_ge = "1.34"))]
+    typed::<k8s_openapi::api::admissionregistration::v1beta1::ExpressionWarning>(
+        "admissionregistration.v1beta1.ExpressionWarning",
+    ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::admissionregistration::v1beta1::JSONPatch>("admissionregistration.v1beta1.JSONPatch"),
     typed::<k8s_openapi::api::admissionregistration::v1beta1::MatchCondition>(
         "admissionregistration.v1beta1.MatchCondition",
@@ -131,30 +150,63 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::admissionregistration::v1beta1::MatchResources>(
         "admissionregistration.v1beta1.MatchResources",
     ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::admissionregistration::v1beta1::MutatingAdmissionPolicy>(
         "admissionregistration.v1beta1.MutatingAdmissionPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::admissionregistration::v1beta1::MutatingAdmissionPolicyBinding>(
         "admissionregistration.v1beta1.MutatingAdmissionPolicyBinding",
     ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::List<k8s_openapi::api::admissionregistration::v1beta1::MutatingAdmissionPolicyBinding>>(
         "admissionregistration.v1beta1.MutatingAdmissionPolicyBindingList",
     ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::admissionregistration::v1beta1::MutatingAdmissionPolicyBindingSpec>(
         "admissionregistration.v1beta1.MutatingAdmissionPolicyBindingSpec",
     ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::List<k8s_openapi::api::admissionregistration::v1beta1::MutatingAdmissionPolicy>>(
         "admissionregistration.v1beta1.MutatingAdmissionPolicyList",
     ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::admissionregistration::v1beta1::MutatingAdmissionPolicySpec>(
         "admissionregistration.v1beta1.MutatingAdmissionPolicySpec",
     ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::admissionregistration::v1beta1::Mutation>("admissionregistration.v1beta1.Mutation"),
     typed::<k8s_openapi::api::admissionregistration::v1beta1::NamedRuleWithOperations>(
         "admissionregistration.v1beta1.NamedRuleWithOperations",
     ),
     typed::<k8s_openapi::api::admissionregistration::v1beta1::ParamKind>("admissionregistration.v1beta1.ParamKind"),
     typed::<k8s_openapi::api::admissionregistration::v1beta1::ParamRef>("admissionregistration.v1beta1.ParamRef"),
+    #[cfg(not(k8s_openapi_ge = "1.34"))]
+    typed::<k8s_openapi::api::admissionregistration::v1beta1::TypeChecking>(
+        "admissionregistration.v1beta1.TypeChecking",
+    ),
+    #[cfg(not(k8s_openapi_ge = "1.34"))]
+    typed::<k8s_openapi::api::admissionregistration::v1beta1::ValidatingAdmissionPolicy>(
+        "admissionregistration.v1beta1.ValidatingAdmissionPolicy",
+    ),
+    #[cfg(not(k8s_openapi_ge = "1.34"))]
+    typed::<k8s_openapi::api::admissionregistration::v1beta1::ValidatingAdmissionPolicyBinding>(
+        "admissionregistration.v1beta1.ValidatingAdmissionPolicyBinding",
+    ),
+    #[cfg(not(k8s_openapi_ge = "1.34"))]
+    typed::<k8s_openapi::api::admissionregistration::v1beta1::ValidatingAdmissionPolicyBindingSpec>(
+        "admissionregistration.v1beta1.ValidatingAdmissionPolicyBindingSpec",
+    ),
+    #[cfg(not(k8s_openapi_ge = "1.34"))]
+    typed::<k8s_openapi::api::admissionregistration::v1beta1::ValidatingAdmissionPolicySpec>(
+        "admissionregistration.v1beta1.ValidatingAdmissionPolicySpec",
+    ),
+    #[cfg(not(k8s_openapi_ge = "1.34"))]
+    typed::<k8s_openapi::api::admissionregistration::v1beta1::ValidatingAdmissionPolicyStatus>(
+        "admissionregistration.v1beta1.ValidatingAdmissionPolicyStatus",
+    ),
+    #[cfg(not(k8s_openapi_ge = "1.34"))]
+    typed::<k8s_openapi::api::admissionregistration::v1beta1::Validation>("admissionregistration.v1beta1.Validation"),
     typed::<k8s_openapi::api::admissionregistration::v1beta1::Variable>("admissionregistration.v1beta1.Variable"),
     typed::<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceColumnDefinition>(
         "apiextensions.v1.CustomResourceColumnDefinition",
@@ -384,6 +436,7 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::batch::v1::Job>("batch.v1.Job"),
     typed::<k8s_openapi::api::batch::v1::JobCondition>("batch.v1.JobCondition"),
     typed::<k8s_openapi::List<k8s_openapi::api::batch::v1::Job>>("batch.v1.JobList"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::batch::v1::JobSchedulingConfiguration>("batch.v1.JobSchedulingConfiguration"),
     typed::<k8s_openapi::api::batch::v1::JobSpec>("batch.v1.JobSpec"),
     typed::<k8s_openapi::api::batch::v1::JobStatus>("batch.v1.JobStatus"),
@@ -412,18 +465,31 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::certificates::v1::CertificateSigningRequestStatus>(
         "certificates.v1.CertificateSigningRequestStatus",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::certificates::v1::ClusterTrustBundle>("certificates.v1.ClusterTrustBundle"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::List<k8s_openapi::api::certificates::v1::ClusterTrustBundle>>(
         "certificates.v1.ClusterTrustBundleList",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::certificates::v1::ClusterTrustBundleSpec>("certificates.v1.ClusterTrustBundleSpec"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::certificates::v1::PodCertificateRequest>("certificates.v1.PodCertificateRequest"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::List<k8s_openapi::api::certificates::v1::PodCertificateRequest>>(
         "certificates.v1.PodCertificateRequestList",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::certificates::v1::PodCertificateRequestSpec>("certificates.v1.PodCertificateRequestSpec"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::certificates::v1::PodCertificateRequestStatus>(
         "certificates.v1.PodCertificateRequestStatus",
+    ),
+    #[cfg(not(k8s_openapi_ge = "1.37"))]
+    typed::<k8s_openapi::api::certificates::v1alpha1::ClusterTrustBundle>("certificates.v1alpha1.ClusterTrustBundle"),
+    #[cfg(not(k8s_openapi_ge = "1.37"))]
+    typed::<k8s_openapi::api::certificates::v1alpha1::ClusterTrustBundleSpec>(
+        "certificates.v1alpha1.ClusterTrustBundleSpec",
     ),
     typed::<k8s_openapi::api::certificates::v1beta1::ClusterTrustBundle>("certificates.v1beta1.ClusterTrustBundle"),
     typed::<k8s_openapi::List<k8s_openapi::api::certificates::v1beta1::ClusterTrustBundle>>(
@@ -432,15 +498,19 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::certificates::v1beta1::ClusterTrustBundleSpec>(
         "certificates.v1beta1.ClusterTrustBundleSpec",
     ),
+    #[cfg(k8s_openapi_ge = "1.35")]
     typed::<k8s_openapi::api::certificates::v1beta1::PodCertificateRequest>(
         "certificates.v1beta1.PodCertificateRequest",
     ),
+    #[cfg(k8s_openapi_ge = "1.35")]
     typed::<k8s_openapi::List<k8s_openapi::api::certificates::v1beta1::PodCertificateRequest>>(
         "certificates.v1beta1.PodCertificateRequestList",
     ),
+    #[cfg(k8s_openapi_ge = "1.35")]
     typed::<k8s_openapi::api::certificates::v1beta1::PodCertificateRequestSpec>(
         "certificates.v1beta1.PodCertificateRequestSpec",
     ),
+    #[cfg(k8s_openapi_ge = "1.35")]
     typed::<k8s_openapi::api::certificates::v1beta1::PodCertificateRequestStatus>(
         "certificates.v1beta1.PodCertificateRequestStatus",
     ),
@@ -485,11 +555,14 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::core::v1::ConfigMapProjection>("core.v1.ConfigMapProjection"),
     typed::<k8s_openapi::api::core::v1::ConfigMapVolumeSource>("core.v1.ConfigMapVolumeSource"),
     typed::<k8s_openapi::api::core::v1::Container>("core.v1.Container"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::core::v1::ContainerExtendedResourceRequest>("core.v1.ContainerExtendedResourceRequest"),
     typed::<k8s_openapi::api::core::v1::ContainerImage>("core.v1.ContainerImage"),
     typed::<k8s_openapi::api::core::v1::ContainerPort>("core.v1.ContainerPort"),
     typed::<k8s_openapi::api::core::v1::ContainerResizePolicy>("core.v1.ContainerResizePolicy"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::core::v1::ContainerRestartRule>("core.v1.ContainerRestartRule"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::core::v1::ContainerRestartRuleOnExitCodes>("core.v1.ContainerRestartRuleOnExitCodes"),
     typed::<k8s_openapi::api::core::v1::ContainerState>("core.v1.ContainerState"),
     typed::<k8s_openapi::api::core::v1::ContainerStateRunning>("core.v1.ContainerStateRunning"),
@@ -516,9 +589,11 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::List<k8s_openapi::api::core::v1::Event>>("core.v1.EventList"),
     typed::<k8s_openapi::api::core::v1::EventSeries>("core.v1.EventSeries"),
     typed::<k8s_openapi::api::core::v1::EventSource>("core.v1.EventSource"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::core::v1::EvictionResponder>("core.v1.EvictionResponder"),
     typed::<k8s_openapi::api::core::v1::ExecAction>("core.v1.ExecAction"),
     typed::<k8s_openapi::api::core::v1::FCVolumeSource>("core.v1.FCVolumeSource"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::core::v1::FileKeySelector>("core.v1.FileKeySelector"),
     typed::<k8s_openapi::api::core::v1::FlexPersistentVolumeSource>("core.v1.FlexPersistentVolumeSource"),
     typed::<k8s_openapi::api::core::v1::FlexVolumeSource>("core.v1.FlexVolumeSource"),
@@ -536,6 +611,7 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::core::v1::ISCSIPersistentVolumeSource>("core.v1.ISCSIPersistentVolumeSource"),
     typed::<k8s_openapi::api::core::v1::ISCSIVolumeSource>("core.v1.ISCSIVolumeSource"),
     typed::<k8s_openapi::api::core::v1::ImageVolumeSource>("core.v1.ImageVolumeSource"),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::core::v1::ImageVolumeStatus>("core.v1.ImageVolumeStatus"),
     typed::<k8s_openapi::api::core::v1::KeyToPath>("core.v1.KeyToPath"),
     typed::<k8s_openapi::api::core::v1::Lifecycle>("core.v1.Lifecycle"),
@@ -559,8 +635,11 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::core::v1::Node>("core.v1.Node"),
     typed::<k8s_openapi::api::core::v1::NodeAddress>("core.v1.NodeAddress"),
     typed::<k8s_openapi::api::core::v1::NodeAffinity>("core.v1.NodeAffinity"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::core::v1::NodeAllocatableMappedResources>("core.v1.NodeAllocatableMappedResources"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::core::v1::NodeAllocatableOverheadResources>("core.v1.NodeAllocatableOverheadResources"),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::core::v1::NodeAllocatableResourceClaimStatus>(
         "core.v1.NodeAllocatableResourceClaimStatus",
     ),
@@ -570,6 +649,7 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::core::v1::NodeDaemonEndpoints>("core.v1.NodeDaemonEndpoints"),
     typed::<k8s_openapi::api::core::v1::NodeFeatures>("core.v1.NodeFeatures"),
     typed::<k8s_openapi::List<k8s_openapi::api::core::v1::Node>>("core.v1.NodeList"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::core::v1::NodePodPreemptionPolicy>("core.v1.NodePodPreemptionPolicy"),
     typed::<k8s_openapi::api::core::v1::NodeRuntimeHandler>("core.v1.NodeRuntimeHandler"),
     typed::<k8s_openapi::api::core::v1::NodeRuntimeHandlerFeatures>("core.v1.NodeRuntimeHandlerFeatures"),
@@ -598,10 +678,12 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::core::v1::PodAffinity>("core.v1.PodAffinity"),
     typed::<k8s_openapi::api::core::v1::PodAffinityTerm>("core.v1.PodAffinityTerm"),
     typed::<k8s_openapi::api::core::v1::PodAntiAffinity>("core.v1.PodAntiAffinity"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::core::v1::PodCertificateProjection>("core.v1.PodCertificateProjection"),
     typed::<k8s_openapi::api::core::v1::PodCondition>("core.v1.PodCondition"),
     typed::<k8s_openapi::api::core::v1::PodDNSConfig>("core.v1.PodDNSConfig"),
     typed::<k8s_openapi::api::core::v1::PodDNSConfigOption>("core.v1.PodDNSConfigOption"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::core::v1::PodExtendedResourceClaimStatus>("core.v1.PodExtendedResourceClaimStatus"),
     typed::<k8s_openapi::api::core::v1::PodIP>("core.v1.PodIP"),
     typed::<k8s_openapi::List<k8s_openapi::api::core::v1::Pod>>("core.v1.PodList"),
@@ -610,6 +692,7 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::core::v1::PodResourceClaim>("core.v1.PodResourceClaim"),
     typed::<k8s_openapi::api::core::v1::PodResourceClaimStatus>("core.v1.PodResourceClaimStatus"),
     typed::<k8s_openapi::api::core::v1::PodSchedulingGate>("core.v1.PodSchedulingGate"),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::core::v1::PodSchedulingGroup>("core.v1.PodSchedulingGroup"),
     typed::<k8s_openapi::api::core::v1::PodSecurityContext>("core.v1.PodSecurityContext"),
     typed::<k8s_openapi::api::core::v1::PodSpec>("core.v1.PodSpec"),
@@ -617,6 +700,7 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::core::v1::PodTemplate>("core.v1.PodTemplate"),
     typed::<k8s_openapi::List<k8s_openapi::api::core::v1::PodTemplate>>("core.v1.PodTemplateList"),
     typed::<k8s_openapi::api::core::v1::PodTemplateSpec>("core.v1.PodTemplateSpec"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::core::v1::PodVolumeHealth>("core.v1.PodVolumeHealth"),
     typed::<k8s_openapi::api::core::v1::PortStatus>("core.v1.PortStatus"),
     typed::<k8s_openapi::api::core::v1::PortworxVolumeSource>("core.v1.PortworxVolumeSource"),
@@ -677,13 +761,16 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::core::v1::TypedObjectReference>("core.v1.TypedObjectReference"),
     typed::<k8s_openapi::api::core::v1::Volume>("core.v1.Volume"),
     typed::<k8s_openapi::api::core::v1::VolumeDevice>("core.v1.VolumeDevice"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::core::v1::VolumeHealthCondition>("core.v1.VolumeHealthCondition"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::core::v1::VolumeHealthStatus>("core.v1.VolumeHealthStatus"),
     typed::<k8s_openapi::api::core::v1::VolumeMount>("core.v1.VolumeMount"),
     typed::<k8s_openapi::api::core::v1::VolumeMountStatus>("core.v1.VolumeMountStatus"),
     typed::<k8s_openapi::api::core::v1::VolumeNodeAffinity>("core.v1.VolumeNodeAffinity"),
     typed::<k8s_openapi::api::core::v1::VolumeProjection>("core.v1.VolumeProjection"),
     typed::<k8s_openapi::api::core::v1::VolumeResourceRequirements>("core.v1.VolumeResourceRequirements"),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::core::v1::VolumeStatus>("core.v1.VolumeStatus"),
     typed::<k8s_openapi::api::core::v1::VsphereVirtualDiskVolumeSource>("core.v1.VsphereVirtualDiskVolumeSource"),
     typed::<k8s_openapi::api::core::v1::WeightedPodAffinityTerm>("core.v1.WeightedPodAffinityTerm"),
@@ -737,24 +824,39 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::flowcontrol::v1::Subject>("flowcontrol.v1.Subject"),
     typed::<k8s_openapi::api::flowcontrol::v1::UserSubject>("flowcontrol.v1.UserSubject"),
     typed::<k8s_openapi::apimachinery::pkg::util::intstr::IntOrString>("intstr.IntOrString"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::Eviction>("lifecycle.v1alpha1.Eviction"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::List<k8s_openapi::api::lifecycle::v1alpha1::Eviction>>("lifecycle.v1alpha1.EvictionList"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::EvictionPodReference>("lifecycle.v1alpha1.EvictionPodReference"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::EvictionRequest>("lifecycle.v1alpha1.EvictionRequest"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::List<k8s_openapi::api::lifecycle::v1alpha1::EvictionRequest>>(
         "lifecycle.v1alpha1.EvictionRequestList",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::EvictionRequestPodReference>(
         "lifecycle.v1alpha1.EvictionRequestPodReference",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::EvictionRequestSpec>("lifecycle.v1alpha1.EvictionRequestSpec"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::EvictionRequestStatus>("lifecycle.v1alpha1.EvictionRequestStatus"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::EvictionRequestTarget>("lifecycle.v1alpha1.EvictionRequestTarget"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::EvictionSpec>("lifecycle.v1alpha1.EvictionSpec"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::EvictionStatus>("lifecycle.v1alpha1.EvictionStatus"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::EvictionTarget>("lifecycle.v1alpha1.EvictionTarget"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::Requester>("lifecycle.v1alpha1.Requester"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::ResponderStatus>("lifecycle.v1alpha1.ResponderStatus"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::lifecycle::v1alpha1::TargetResponder>("lifecycle.v1alpha1.TargetResponder"),
     typed::<k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup>("meta.v1.APIGroup"),
     typed::<k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroupList>("meta.v1.APIGroupList"),
@@ -767,6 +869,7 @@ pub(crate) static TYPES: &[Typed] = &[
         "meta.v1.FieldSelectorRequirement",
     ),
     typed::<k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1>("meta.v1.FieldsV1"),
+    #[cfg(k8s_openapi_ge = "1.35")]
     typed::<k8s_openapi::apimachinery::pkg::apis::meta::v1::GroupResource>("meta.v1.GroupResource"),
     typed::<k8s_openapi::apimachinery::pkg::apis::meta::v1::GroupVersionForDiscovery>(
         "meta.v1.GroupVersionForDiscovery",
@@ -784,6 +887,7 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::apimachinery::pkg::apis::meta::v1::ServerAddressByClientCIDR>(
         "meta.v1.ServerAddressByClientCIDR",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::apimachinery::pkg::apis::meta::v1::ShardInfo>("meta.v1.ShardInfo"),
     typed::<k8s_openapi::apimachinery::pkg::apis::meta::v1::Status>("meta.v1.Status"),
     typed::<k8s_openapi::apimachinery::pkg::apis::meta::v1::StatusCause>("meta.v1.StatusCause"),
@@ -825,6 +929,18 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::List<k8s_openapi::api::networking::v1::ServiceCIDR>>("networking.v1.ServiceCIDRList"),
     typed::<k8s_openapi::api::networking::v1::ServiceCIDRSpec>("networking.v1.ServiceCIDRSpec"),
     typed::<k8s_openapi::api::networking::v1::ServiceCIDRStatus>("networking.v1.ServiceCIDRStatus"),
+    #[cfg(not(k8s_openapi_ge = "1.37"))]
+    typed::<k8s_openapi::api::networking::v1beta1::IPAddress>("networking.v1beta1.IPAddress"),
+    #[cfg(not(k8s_openapi_ge = "1.37"))]
+    typed::<k8s_openapi::api::networking::v1beta1::IPAddressSpec>("networking.v1beta1.IPAddressSpec"),
+    #[cfg(not(k8s_openapi_ge = "1.37"))]
+    typed::<k8s_openapi::api::networking::v1beta1::ParentReference>("networking.v1beta1.ParentReference"),
+    #[cfg(not(k8s_openapi_ge = "1.37"))]
+    typed::<k8s_openapi::api::networking::v1beta1::ServiceCIDR>("networking.v1beta1.ServiceCIDR"),
+    #[cfg(not(k8s_openapi_ge = "1.37"))]
+    typed::<k8s_openapi::api::networking::v1beta1::ServiceCIDRSpec>("networking.v1beta1.ServiceCIDRSpec"),
+    #[cfg(not(k8s_openapi_ge = "1.37"))]
+    typed::<k8s_openapi::api::networking::v1beta1::ServiceCIDRStatus>("networking.v1beta1.ServiceCIDRStatus"),
     typed::<k8s_openapi::api::node::v1::Overhead>("node.v1.Overhead"),
     typed::<k8s_openapi::api::node::v1::RuntimeClass>("node.v1.RuntimeClass"),
     typed::<k8s_openapi::List<k8s_openapi::api::node::v1::RuntimeClass>>("node.v1.RuntimeClassList"),
@@ -847,93 +963,160 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::List<k8s_openapi::api::rbac::v1::Role>>("rbac.v1.RoleList"),
     typed::<k8s_openapi::api::rbac::v1::RoleRef>("rbac.v1.RoleRef"),
     typed::<k8s_openapi::api::rbac::v1::Subject>("rbac.v1.Subject"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::AllocatedDeviceStatus>("resource.v1.AllocatedDeviceStatus"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::AllocationResult>("resource.v1.AllocationResult"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::CELDeviceSelector>("resource.v1.CELDeviceSelector"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::CapacityRequestPolicy>("resource.v1.CapacityRequestPolicy"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::CapacityRequestPolicyRange>("resource.v1.CapacityRequestPolicyRange"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::CapacityRequirements>("resource.v1.CapacityRequirements"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::Counter>("resource.v1.Counter"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::CounterSet>("resource.v1.CounterSet"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::Device>("resource.v1.Device"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceAllocationConfiguration>("resource.v1.DeviceAllocationConfiguration"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceAllocationResult>("resource.v1.DeviceAllocationResult"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceAttribute>("resource.v1.DeviceAttribute"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceCapacity>("resource.v1.DeviceCapacity"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceClaim>("resource.v1.DeviceClaim"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceClaimConfiguration>("resource.v1.DeviceClaimConfiguration"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceClass>("resource.v1.DeviceClass"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceClassConfiguration>("resource.v1.DeviceClassConfiguration"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::List<k8s_openapi::api::resource::v1::DeviceClass>>("resource.v1.DeviceClassList"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceClassSpec>("resource.v1.DeviceClassSpec"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceConstraint>("resource.v1.DeviceConstraint"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceCounterConsumption>("resource.v1.DeviceCounterConsumption"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1::DeviceDerivedAttribute>("resource.v1.DeviceDerivedAttribute"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceRequest>("resource.v1.DeviceRequest"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceRequestAllocationResult>("resource.v1.DeviceRequestAllocationResult"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceSelector>("resource.v1.DeviceSelector"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceSubRequest>("resource.v1.DeviceSubRequest"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceTaint>("resource.v1.DeviceTaint"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1::DeviceTaintRule>("resource.v1.DeviceTaintRule"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::List<k8s_openapi::api::resource::v1::DeviceTaintRule>>("resource.v1.DeviceTaintRuleList"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1::DeviceTaintRuleSpec>("resource.v1.DeviceTaintRuleSpec"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1::DeviceTaintRuleStatus>("resource.v1.DeviceTaintRuleStatus"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1::DeviceTaintSelector>("resource.v1.DeviceTaintSelector"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::DeviceToleration>("resource.v1.DeviceToleration"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::ExactDeviceRequest>("resource.v1.ExactDeviceRequest"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::NetworkDeviceData>("resource.v1.NetworkDeviceData"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1::NodeAllocatableMapping>("resource.v1.NodeAllocatableMapping"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1::NodeAllocatableOverhead>("resource.v1.NodeAllocatableOverhead"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1::NodeAllocatableResource>("resource.v1.NodeAllocatableResource"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::OpaqueDeviceConfiguration>("resource.v1.OpaqueDeviceConfiguration"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::ResourceClaim>("resource.v1.ResourceClaim"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::ResourceClaimConsumerReference>(
         "resource.v1.ResourceClaimConsumerReference",
     ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::List<k8s_openapi::api::resource::v1::ResourceClaim>>("resource.v1.ResourceClaimList"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::ResourceClaimSpec>("resource.v1.ResourceClaimSpec"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::ResourceClaimStatus>("resource.v1.ResourceClaimStatus"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::ResourceClaimTemplate>("resource.v1.ResourceClaimTemplate"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::List<k8s_openapi::api::resource::v1::ResourceClaimTemplate>>(
         "resource.v1.ResourceClaimTemplateList",
     ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::ResourceClaimTemplateSpec>("resource.v1.ResourceClaimTemplateSpec"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::ResourcePool>("resource.v1.ResourcePool"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::ResourceSlice>("resource.v1.ResourceSlice"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::List<k8s_openapi::api::resource::v1::ResourceSlice>>("resource.v1.ResourceSliceList"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1::ResourceSliceSpec>("resource.v1.ResourceSliceSpec"),
+    #[cfg(not(k8s_openapi_ge = "1.35"))]
+    typed::<k8s_openapi::api::resource::v1alpha3::CELDeviceSelector>("resource.v1alpha3.CELDeviceSelector"),
+    #[cfg(not(k8s_openapi_ge = "1.35"))]
+    typed::<k8s_openapi::api::resource::v1alpha3::DeviceSelector>("resource.v1alpha3.DeviceSelector"),
     typed::<k8s_openapi::api::resource::v1alpha3::DeviceTaint>("resource.v1alpha3.DeviceTaint"),
     typed::<k8s_openapi::api::resource::v1alpha3::DeviceTaintRule>("resource.v1alpha3.DeviceTaintRule"),
     typed::<k8s_openapi::List<k8s_openapi::api::resource::v1alpha3::DeviceTaintRule>>(
         "resource.v1alpha3.DeviceTaintRuleList",
     ),
     typed::<k8s_openapi::api::resource::v1alpha3::DeviceTaintRuleSpec>("resource.v1alpha3.DeviceTaintRuleSpec"),
+    #[cfg(k8s_openapi_ge = "1.35")]
     typed::<k8s_openapi::api::resource::v1alpha3::DeviceTaintRuleStatus>("resource.v1alpha3.DeviceTaintRuleStatus"),
     typed::<k8s_openapi::api::resource::v1alpha3::DeviceTaintSelector>("resource.v1alpha3.DeviceTaintSelector"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1alpha3::PartitionTypeStatus>("resource.v1alpha3.PartitionTypeStatus"),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::resource::v1alpha3::PoolStatus>("resource.v1alpha3.PoolStatus"),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::resource::v1alpha3::ResourcePoolStatusRequest>(
         "resource.v1alpha3.ResourcePoolStatusRequest",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::List<k8s_openapi::api::resource::v1alpha3::ResourcePoolStatusRequest>>(
         "resource.v1alpha3.ResourcePoolStatusRequestList",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::resource::v1alpha3::ResourcePoolStatusRequestSpec>(
         "resource.v1alpha3.ResourcePoolStatusRequestSpec",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::resource::v1alpha3::ResourcePoolStatusRequestStatus>(
         "resource.v1alpha3.ResourcePoolStatusRequestStatus",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1alpha3::ShareableCapacityStatus>("resource.v1alpha3.ShareableCapacityStatus"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1alpha3::ShareableSummaryStatus>("resource.v1alpha3.ShareableSummaryStatus"),
     typed::<k8s_openapi::api::resource::v1beta1::AllocatedDeviceStatus>("resource.v1beta1.AllocatedDeviceStatus"),
     typed::<k8s_openapi::api::resource::v1beta1::AllocationResult>("resource.v1beta1.AllocationResult"),
     typed::<k8s_openapi::api::resource::v1beta1::BasicDevice>("resource.v1beta1.BasicDevice"),
     typed::<k8s_openapi::api::resource::v1beta1::CELDeviceSelector>("resource.v1beta1.CELDeviceSelector"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1beta1::CapacityRequestPolicy>("resource.v1beta1.CapacityRequestPolicy"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1beta1::CapacityRequestPolicyRange>(
         "resource.v1beta1.CapacityRequestPolicyRange",
     ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1beta1::CapacityRequirements>("resource.v1beta1.CapacityRequirements"),
     typed::<k8s_openapi::api::resource::v1beta1::Counter>("resource.v1beta1.Counter"),
     typed::<k8s_openapi::api::resource::v1beta1::CounterSet>("resource.v1beta1.CounterSet"),
@@ -952,6 +1135,7 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::resource::v1beta1::DeviceClassSpec>("resource.v1beta1.DeviceClassSpec"),
     typed::<k8s_openapi::api::resource::v1beta1::DeviceConstraint>("resource.v1beta1.DeviceConstraint"),
     typed::<k8s_openapi::api::resource::v1beta1::DeviceCounterConsumption>("resource.v1beta1.DeviceCounterConsumption"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1beta1::DeviceDerivedAttribute>("resource.v1beta1.DeviceDerivedAttribute"),
     typed::<k8s_openapi::api::resource::v1beta1::DeviceRequest>("resource.v1beta1.DeviceRequest"),
     typed::<k8s_openapi::api::resource::v1beta1::DeviceRequestAllocationResult>(
@@ -962,8 +1146,11 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::resource::v1beta1::DeviceTaint>("resource.v1beta1.DeviceTaint"),
     typed::<k8s_openapi::api::resource::v1beta1::DeviceToleration>("resource.v1beta1.DeviceToleration"),
     typed::<k8s_openapi::api::resource::v1beta1::NetworkDeviceData>("resource.v1beta1.NetworkDeviceData"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1beta1::NodeAllocatableMapping>("resource.v1beta1.NodeAllocatableMapping"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1beta1::NodeAllocatableOverhead>("resource.v1beta1.NodeAllocatableOverhead"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1beta1::NodeAllocatableResource>("resource.v1beta1.NodeAllocatableResource"),
     typed::<k8s_openapi::api::resource::v1beta1::OpaqueDeviceConfiguration>(
         "resource.v1beta1.OpaqueDeviceConfiguration",
@@ -993,10 +1180,13 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::resource::v1beta2::AllocatedDeviceStatus>("resource.v1beta2.AllocatedDeviceStatus"),
     typed::<k8s_openapi::api::resource::v1beta2::AllocationResult>("resource.v1beta2.AllocationResult"),
     typed::<k8s_openapi::api::resource::v1beta2::CELDeviceSelector>("resource.v1beta2.CELDeviceSelector"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1beta2::CapacityRequestPolicy>("resource.v1beta2.CapacityRequestPolicy"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1beta2::CapacityRequestPolicyRange>(
         "resource.v1beta2.CapacityRequestPolicyRange",
     ),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::resource::v1beta2::CapacityRequirements>("resource.v1beta2.CapacityRequirements"),
     typed::<k8s_openapi::api::resource::v1beta2::Counter>("resource.v1beta2.Counter"),
     typed::<k8s_openapi::api::resource::v1beta2::CounterSet>("resource.v1beta2.CounterSet"),
@@ -1015,6 +1205,7 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::resource::v1beta2::DeviceClassSpec>("resource.v1beta2.DeviceClassSpec"),
     typed::<k8s_openapi::api::resource::v1beta2::DeviceConstraint>("resource.v1beta2.DeviceConstraint"),
     typed::<k8s_openapi::api::resource::v1beta2::DeviceCounterConsumption>("resource.v1beta2.DeviceCounterConsumption"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1beta2::DeviceDerivedAttribute>("resource.v1beta2.DeviceDerivedAttribute"),
     typed::<k8s_openapi::api::resource::v1beta2::DeviceRequest>("resource.v1beta2.DeviceRequest"),
     typed::<k8s_openapi::api::resource::v1beta2::DeviceRequestAllocationResult>(
@@ -1023,18 +1214,26 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::resource::v1beta2::DeviceSelector>("resource.v1beta2.DeviceSelector"),
     typed::<k8s_openapi::api::resource::v1beta2::DeviceSubRequest>("resource.v1beta2.DeviceSubRequest"),
     typed::<k8s_openapi::api::resource::v1beta2::DeviceTaint>("resource.v1beta2.DeviceTaint"),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::resource::v1beta2::DeviceTaintRule>("resource.v1beta2.DeviceTaintRule"),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::List<k8s_openapi::api::resource::v1beta2::DeviceTaintRule>>(
         "resource.v1beta2.DeviceTaintRuleList",
     ),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::resource::v1beta2::DeviceTaintRuleSpec>("resource.v1beta2.DeviceTaintRuleSpec"),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::resource::v1beta2::DeviceTaintRuleStatus>("resource.v1beta2.DeviceTaintRuleStatus"),
+    #[cfg(k8s_openapi_ge = "1.36")]
     typed::<k8s_openapi::api::resource::v1beta2::DeviceTaintSelector>("resource.v1beta2.DeviceTaintSelector"),
     typed::<k8s_openapi::api::resource::v1beta2::DeviceToleration>("resource.v1beta2.DeviceToleration"),
     typed::<k8s_openapi::api::resource::v1beta2::ExactDeviceRequest>("resource.v1beta2.ExactDeviceRequest"),
     typed::<k8s_openapi::api::resource::v1beta2::NetworkDeviceData>("resource.v1beta2.NetworkDeviceData"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1beta2::NodeAllocatableMapping>("resource.v1beta2.NodeAllocatableMapping"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1beta2::NodeAllocatableOverhead>("resource.v1beta2.NodeAllocatableOverhead"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::resource::v1beta2::NodeAllocatableResource>("resource.v1beta2.NodeAllocatableResource"),
     typed::<k8s_openapi::api::resource::v1beta2::OpaqueDeviceConfiguration>(
         "resource.v1beta2.OpaqueDeviceConfiguration",
@@ -1064,141 +1263,209 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::apimachinery::pkg::runtime::RawExtension>("runtime.RawExtension"),
     typed::<k8s_openapi::api::scheduling::v1::PriorityClass>("scheduling.v1.PriorityClass"),
     typed::<k8s_openapi::List<k8s_openapi::api::scheduling::v1::PriorityClass>>("scheduling.v1.PriorityClassList"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::AllCompositeDisruptionMode>(
         "scheduling.v1alpha3.AllCompositeDisruptionMode",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::AllDisruptionMode>("scheduling.v1alpha3.AllDisruptionMode"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::BasicSchedulingPolicy>("scheduling.v1alpha3.BasicSchedulingPolicy"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::CompositeBasicSchedulingPolicy>(
         "scheduling.v1alpha3.CompositeBasicSchedulingPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::CompositeDisruptionMode>(
         "scheduling.v1alpha3.CompositeDisruptionMode",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::CompositeGangSchedulingPolicy>(
         "scheduling.v1alpha3.CompositeGangSchedulingPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::CompositePodGroup>("scheduling.v1alpha3.CompositePodGroup"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::List<k8s_openapi::api::scheduling::v1alpha3::CompositePodGroup>>(
         "scheduling.v1alpha3.CompositePodGroupList",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::CompositePodGroupSchedulingConstraints>(
         "scheduling.v1alpha3.CompositePodGroupSchedulingConstraints",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::CompositePodGroupSchedulingPolicy>(
         "scheduling.v1alpha3.CompositePodGroupSchedulingPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::CompositePodGroupSpec>("scheduling.v1alpha3.CompositePodGroupSpec"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::CompositePodGroupStatus>(
         "scheduling.v1alpha3.CompositePodGroupStatus",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::CompositePodGroupTemplate>(
         "scheduling.v1alpha3.CompositePodGroupTemplate",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::DisruptionMode>("scheduling.v1alpha3.DisruptionMode"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::GangSchedulingPolicy>("scheduling.v1alpha3.GangSchedulingPolicy"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::PodGroup>("scheduling.v1alpha3.PodGroup"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::List<k8s_openapi::api::scheduling::v1alpha3::PodGroup>>("scheduling.v1alpha3.PodGroupList"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::PodGroupResourceClaim>("scheduling.v1alpha3.PodGroupResourceClaim"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::PodGroupResourceClaimStatus>(
         "scheduling.v1alpha3.PodGroupResourceClaimStatus",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::PodGroupSchedulingConstraints>(
         "scheduling.v1alpha3.PodGroupSchedulingConstraints",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::PodGroupSchedulingPolicy>(
         "scheduling.v1alpha3.PodGroupSchedulingPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::PodGroupSpec>("scheduling.v1alpha3.PodGroupSpec"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::PodGroupStatus>("scheduling.v1alpha3.PodGroupStatus"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::PodGroupTemplate>("scheduling.v1alpha3.PodGroupTemplate"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::SingleCompositeDisruptionMode>(
         "scheduling.v1alpha3.SingleCompositeDisruptionMode",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::SingleDisruptionMode>("scheduling.v1alpha3.SingleDisruptionMode"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::TopologyConstraint>("scheduling.v1alpha3.TopologyConstraint"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::TypedLocalObjectReference>(
         "scheduling.v1alpha3.TypedLocalObjectReference",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::Workload>("scheduling.v1alpha3.Workload"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::List<k8s_openapi::api::scheduling::v1alpha3::Workload>>("scheduling.v1alpha3.WorkloadList"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::WorkloadPodGroupAllDisruptionMode>(
         "scheduling.v1alpha3.WorkloadPodGroupAllDisruptionMode",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::WorkloadPodGroupBasicSchedulingPolicy>(
         "scheduling.v1alpha3.WorkloadPodGroupBasicSchedulingPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::WorkloadPodGroupDisruptionMode>(
         "scheduling.v1alpha3.WorkloadPodGroupDisruptionMode",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::WorkloadPodGroupGangSchedulingPolicy>(
         "scheduling.v1alpha3.WorkloadPodGroupGangSchedulingPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::WorkloadPodGroupResourceClaim>(
         "scheduling.v1alpha3.WorkloadPodGroupResourceClaim",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::WorkloadPodGroupSchedulingConstraints>(
         "scheduling.v1alpha3.WorkloadPodGroupSchedulingConstraints",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::WorkloadPodGroupSchedulingPolicy>(
         "scheduling.v1alpha3.WorkloadPodGroupSchedulingPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::WorkloadPodGroupSingleDisruptionMode>(
         "scheduling.v1alpha3.WorkloadPodGroupSingleDisruptionMode",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::WorkloadReference>("scheduling.v1alpha3.WorkloadReference"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1alpha3::WorkloadSpec>("scheduling.v1alpha3.WorkloadSpec"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::AllCompositeDisruptionMode>(
         "scheduling.v1beta1.AllCompositeDisruptionMode",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::AllDisruptionMode>("scheduling.v1beta1.AllDisruptionMode"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::BasicSchedulingPolicy>("scheduling.v1beta1.BasicSchedulingPolicy"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::CompositeBasicSchedulingPolicy>(
         "scheduling.v1beta1.CompositeBasicSchedulingPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::CompositeDisruptionMode>(
         "scheduling.v1beta1.CompositeDisruptionMode",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::CompositeGangSchedulingPolicy>(
         "scheduling.v1beta1.CompositeGangSchedulingPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::CompositePodGroupSchedulingConstraints>(
         "scheduling.v1beta1.CompositePodGroupSchedulingConstraints",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::CompositePodGroupSchedulingPolicy>(
         "scheduling.v1beta1.CompositePodGroupSchedulingPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::CompositePodGroupTemplate>(
         "scheduling.v1beta1.CompositePodGroupTemplate",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::DisruptionMode>("scheduling.v1beta1.DisruptionMode"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::GangSchedulingPolicy>("scheduling.v1beta1.GangSchedulingPolicy"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::PodGroup>("scheduling.v1beta1.PodGroup"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::List<k8s_openapi::api::scheduling::v1beta1::PodGroup>>("scheduling.v1beta1.PodGroupList"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::PodGroupResourceClaim>("scheduling.v1beta1.PodGroupResourceClaim"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::PodGroupResourceClaimStatus>(
         "scheduling.v1beta1.PodGroupResourceClaimStatus",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::PodGroupSchedulingConstraints>(
         "scheduling.v1beta1.PodGroupSchedulingConstraints",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::PodGroupSchedulingPolicy>(
         "scheduling.v1beta1.PodGroupSchedulingPolicy",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::PodGroupSpec>("scheduling.v1beta1.PodGroupSpec"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::PodGroupStatus>("scheduling.v1beta1.PodGroupStatus"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::PodGroupTemplate>("scheduling.v1beta1.PodGroupTemplate"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::SingleCompositeDisruptionMode>(
         "scheduling.v1beta1.SingleCompositeDisruptionMode",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::SingleDisruptionMode>("scheduling.v1beta1.SingleDisruptionMode"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::TopologyConstraint>("scheduling.v1beta1.TopologyConstraint"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::TypedLocalObjectReference>(
         "scheduling.v1beta1.TypedLocalObjectReference",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::Workload>("scheduling.v1beta1.Workload"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::List<k8s_openapi::api::scheduling::v1beta1::Workload>>("scheduling.v1beta1.WorkloadList"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::WorkloadReference>("scheduling.v1beta1.WorkloadReference"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::scheduling::v1beta1::WorkloadSpec>("scheduling.v1beta1.WorkloadSpec"),
     typed::<k8s_openapi::api::storage::v1::CSIDriver>("storage.v1.CSIDriver"),
     typed::<k8s_openapi::List<k8s_openapi::api::storage::v1::CSIDriver>>("storage.v1.CSIDriverList"),
@@ -1207,12 +1474,15 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::storage::v1::CSINodeDriver>("storage.v1.CSINodeDriver"),
     typed::<k8s_openapi::List<k8s_openapi::api::storage::v1::CSINode>>("storage.v1.CSINodeList"),
     typed::<k8s_openapi::api::storage::v1::CSINodeSpec>("storage.v1.CSINodeSpec"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::storage::v1::CSINodeStatus>("storage.v1.CSINodeStatus"),
     typed::<k8s_openapi::api::storage::v1::CSIStorageCapacity>("storage.v1.CSIStorageCapacity"),
     typed::<k8s_openapi::List<k8s_openapi::api::storage::v1::CSIStorageCapacity>>("storage.v1.CSIStorageCapacityList"),
     typed::<k8s_openapi::api::storage::v1::StorageClass>("storage.v1.StorageClass"),
     typed::<k8s_openapi::List<k8s_openapi::api::storage::v1::StorageClass>>("storage.v1.StorageClassList"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::storage::v1::StorageHealth>("storage.v1.StorageHealth"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::storage::v1::StorageHealthCondition>("storage.v1.StorageHealthCondition"),
     typed::<k8s_openapi::api::storage::v1::TokenRequest>("storage.v1.TokenRequest"),
     typed::<k8s_openapi::api::storage::v1::VolumeAttachment>("storage.v1.VolumeAttachment"),
@@ -1220,33 +1490,47 @@ pub(crate) static TYPES: &[Typed] = &[
     typed::<k8s_openapi::api::storage::v1::VolumeAttachmentSource>("storage.v1.VolumeAttachmentSource"),
     typed::<k8s_openapi::api::storage::v1::VolumeAttachmentSpec>("storage.v1.VolumeAttachmentSpec"),
     typed::<k8s_openapi::api::storage::v1::VolumeAttachmentStatus>("storage.v1.VolumeAttachmentStatus"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::api::storage::v1::VolumeAttributesClass>("storage.v1.VolumeAttributesClass"),
+    #[cfg(k8s_openapi_ge = "1.34")]
     typed::<k8s_openapi::List<k8s_openapi::api::storage::v1::VolumeAttributesClass>>(
         "storage.v1.VolumeAttributesClassList",
     ),
     typed::<k8s_openapi::api::storage::v1::VolumeError>("storage.v1.VolumeError"),
     typed::<k8s_openapi::api::storage::v1::VolumeNodeResources>("storage.v1.VolumeNodeResources"),
+    #[cfg(not(k8s_openapi_ge = "1.35"))]
+    typed::<k8s_openapi::api::storage::v1alpha1::VolumeAttributesClass>("storage.v1alpha1.VolumeAttributesClass"),
+    #[cfg(not(k8s_openapi_ge = "1.37"))]
+    typed::<k8s_openapi::api::storage::v1beta1::VolumeAttributesClass>("storage.v1beta1.VolumeAttributesClass"),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::storagemigration::v1::StorageVersionMigration>(
         "storagemigration.v1.StorageVersionMigration",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::List<k8s_openapi::api::storagemigration::v1::StorageVersionMigration>>(
         "storagemigration.v1.StorageVersionMigrationList",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::storagemigration::v1::StorageVersionMigrationSpec>(
         "storagemigration.v1.StorageVersionMigrationSpec",
     ),
+    #[cfg(k8s_openapi_ge = "1.37")]
     typed::<k8s_openapi::api::storagemigration::v1::StorageVersionMigrationStatus>(
         "storagemigration.v1.StorageVersionMigrationStatus",
     ),
+    #[cfg(k8s_openapi_ge = "1.35")]
     typed::<k8s_openapi::api::storagemigration::v1beta1::StorageVersionMigration>(
         "storagemigration.v1beta1.StorageVersionMigration",
     ),
+    #[cfg(k8s_openapi_ge = "1.35")]
     typed::<k8s_openapi::List<k8s_openapi::api::storagemigration::v1beta1::StorageVersionMigration>>(
         "storagemigration.v1beta1.StorageVersionMigrationList",
     ),
+    #[cfg(k8s_openapi_ge = "1.35")]
     typed::<k8s_openapi::api::storagemigration::v1beta1::StorageVersionMigrationSpec>(
         "storagemigration.v1beta1.StorageVersionMigrationSpec",
     ),
+    #[cfg(k8s_openapi_ge = "1.35")]
     typed::<k8s_openapi::api::storagemigration::v1beta1::StorageVersionMigrationStatus>(
         "storagemigration.v1beta1.StorageVersionMigrationStatus",
     ),
