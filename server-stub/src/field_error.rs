@@ -92,6 +92,8 @@ pub struct FieldError {
     pub detail: String,
     /// The value as text where it is shown otherwise than as sorted JSON.
     shown: Option<String>,
+    /// Whether the value is not shown.
+    hidden: bool,
 }
 
 impl FieldError {
@@ -102,6 +104,7 @@ impl FieldError {
             field: field.into(),
             detail: detail.into(),
             shown: None,
+            hidden: false,
         }
     }
 
@@ -109,6 +112,13 @@ impl FieldError {
     #[must_use]
     pub fn shown_as(mut self, text: impl Into<String>) -> Self {
         self.shown = Some(text.into());
+        self
+    }
+
+    /// Leaves the value out of the message.
+    #[must_use]
+    pub fn without_value(mut self) -> Self {
+        self.hidden = true;
         self
     }
 
@@ -173,7 +183,8 @@ impl FieldError {
     /// The error without the field's path: the message of a `StatusCause`.
     pub fn body(&self) -> String {
         let mut text = self.kind.title().to_owned();
-        if let Some(value) = self.shown.clone().or_else(|| self.kind.value()) {
+        let value = self.shown.clone().or_else(|| self.kind.value());
+        if let Some(value) = value.filter(|_| !self.hidden) {
             text = format!("{text}: {value}");
         }
         if !self.detail.is_empty() {

@@ -1,5 +1,6 @@
 //! The objects of each resource: how they are read and written, and what differs per built-in resource.
 
+mod batch_labels;
 pub mod built_in;
 mod cacher;
 pub mod codec;

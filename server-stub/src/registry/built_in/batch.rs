@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::rules::Rules;
+use crate::registry::batch_labels::{CONTROLLER_UID, JOB_NAME, LEGACY_CONTROLLER_UID, LEGACY_JOB_NAME};
 use crate::registry::strategy::GarbageCollection;
+use crate::registry::validation::batch;
 use crate::registry::validation::values::{flag, get, put, text};
 
 pub(super) const JOB: Rules = Rules {
@@ -12,31 +14,44 @@ pub(super) const JOB: Rules = Rules {
             generate_selector(job);
         }
     },
+    validate: batch::job,
+    validate_update: batch::job_update,
     garbage_collection: GarbageCollection::Orphan,
     ..Rules::COUNTED
 };
 
-pub(super) const CRON_JOB: Rules = Rules { ..Rules::COUNTED };
+pub(super) const CRON_JOB: Rules = Rules {
+    validate: |cron_job| {
+        let mut errors = batch::cron_job(cron_job);
+        if get(cron_job, "/metadata/resourceVersion").is_null() {
+            errors.extend(batch::cron_job_change(cron_job, &Value::Null));
+        }
+        errors
+    },
+    validate_update: batch::cron_job_change,
+    ..Rules::COUNTED
+};
 
 /// A job selects the pods that carry its uid.
 fn generate_selector(job: &mut Value) {
     let uid = json!(text(job, "/metadata/uid"));
     let name = json!(text(job, "/metadata/name"));
     let labels = [
-        ("controller-uid", &uid),
-        ("batch.kubernetes.io/controller-uid", &uid),
-        ("job-name", &name),
-        ("batch.kubernetes.io/job-name", &name),
+        (LEGACY_JOB_NAME, &name),
+        (JOB_NAME, &name),
+        (LEGACY_CONTROLLER_UID, &uid),
+        (CONTROLLER_UID, &uid),
     ];
     for (label, value) in labels {
-        put(job, &["spec", "template", "metadata", "labels", label], value.clone());
+        put_new(job, &["spec", "template", "metadata", "labels", label], value);
     }
-    if get(job, "/spec/selector").is_null() {
-        put(job, &["spec", "selector"], json!({}));
+    put_new(job, &["spec", "selector", "matchLabels", CONTROLLER_UID], &uid);
+}
+
+/// Puts a value where there is none.
+fn put_new(object: &mut Value, path: &[&str], value: &Value) {
+    let present = path.iter().try_fold(&*object, |object, name| object.get(name));
+    if present.is_none_or(Value::is_null) {
+        put(object, path, value.clone());
     }
-    put(
-        job,
-        &["spec", "selector", "matchLabels", "batch.kubernetes.io/controller-uid"],
-        uid,
-    );
 }

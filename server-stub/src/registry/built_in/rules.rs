@@ -19,6 +19,8 @@ pub(super) struct Rules {
     pub(super) validate: fn(&Value) -> Vec<FieldError>,
     /// Beyond `validate`, for updates of the object itself.
     pub(super) validate_update: fn(&Value, &Value) -> Vec<FieldError>,
+    /// The rules for an update of the status.
+    pub(super) validate_status: fn(&Value, &Value) -> Vec<FieldError>,
     pub(super) name: NameRule,
     pub(super) has_generation: bool,
     pub(super) spec_changed: fn(&Value, &Value) -> bool,
@@ -42,6 +44,7 @@ impl Rules {
         update: |_| {},
         validate: |_| Vec::new(),
         validate_update: |_, _| Vec::new(),
+        validate_status: |_, _| Vec::new(),
         name: subdomain_name,
         has_generation: false,
         spec_changed: |new, old| new.get("spec") != old.get("spec"),

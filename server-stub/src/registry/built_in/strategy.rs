@@ -60,7 +60,7 @@ impl Strategy for BuiltInStrategy {
 
     fn validate_update(&self, new: &Value, old: &Value, subresource: Option<&str>) -> Vec<FieldError> {
         if subresource == Some("status") {
-            return Vec::new();
+            return (self.rules.validate_status)(new, old);
         }
         let mut errors = (self.rules.validate)(new);
         errors.extend((self.rules.validate_update)(new, old));

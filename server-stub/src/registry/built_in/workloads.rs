@@ -1,17 +1,161 @@
 //! Deployments and their like.
 
+use serde_json::{Value, json};
+
 use super::rules::Rules;
 use crate::registry::strategy::GarbageCollection;
+use crate::registry::validation::metadata::label_name;
+use crate::registry::validation::values::{get, put};
+use crate::registry::validation::workloads;
+use crate::status::FieldError;
 
-pub(super) const DEPLOYMENT: Rules = Rules { ..Rules::COUNTED };
+const ALL: &str = "cannot be greater than status.replicas";
+const READY: &str = "cannot be greater than readyReplicas";
 
-pub(super) const REPLICA_SET: Rules = Rules { ..Rules::COUNTED };
+pub(super) const DEPLOYMENT: Rules = Rules {
+    update: |change| {
+        if change.subresource == Some("status") {
+            let labels = get(change.old, "/metadata/labels").clone();
+            put(change.new, &["metadata", "labels"], labels);
+        }
+    },
+    validate: workloads::deployment,
+    validate_update: workloads::selector_update,
+    validate_status: deployment_status,
+    spec_changed: |new, old| {
+        let annotations = |object| get(object, "/metadata/annotations").clone();
+        new.get("spec") != old.get("spec") || annotations(new) != annotations(old)
+    },
+    ..Rules::COUNTED
+};
 
-pub(super) const STATEFUL_SET: Rules = Rules { ..Rules::COUNTED };
+pub(super) const REPLICA_SET: Rules = Rules {
+    validate: workloads::replica_set,
+    validate_update: workloads::selector_update,
+    validate_status: |new, _| replicas_status(new),
+    ..Rules::COUNTED
+};
 
-pub(super) const DAEMON_SET: Rules = Rules { ..Rules::COUNTED };
+pub(super) const STATEFUL_SET: Rules = Rules {
+    name: label_name,
+    validate: workloads::stateful_set,
+    validate_update: workloads::stateful_set_update,
+    validate_status: stateful_set_status,
+    ..Rules::COUNTED
+};
+
+pub(super) const DAEMON_SET: Rules = Rules {
+    create: |daemon_set, _| put(daemon_set, TEMPLATE_GENERATION, json!("1")),
+    update: |change| {
+        if change.subresource.is_none() {
+            let generation = template_generation(change.old);
+            let changed = get(change.new, "/spec/template") != get(change.old, "/spec/template");
+            let next = if changed { generation + 1 } else { generation };
+            put(change.new, TEMPLATE_GENERATION, json!(next.to_string()));
+        }
+    },
+    validate: workloads::daemon_set,
+    validate_update: workloads::selector_update,
+    validate_status: daemon_set_status,
+    ..Rules::COUNTED
+};
 
 pub(super) const REPLICATION_CONTROLLER: Rules = Rules {
+    validate: workloads::replication_controller,
+    validate_status: |new, _| replicas_status(new),
     garbage_collection: GarbageCollection::Orphan,
     ..Rules::COUNTED
 };
+
+/// How often the template of a daemon set has changed: a field of old, an annotation in `apps/v1`.
+const TEMPLATE_GENERATION: &[&str] = &["metadata", "annotations", "deprecated.daemonset.template.generation"];
+
+fn template_generation(daemon_set: &Value) -> i64 {
+    let annotations = get(daemon_set, "/metadata/annotations");
+    let generation = annotations.get("deprecated.daemonset.template.generation");
+    let generation = generation.and_then(Value::as_str).and_then(|text| text.parse().ok());
+    generation.unwrap_or_default()
+}
+
+fn deployment_status(new: &Value, old: &Value) -> Vec<FieldError> {
+    let fields = [
+        "observedGeneration",
+        "replicas",
+        "updatedReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "unavailableReplicas",
+        "terminatingReplicas",
+        "collisionCount",
+    ];
+    let limits = [
+        ("updatedReplicas", "replicas", ALL),
+        ("readyReplicas", "replicas", ALL),
+        ("availableReplicas", "replicas", ALL),
+        ("availableReplicas", "readyReplicas", READY),
+    ];
+    let mut errors = workloads::counters(new, &fields, &limits);
+    errors.extend(workloads::collisions(new, old));
+    errors
+}
+
+fn replicas_status(new: &Value) -> Vec<FieldError> {
+    let fields = [
+        "replicas",
+        "fullyLabeledReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "observedGeneration",
+        "terminatingReplicas",
+    ];
+    let limits = [
+        ("fullyLabeledReplicas", "replicas", ALL),
+        ("readyReplicas", "replicas", ALL),
+        ("availableReplicas", "replicas", ALL),
+        ("availableReplicas", "readyReplicas", READY),
+    ];
+    workloads::counters(new, &fields, &limits)
+}
+
+fn stateful_set_status(new: &Value, old: &Value) -> Vec<FieldError> {
+    let fields = [
+        "replicas",
+        "readyReplicas",
+        "currentReplicas",
+        "updatedReplicas",
+        "availableReplicas",
+        "observedGeneration",
+        "collisionCount",
+    ];
+    let limits = [
+        ("readyReplicas", "replicas", ALL),
+        ("currentReplicas", "replicas", ALL),
+        ("updatedReplicas", "replicas", ALL),
+        ("availableReplicas", "replicas", ALL),
+        (
+            "availableReplicas",
+            "readyReplicas",
+            "cannot be greater than status.readyReplicas",
+        ),
+    ];
+    let mut errors = workloads::counters(new, &fields, &limits);
+    errors.extend(workloads::collisions(new, old));
+    errors
+}
+
+fn daemon_set_status(new: &Value, old: &Value) -> Vec<FieldError> {
+    let fields = [
+        "currentNumberScheduled",
+        "numberMisscheduled",
+        "desiredNumberScheduled",
+        "numberReady",
+        "observedGeneration",
+        "updatedNumberScheduled",
+        "numberAvailable",
+        "numberUnavailable",
+        "collisionCount",
+    ];
+    let mut errors = workloads::counters(new, &fields, &[]);
+    errors.extend(workloads::collisions(new, old));
+    errors
+}

@@ -5,7 +5,7 @@ use kubewire_client::validation::{label_value, qualified_name};
 use serde_json::{Value, json};
 
 use super::metadata;
-use super::values::{broken, entries, items, text, texts};
+use super::values::{broken, entries, items, ordered, text, texts};
 use crate::status::FieldError;
 
 /// The rules for a `metav1.LabelSelector` at a path.
@@ -43,6 +43,14 @@ fn validate_rule(rule: &Value, path: &str) -> Vec<FieldError> {
         errors.extend(broken(&format!("{path}.values[{index}]"), value, label_value(value)));
     }
     errors
+}
+
+/// A selector as messages show it.
+pub(super) fn shown(selector: &Value) -> String {
+    match selector {
+        Value::Object(_) => ordered(selector, &["matchLabels", "matchExpressions"]),
+        other => other.to_string(),
+    }
 }
 
 /// Whether a selector has no requirement at all.

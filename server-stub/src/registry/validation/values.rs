@@ -42,18 +42,6 @@ pub(in crate::registry) fn entries<'a>(
     get(object, pointer).as_object().into_iter().flatten()
 }
 
-/// Whether a field has a value other than null, zero or empty.
-pub(in crate::registry) fn is_set(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-    }
-}
-
 /// Puts a value into an object, making the objects on the way to it.
 pub(in crate::registry) fn put(object: &mut Value, path: &[&str], value: Value) {
     let Some((first, rest)) = path.split_first() else {
