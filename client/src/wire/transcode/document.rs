@@ -55,6 +55,16 @@ impl<'a> JsonDocument<'a> {
         (self.root.text("apiVersion"), self.root.text("kind"))
     }
 
+    /// True for an object that has all these members.
+    pub fn has_members(&self, names: &[&str]) -> bool {
+        let Node::Object(members) = &self.root else {
+            return false;
+        };
+        names
+            .iter()
+            .all(|name| members.iter().any(|(member, _)| member == name))
+    }
+
     /// What the document is, in the words of the API server: `object`, `array`, `string`, `number`, `bool` or `null`.
     pub fn description(&self) -> &'static str {
         self.root.description()
