@@ -1,7 +1,7 @@
 //! Where objects are kept: one trait in the manner of etcd, one folder per backend.
 //!
 //! A store holds keys and values. Every change gets the next revision, and revisions only grow. Older states can be
-//! read and watches can start in the past as far back as the last compaction. [`suite`] is what every backend passes.
+//! read and watches can start in the past as far back as the last compaction. The tests in `suite` are what every backend passes.
 
 pub mod memory;
 #[cfg(test)]
