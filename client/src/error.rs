@@ -176,6 +176,16 @@ impl Error {
         matches!(self.0.cause, Cause::Transport(_))
     }
 
+    /// No connection could be made: the server has seen nothing of the request.
+    pub fn is_connect(&self) -> bool {
+        matches!(&self.0.cause, Cause::Transport(error) if error.is_connect())
+    }
+
+    /// The connection broke before the whole answer was there: the server may have done what was asked.
+    pub(crate) fn is_broken_connection(&self) -> bool {
+        matches!(&self.0.cause, Cause::Transport(error) if error.is_broken())
+    }
+
     /// An answer came and could not be read.
     pub fn is_decode(&self) -> bool {
         matches!(self.0.cause, Cause::Wire(_))

@@ -23,7 +23,7 @@ impl<T> Deleted<T> {
         }
     }
 
-    pub(super) fn read(
+    pub(crate) fn read(
         answer: Envelope,
         decode: impl FnOnce(&EncodedObject) -> Result<T, WireError>,
     ) -> Result<Self, WireError> {

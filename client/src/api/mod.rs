@@ -1,27 +1,34 @@
 //! Typed access to one resource: [`Api`].
 
 mod delete;
+mod endpoint;
 mod list;
 mod options;
 mod patch;
+mod subresource;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 use std::marker::PhantomData;
 
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 
 pub use delete::Deleted;
+pub(crate) use endpoint::{Endpoint, Outgoing, in_envelope};
 pub use list::ObjectList;
+use list::pages;
 pub use options::{FieldValidation, ListOptions, PatchOptions, VersionMatch, WriteOptions};
 pub use patch::Patch;
+pub use subresource::SubresourceBody;
 pub use watch::{EncodedWatch, WatchEvent, WatchStream};
 
 use crate::error::Error;
 use crate::object::Object;
-use crate::rest::{Client, Request, ResourcePath, Response, Verb, content_type};
-use crate::wire::{EncodedList, EncodedObject, Encoding, WireError, envelope};
+use crate::rest::{Client, ResourcePath, Verb};
+use crate::wire::{EncodedList, Encoding, Envelope, WireError};
 
 /// One resource, in one namespace or everywhere.
 ///
@@ -42,16 +49,14 @@ use crate::wire::{EncodedList, EncodedObject, Encoding, WireError, envelope};
 /// # }
 /// ```
 pub struct Api<K> {
-    client: Client,
-    path: ResourcePath,
+    endpoint: Endpoint,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<K> Clone for Api<K> {
     fn clone(&self) -> Self {
         Self {
-            client: self.client.clone(),
-            path: self.path.clone(),
+            endpoint: self.endpoint.clone(),
             kind: PhantomData,
         }
     }
@@ -59,7 +64,7 @@ impl<K> Clone for Api<K> {
 
 impl<K> std::fmt::Debug for Api<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Api").field(&self.path.collection()).finish()
+        f.debug_tuple("Api").field(&self.endpoint.path.collection()).finish()
     }
 }
 
@@ -72,71 +77,95 @@ impl<K: Object> Api<K> {
     /// Objects of one namespace; of all where it is empty.
     pub fn namespaced(client: Client, namespace: &str) -> Self {
         let path = ResourcePath {
-            group: K::GROUP,
-            version: K::VERSION,
-            resource: K::RESOURCE,
+            resource: K::gvr(),
             namespace: namespace.to_owned(),
         };
-        Self {
+        let endpoint = Endpoint {
             client,
             path,
+            protobuf: K::PROTOBUF,
+            json_bodies: false,
+            representation: None,
+        };
+        Self {
+            endpoint,
             kind: PhantomData,
         }
     }
 
     /// The namespace that requests go to; empty for all.
     pub fn namespace(&self) -> &str {
-        &self.path.namespace
+        &self.endpoint.path.namespace
     }
 
     /// The client that requests go through.
     pub fn client(&self) -> &Client {
-        &self.client
+        &self.endpoint.client
     }
 
     /// Reads the newest state of an object.
     pub async fn get(&self, name: &str) -> Result<K, Error> {
-        let request = self.object_request(Verb::Get, name, None)?;
-        self.read_object(self.client.send(request).await?).await
+        self.decode(Verb::Get, &self.endpoint.get(name, None).await?)
     }
 
     /// Reads the objects that the options select; with a limit, one page of them.
     pub async fn list(&self, options: &ListOptions) -> Result<ObjectList<K>, Error> {
         let list = self.list_encoded(options).await?;
-        ObjectList::decode(list).map_err(|error| self.wire_error(Verb::List, error))
+        ObjectList::decode(list, K::decode).map_err(|error| self.endpoint.wire_error(Verb::List, error))
+    }
+
+    /// Reads all the objects that the options select, page by page: `limit` objects a page, 500 where there is no
+    /// limit.
+    ///
+    /// The stream ends after the last page or the first error. A list that takes so long that the server forgets its
+    /// version (5 minutes by default) ends with an error that [`is_expired`](Error::is_expired).
+    ///
+    /// ```no_run
+    /// # async fn example(pods: kubewire_client::Api<k8s_openapi::api::core::v1::Pod>) -> Result<(), kubewire_client::Error> {
+    /// use futures::TryStreamExt;
+    /// let mut pages = std::pin::pin!(pods.pages(Default::default()));
+    /// while let Some(page) = pages.try_next().await? {
+    ///     println!("{} pods", page.items.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pages(&self, options: ListOptions) -> impl Stream<Item = Result<ObjectList<K>, Error>> + Send {
+        let api = self.clone();
+        pages(options, move |options| {
+            let api = api.clone();
+            async move { api.list(&options).await }
+        })
+    }
+
+    /// Like [`pages`](Api::pages), object by object.
+    pub fn items(&self, options: ListOptions) -> impl Stream<Item = Result<K, Error>> + Send {
+        let pages = self.pages(options);
+        pages.map_ok(|page| stream::iter(page.items).map(Ok)).try_flatten()
     }
 
     /// Like [`list`](Api::list), with items that are not decoded yet.
     pub async fn list_encoded(&self, options: &ListOptions) -> Result<EncodedList, Error> {
-        let request = options.add_to(self.collection_request(Verb::List)?);
-        let list = self.client.send(request).await?.envelope().await?;
-        EncodedList::parse(&list.object).map_err(|error| self.wire_error(Verb::List, error))
+        self.endpoint.list(options).await
     }
 
     /// Follows the objects that the options select, from the given resourceVersion on.
     ///
     /// The server ends every watch after a while (`timeout_seconds`); an informer does all that is needed to go on.
     pub async fn watch(&self, options: &ListOptions) -> Result<WatchStream<K>, Error> {
-        Ok(WatchStream::new(self.watch_encoded(options).await?))
+        Ok(WatchStream::new(self.watch_encoded(options).await?, K::decode))
     }
 
     /// Like [`watch`](Api::watch), with objects that are not decoded yet.
     pub async fn watch_encoded(&self, options: &ListOptions) -> Result<EncodedWatch, Error> {
-        let request = options.add_to(self.collection_request(Verb::Watch)?.param("watch", "true"));
-        Ok(EncodedWatch::new(self.client.send(request).await?))
+        self.endpoint.watch(options).await
     }
 
     /// Creates an object and returns what the server made of it.
     pub async fn create(&self, object: &K, options: &WriteOptions) -> Result<K, Error> {
-        let namespace = self.namespace_of(object);
-        let name = object
-            .metadata()
-            .name
-            .as_deref()
-            .or(object.metadata().generate_name.as_deref());
-        let about = namespace.describe(name);
-        let request = options.add_to(self.request(Verb::Create, namespace.collection(), about)?);
-        self.send_object(request, object).await
+        let body = |encoding| encode(object, encoding);
+        let answer = self.endpoint.create(&outgoing(object, &body), options).await?;
+        self.decode(Verb::Create, &answer)
     }
 
     /// Replaces an object. With a `resourceVersion` in it, the answer is a conflict where somebody else was faster.
@@ -151,19 +180,20 @@ impl<K: Object> Api<K> {
 
     /// Changes parts of an object.
     pub async fn patch(&self, name: &str, patch: &Patch, options: &PatchOptions) -> Result<K, Error> {
-        self.send_patch(name, None, patch, options).await
+        let answer = self.endpoint.patch(name, None, patch, options).await?;
+        self.decode(Verb::Patch, &answer)
     }
 
     /// Changes parts of an object's `status`.
     pub async fn patch_status(&self, name: &str, patch: &Patch, options: &PatchOptions) -> Result<K, Error> {
-        self.send_patch(name, Some("status"), patch, options).await
+        let answer = self.endpoint.patch(name, Some("status"), patch, options).await?;
+        self.decode(Verb::Patch, &answer)
     }
 
     /// Deletes an object, or asks for its deletion where finalizers or a grace period stand in between.
     pub async fn delete(&self, name: &str, options: &DeleteOptions) -> Result<Deleted<K>, Error> {
-        let request = self.object_request(Verb::Delete, name, None)?;
-        let answer = self.send_delete(request, options).await?.envelope().await?;
-        Deleted::read(answer, K::decode).map_err(|error| self.wire_error(Verb::Delete, error))
+        let answer = self.endpoint.delete(name, options).await?;
+        Deleted::read(answer, K::decode).map_err(|error| self.endpoint.wire_error(Verb::Delete, error))
     }
 
     /// Deletes the objects that `selection` selects; returns them as they were.
@@ -172,116 +202,34 @@ impl<K: Object> Api<K> {
         options: &DeleteOptions,
         selection: &ListOptions,
     ) -> Result<Deleted<ObjectList<K>>, Error> {
-        let request = selection.add_to(self.collection_request(Verb::DeleteCollection)?);
-        let answer = self.send_delete(request, options).await?.envelope().await?;
-        Deleted::read(answer, |list| ObjectList::decode(EncodedList::parse(list)?))
-            .map_err(|error| self.wire_error(Verb::DeleteCollection, error))
+        let answer = self.endpoint.delete_collection(options, selection).await?;
+        Deleted::read(answer, |list| ObjectList::decode(EncodedList::parse(list)?, K::decode))
+            .map_err(|error| self.endpoint.wire_error(Verb::DeleteCollection, error))
     }
 
     async fn replace(&self, object: &K, subresource: Option<&str>, options: &WriteOptions) -> Result<K, Error> {
-        let name = object.metadata().name.as_deref().unwrap_or_default();
-        let path = self.namespace_of(object);
-        let about = path.describe(Some(name));
-        let at = path.object(name, subresource);
-        let at = at.map_err(|reason| Error::invalid(format!("update {about}"), reason))?;
-        let request = options.add_to(self.request(Verb::Update, at, about)?);
-        self.send_object(request, object).await
+        let body = |encoding| encode(object, encoding);
+        let object = outgoing(object, &body);
+        let answer = self.endpoint.update(&object, subresource, options).await?;
+        self.decode(Verb::Update, &answer)
     }
 
-    async fn send_patch(
-        &self,
-        name: &str,
-        subresource: Option<&str>,
-        patch: &Patch,
-        options: &PatchOptions,
-    ) -> Result<K, Error> {
-        let request = options.add_to(self.object_request(Verb::Patch, name, subresource)?);
-        let body = patch.body().map_err(|error| self.wire_error(Verb::Patch, error))?;
-        let response = self.client.send(request.body(patch.content_type(), body)).await?;
-        self.read_object(response).await
-    }
-
-    /// Sends an object in the best encoding that the server can read, which it may have to be asked for first.
-    async fn send_object(&self, request: Request, object: &K) -> Result<K, Error> {
-        let verb = request.verb();
-        let encoding = self.body_encoding(K::PROTOBUF);
-        let wire_error = |error| self.wire_error(verb, error);
-        let body = encode(object, encoding).map_err(wire_error)?;
-        let answer = self
-            .client
-            .send(request.clone().body(content_type(encoding), body))
-            .await;
-        let answer = match answer {
-            Err(error) if encoding == Encoding::Protobuf && error.code() == Some(415) => {
-                self.client.use_json_for(&K::gvr());
-                let body = encode(object, Encoding::Json).map_err(wire_error)?;
-                self.client.send(request.body(content_type(Encoding::Json), body)).await
-            }
-            answer => answer,
-        };
-        self.read_object(answer?).await
-    }
-
-    async fn send_delete(&self, request: Request, options: &DeleteOptions) -> Result<Response, Error> {
-        let encoding = self.body_encoding(true);
-        let body = crate::wire::encode(options, encoding).map_err(|error| self.wire_error(request.verb(), error))?;
-        let body = match encoding {
-            Encoding::Protobuf => envelope::encode("v1", "DeleteOptions", &body),
-            Encoding::Json => body.bytes,
-        };
-        self.client.send(request.body(content_type(encoding), body)).await
-    }
-
-    async fn read_object(&self, response: Response) -> Result<K, Error> {
-        let answer = response.envelope().await?;
-        K::decode(&answer.object).map_err(|error| self.wire_error(Verb::Get, error))
-    }
-
-    fn body_encoding(&self, has_protobuf: bool) -> Encoding {
-        if has_protobuf {
-            self.client.encoding_for(&K::gvr())
-        } else {
-            Encoding::Json
-        }
-    }
-
-    /// The namespace of the object where this access is to all namespaces.
-    fn namespace_of(&self, object: &K) -> ResourcePath {
-        let mut path = self.path.clone();
-        if K::NAMESPACED && path.namespace.is_empty() {
-            path.namespace = object.metadata().namespace.clone().unwrap_or_default();
-        }
-        path
-    }
-
-    fn collection_request(&self, verb: Verb) -> Result<Request, Error> {
-        self.request(verb, self.path.collection(), self.path.describe(None))
-    }
-
-    fn object_request(&self, verb: Verb, name: &str, subresource: Option<&str>) -> Result<Request, Error> {
-        let about = self.path.describe(Some(name));
-        let path = self.path.object(name, subresource);
-        let path = path.map_err(|reason| Error::invalid(format!("{} {about}", verb.word()), reason))?;
-        self.request(verb, path, about)
-    }
-
-    fn request(&self, verb: Verb, path: String, about: String) -> Result<Request, Error> {
-        if let Err(reason) = self.path.check() {
-            return Err(Error::invalid(format!("{} {about}", verb.word()), reason));
-        }
-        let request = Request::new(verb, path, about).of_resource(K::gvr());
-        Ok(if K::PROTOBUF { request } else { request.json_only() })
-    }
-
-    fn wire_error(&self, verb: Verb, error: WireError) -> Error {
-        Error::wire(format!("{} {}", verb.word(), self.path.describe(None)), error)
+    fn decode(&self, verb: Verb, answer: &Envelope) -> Result<K, Error> {
+        K::decode(&answer.object).map_err(|error| self.endpoint.wire_error(verb, error))
     }
 }
 
-fn encode<K: Object>(object: &K, encoding: Encoding) -> Result<bytes::Bytes, WireError> {
-    let encoded: EncodedObject = object.encode(encoding)?;
-    Ok(match encoding {
-        Encoding::Protobuf => envelope::encode(&K::gvk().api_version(), K::KIND, &encoded),
-        Encoding::Json => encoded.bytes,
-    })
+/// What the verbs need of a typed object.
+fn outgoing<'a, K: Object>(object: &'a K, encode: &'a dyn Fn(Encoding) -> Result<Bytes, WireError>) -> Outgoing<'a> {
+    let metadata = object.metadata();
+    Outgoing {
+        name: metadata.name.as_deref(),
+        generate_name: metadata.generate_name.as_deref(),
+        namespace: metadata.namespace.as_deref().filter(|_| K::NAMESPACED),
+        encode,
+    }
+}
+
+fn encode<K: Object>(object: &K, encoding: Encoding) -> Result<Bytes, WireError> {
+    Ok(in_envelope(&K::gvk().api_version(), K::KIND, object.encode(encoding)?))
 }

@@ -1,59 +1,26 @@
 //! The verbs against a scripted transport: what is sent, and how answers are read.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use http::{Request, Response, header};
+use http::{Response, header};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, ObjectMeta};
-use parking_lot::Mutex;
 use serde_json::json;
 
 use super::*;
-use crate::transport::{Body, Transport, TransportError};
+use crate::transport::Body;
+use crate::transport::script::{Script, answer, json_answer};
 use crate::wire::{Envelope, Message};
 
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
-#[derive(Default)]
-struct Script {
-    answers: Mutex<VecDeque<Response<Body>>>,
-    requests: Mutex<Vec<Request<Bytes>>>,
-}
-
-#[async_trait]
-impl Transport for Script {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        self.requests.lock().push(request);
-        let answer = self.answers.lock().pop_front();
-        match answer {
-            Some(answer) => Ok(answer),
-            None => std::future::pending().await,
-        }
-    }
-}
-
 fn script(answers: impl IntoIterator<Item = Response<Body>>) -> (Arc<Script>, Api<ConfigMap>) {
-    let script = Arc::new(Script::default());
-    script.answers.lock().extend(answers);
+    let script = Script::new(answers.into_iter().map(Ok));
     let client = Client::with_transport(script.clone());
     (script, Api::namespaced(client, "shop"))
-}
-
-fn answer(code: u16, content_type: &str, chunks: Vec<Bytes>) -> Response<Body> {
-    let body: Body = stream::iter(chunks.into_iter().map(Ok)).boxed();
-    let answer = Response::builder()
-        .status(code)
-        .header(header::CONTENT_TYPE, content_type);
-    answer.body(body).unwrap()
-}
-
-fn json_answer(code: u16, body: serde_json::Value) -> Response<Body> {
-    answer(code, "application/json", vec![body.to_string().into()])
 }
 
 fn status(code: u16, reason: &str) -> serde_json::Value {
@@ -115,14 +82,14 @@ async fn falls_back_to_json_once_and_remembers() {
 async fn a_refusal_is_a_typed_status() {
     let (_, api) = script([
         json_answer(404, status(404, "NotFound")),
-        answer(502, "text/html", vec!["<h1>bad gateway</h1>".into()]),
+        answer(500, "text/html", vec!["<h1>out of order</h1>".into()]),
     ]);
     let error = api.get("a").await.unwrap_err();
     assert!(error.is_not_found() && !error.is_conflict(), "{error:?}");
     assert_eq!(error.to_string(), r#"get configmaps "a" in namespace "shop": no"#);
     let error = api.get("a").await.unwrap_err();
-    assert_eq!(error.code(), Some(502));
-    assert!(error.to_string().contains("bad gateway"), "{error}");
+    assert_eq!(error.code(), Some(500));
+    assert!(error.to_string().contains("out of order"), "{error}");
     let error = api.get("../secrets/x").await.unwrap_err();
     assert!(error.to_string().contains("may not contain"), "{error}");
 }
@@ -213,4 +180,29 @@ async fn a_delete_answers_with_status_or_object() {
     let body = Envelope::decode(script.requests.lock()[0].body()).unwrap();
     assert_eq!(body.kind, "DeleteOptions");
     assert_eq!(DeleteOptions::from_protobuf(&body.object.bytes).unwrap(), options);
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_to_the_end() {
+    let page = |name: &str, token: &str| {
+        json_answer(
+            200,
+            json!({"kind": "ConfigMapList", "apiVersion": "v1",
+                "metadata": {"resourceVersion": "9", "continue": token}, "items": [{"metadata": {"name": name}}]}),
+        )
+    };
+    let (script, api) = script([page("a", "t1"), page("b", "t2"), page("c", "")]);
+    let options = ListOptions::default().with_limit(1);
+    let options = options.with_resource_version("5".into());
+    let items: Vec<_> = api.items(options).try_collect().await.unwrap();
+    assert_eq!(items, ["a", "b", "c"].map(config_map));
+    let path = "/api/v1/namespaces/shop/configmaps?limit=1";
+    assert_eq!(
+        script.paths(),
+        [
+            format!("{path}&resourceVersion=5"),
+            format!("{path}&continue=t1"),
+            format!("{path}&continue=t2")
+        ]
+    );
 }

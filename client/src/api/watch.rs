@@ -1,17 +1,16 @@
 //! Streams of changes.
 
-use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures::Stream;
 
 use crate::error::Error;
-use crate::object::Object;
 use crate::resource::ResourceVersion;
 use crate::rest::{Response, decode_status};
 use crate::transport::Body;
-use crate::wire::{EncodedEvent, ObjectHeader, WatchDecoder, WireError};
+use crate::wire::{EncodedEvent, EncodedObject, ObjectHeader, WatchDecoder, WireError};
 
 /// One change, decoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,47 +107,50 @@ impl Stream for EncodedWatch {
 
 /// A stream of decoded changes; see [`EncodedWatch`] for how it ends.
 #[must_use = "a watch does nothing unless polled"]
-#[derive(Debug)]
 pub struct WatchStream<K> {
     events: EncodedWatch,
-    kind: PhantomData<fn() -> K>,
+    decode: Arc<Decode<K>>,
+}
+
+type Decode<K> = dyn Fn(&EncodedObject) -> Result<K, WireError> + Send + Sync;
+
+impl<K> std::fmt::Debug for WatchStream<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("WatchStream").field(&self.events).finish()
+    }
 }
 
 impl<K> WatchStream<K> {
-    pub(super) fn new(events: EncodedWatch) -> Self {
+    pub(crate) fn new(
+        events: EncodedWatch,
+        decode: impl Fn(&EncodedObject) -> Result<K, WireError> + Send + Sync + 'static,
+    ) -> Self {
         Self {
             events,
-            kind: PhantomData,
+            decode: Arc::new(decode),
         }
     }
 }
 
-impl<K: Object> Stream for WatchStream<K> {
+impl<K> Stream for WatchStream<K> {
     type Item = Result<WatchEvent<K>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let event = match ready!(Pin::new(&mut self.events).poll_next(context)) {
             None => return Poll::Ready(None),
             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-            Some(Ok(event)) => decode(event),
+            Some(Ok(event)) => decode(event, &*self.decode),
         };
         Poll::Ready(Some(event.map_err(|error| Error::wire(&self.events.doing, error))))
     }
 }
 
 /// Decodes the object of an event; an error names the object and does not end the stream.
-fn decode<K: Object>(event: EncodedEvent) -> Result<WatchEvent<K>, WireError> {
-    let object = |object| {
-        K::decode(&object).map_err(|error| {
-            let key = ObjectHeader::parse(&object)
-                .map(|header| header.key().to_string())
-                .unwrap_or_default();
-            WireError::Value {
-                path: "object".to_owned(),
-                reason: format!("{} {key:?}: {error}", K::KIND),
-            }
-        })
-    };
+fn decode<K>(
+    event: EncodedEvent,
+    decode: &dyn Fn(&EncodedObject) -> Result<K, WireError>,
+) -> Result<WatchEvent<K>, WireError> {
+    let object = |object| decode(&object).map_err(|error| of_object(error, "object", &object));
     Ok(match event {
         EncodedEvent::Added(added) => WatchEvent::Added(object(added)?),
         EncodedEvent::Modified(modified) => WatchEvent::Modified(object(modified)?),
@@ -167,4 +169,15 @@ fn decode<K: Object>(event: EncodedEvent) -> Result<WatchEvent<K>, WireError> {
             });
         }
     })
+}
+
+/// Says in which object of a stream or list an error is.
+pub(super) fn of_object(error: WireError, path: &str, object: &EncodedObject) -> WireError {
+    let key = ObjectHeader::parse(object)
+        .map(|header| header.key().to_string())
+        .unwrap_or_default();
+    WireError::Value {
+        path: path.to_owned(),
+        reason: format!("{key:?}: {error}"),
+    }
 }

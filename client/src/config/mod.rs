@@ -17,6 +17,7 @@ mod tests;
 pub(crate) mod tls;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use credentials::CredentialError;
@@ -31,6 +32,7 @@ pub use secret::Secret;
 
 use environment::Environment;
 
+use crate::rest::{ClientMetrics, RateLimit, WarningHandler};
 use crate::wire::Encoding;
 
 /// Everything needed to talk to one API server as one user.
@@ -69,6 +71,12 @@ pub struct Config {
     /// Longest time for a whole request other than a watch or a stream; `None` waits for ever. The server itself
     /// gives up after 60 s. Default 120 s.
     pub request_timeout: Option<Duration>,
+    /// Our own limit of requests. Default: none; the server has its own (429 is waited out and tried again).
+    pub rate_limit: Option<RateLimit>,
+    /// What to do with the server's warnings. Default: log each of them once.
+    pub warnings: WarningHandler,
+    /// Who gets figures of the requests. Default: nobody.
+    pub metrics: Option<Arc<dyn ClientMetrics>>,
 }
 
 impl Config {
@@ -85,6 +93,9 @@ impl Config {
             encoding: Encoding::Protobuf,
             connect_timeout: Duration::from_secs(30),
             request_timeout: Some(Duration::from_secs(120)),
+            rate_limit: None,
+            warnings: WarningHandler::default(),
+            metrics: None,
         }
     }
 
@@ -194,6 +205,27 @@ impl Config {
     #[must_use]
     pub fn with_request_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.request_timeout = timeout;
+        self
+    }
+
+    /// Sends no more than `qps` requests a second in the long run, and `burst` at once after a pause.
+    #[must_use]
+    pub fn with_rate_limit(mut self, qps: f64, burst: u32) -> Self {
+        self.rate_limit = Some(RateLimit { qps, burst });
+        self
+    }
+
+    /// What to do with the server's warnings.
+    #[must_use]
+    pub fn with_warnings(mut self, warnings: WarningHandler) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
+    /// Who gets figures of the requests.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<dyn ClientMetrics>) -> Self {
+        self.metrics = Some(metrics);
         self
     }
 }

@@ -4,22 +4,25 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header;
+use bytes::Bytes;
+use http::{StatusCode, header};
 use parking_lot::RwLock;
 use tokio::time::Instant;
+use tracing::Instrument;
 
+use super::metrics::ClientMetrics;
+use super::rate_limiter::RateLimiter;
 use super::request::{PROTOBUF, Request, Verb};
 use super::response::{Response, collect};
+use super::retry::Retry;
 use super::status::read_status;
-use crate::backoff::{Backoff, ExponentialBackoff, ExponentialOptions, retry_after};
+use super::warning::WarningHandler;
+use crate::backoff::retry_after;
 use crate::config::Config;
 use crate::error::Error;
 use crate::resource::Gvr;
-use crate::transport::{self, Transport};
+use crate::transport::{self, Body, Transport};
 use crate::wire::Encoding;
-
-/// How often a request is sent again, as in client-go.
-const MAX_RETRIES: usize = 10;
 
 /// A connection to one API server as one user. Cloning is cheap and shares everything.
 #[derive(Clone)]
@@ -31,6 +34,9 @@ struct Shared {
     transport: Arc<dyn Transport>,
     encoding: Encoding,
     request_timeout: Option<Duration>,
+    rate_limiter: Option<RateLimiter>,
+    warnings: WarningHandler,
+    metrics: Option<Arc<dyn ClientMetrics>>,
     /// Resources whose server turned out not to speak protobuf.
     json_only: RwLock<HashSet<Gvr>>,
 }
@@ -46,8 +52,7 @@ impl std::fmt::Debug for Client {
 impl Client {
     /// A client by this configuration; connections are made when they are needed.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let transport = transport::connect(config).map_err(Error::config)?;
-        Ok(Self::build(transport, config.encoding, config.request_timeout))
+        Ok(Self::over(transport::connect(config).map_err(Error::config)?, config))
     }
 
     /// A client by the user's kubeconfig, or by the service account of the pod it runs in.
@@ -57,17 +62,20 @@ impl Client {
 
     /// A client over any transport, speaking protobuf where it can.
     pub fn with_transport(transport: Arc<dyn Transport>) -> Self {
-        Self::build(transport, Encoding::Protobuf, Some(Duration::from_secs(120)))
+        Self::over(transport, &Config::new("transport"))
     }
 
-    fn build(transport: Arc<dyn Transport>, encoding: Encoding, request_timeout: Option<Duration>) -> Self {
-        let json_only = RwLock::default();
+    /// A client over any transport, with all of a configuration that is not about connections and credentials.
+    pub fn over(transport: Arc<dyn Transport>, config: &Config) -> Self {
         Self {
             shared: Arc::new(Shared {
                 transport,
-                encoding,
-                request_timeout,
-                json_only,
+                encoding: config.encoding,
+                request_timeout: config.request_timeout,
+                rate_limiter: config.rate_limit.map(RateLimiter::new),
+                warnings: config.warnings.clone(),
+                metrics: config.metrics.clone(),
+                json_only: RwLock::default(),
             }),
         }
     }
@@ -89,12 +97,24 @@ impl Client {
 
     /// Sends a request and returns once the head of a 2xx answer is there; any other answer is an error.
     ///
-    /// Tries again, with growing delays, where nothing was sent (no connection) and where the server says that it did
-    /// nothing and when to come back (429 and 503 with `Retry-After`). Cancel safe: dropping the future cancels the
-    /// request. The time limit covers the body too, except for watches.
+    /// Tries again, with growing delays, what the server asks to have again (429 and 503 with `Retry-After`) and what
+    /// found no connection. Reads are tried again after a broken connection, 502 and 503 as well; writes are not, as
+    /// they may have been executed. Watches are left to whoever follows them.
+    ///
+    /// Cancel safe: dropping the future cancels the request. The time limit covers all tries and the body, except for
+    /// watches.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
+        self.send_in_time(&request, false).await
+    }
+
+    /// Like [`send`](Client::send), and reads the body: a read whose body breaks off is tried again too.
+    pub(crate) async fn send_whole(&self, request: Request) -> Result<Response, Error> {
+        self.send_in_time(&request, true).await
+    }
+
+    async fn send_in_time(&self, request: &Request, whole: bool) -> Result<Response, Error> {
         let limit = self.shared.request_timeout.filter(|_| request.verb != Verb::Watch);
-        let sending = self.send_with_retries(&request);
+        let sending = self.send_with_retries(request, whole);
         let Some(limit) = limit else { return sending.await };
         let deadline = Instant::now() + limit;
         let response = tokio::time::timeout_at(deadline, sending).await;
@@ -103,24 +123,36 @@ impl Client {
         Ok(response)
     }
 
-    async fn send_with_retries(&self, request: &Request) -> Result<Response, Error> {
-        let options = ExponentialOptions::default().with_initial(Duration::from_millis(100));
-        let mut backoff = ExponentialBackoff::new(options.with_max_tries(Some(MAX_RETRIES)));
+    async fn send_with_retries(&self, request: &Request, whole: bool) -> Result<Response, Error> {
+        let mut retry = Retry::new(request.verb);
         loop {
-            let error = match self.send_once(request).await {
+            self.wait_for_rate_limit(request).await;
+            let answer = match self.send_once(request).await {
+                Ok(response) if whole => response.collected().await,
+                answer => answer,
+            };
+            let error = match answer {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            // A watch has a reflector behind it that knows better when to come back.
-            let again = error.retry_after().is_some() && matches!(error.code(), Some(429 | 503));
-            if !again || request.verb == Verb::Watch {
-                return Err(error);
-            }
-            let Some(delay) = backoff.next_delay_after(error.retry_after()) else {
+            let Some(delay) = retry.after(&error) else {
                 return Err(error);
             };
             tracing::debug!(%error, ?delay, "trying again");
+            if let Some(metrics) = &self.shared.metrics {
+                metrics.retried(request.verb, error.code());
+            }
             tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn wait_for_rate_limit(&self, request: &Request) {
+        let Some(limiter) = &self.shared.rate_limiter else {
+            return;
+        };
+        let waited = limiter.acquire(&request.doing()).await;
+        if let (Some(metrics), false) = (&self.shared.metrics, waited.is_zero()) {
+            metrics.rate_limited(request.verb, waited);
         }
     }
 
@@ -137,9 +169,12 @@ impl Client {
         let mut builder = http::Request::builder()
             .method(request.verb.method())
             .uri(format!("{}{}", request.path, request.query))
-            .header(header::ACCEPT, request.accept(encoding))
+            .header(header::ACCEPT, request.accept_header(encoding))
             .header(header::ACCEPT_ENCODING, "identity");
-        let mut body = bytes::Bytes::new();
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        let mut body = Bytes::new();
         if let Some(content) = &request.body {
             builder = builder.header(header::CONTENT_TYPE, content.content_type);
             body = content.bytes.clone();
@@ -147,10 +182,10 @@ impl Client {
         let http_request = builder
             .body(body)
             .map_err(|error| Error::invalid(&doing, error.to_string()))?;
-        let response = self.shared.transport.send(http_request).await;
-        let (head, body) = response.map_err(|error| Error::transport(&doing, error))?.into_parts();
-        log_warnings(&head.headers);
-        if head.status.is_success() {
+        let (head, body) = self.exchange(request, http_request).await?.into_parts();
+        self.shared.warnings.handle(&head.headers);
+        let unchanged = head.status == StatusCode::NOT_MODIFIED && request.headers.contains_key(header::IF_NONE_MATCH);
+        if head.status.is_success() || unchanged {
             return Ok(Response {
                 doing,
                 head,
@@ -158,7 +193,7 @@ impl Client {
                 deadline: None,
             });
         }
-        let refusal_of_protobuf = encoding == Encoding::Protobuf && head.status == http::StatusCode::NOT_ACCEPTABLE;
+        let refusal_of_protobuf = encoding == Encoding::Protobuf && head.status == StatusCode::NOT_ACCEPTABLE;
         if let (true, Some(resource)) = (refusal_of_protobuf, &request.resource) {
             self.use_json_for(resource);
             return Box::pin(self.send_once(request)).await;
@@ -167,6 +202,31 @@ impl Client {
         let status = read_status(head.status, &head.headers, text);
         Err(Error::from_status(doing, status, retry_after(&head.headers)))
     }
+
+    /// One HTTP exchange, in a span with OpenTelemetry's names.
+    async fn exchange(&self, request: &Request, http: http::Request<Bytes>) -> Result<http::Response<Body>, Error> {
+        let span = tracing::debug_span!(
+            "request",
+            otel.kind = "client",
+            otel.name = %format_args!("{} {}", http.method(), request.about),
+            http.request.method = %http.method(),
+            url.path = %request.path,
+            http.response.status_code = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+        );
+        let start = Instant::now();
+        let answer = self.shared.transport.send(http).instrument(span.clone()).await;
+        let code = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        match (&answer, code) {
+            (_, Some(code)) => span.record("http.response.status_code", code),
+            (Err(error), _) => span.record("error.type", tracing::field::display(error)),
+            (Ok(_), None) => &span,
+        };
+        if let Some(metrics) = &self.shared.metrics {
+            metrics.answered(request.verb, code, start.elapsed());
+        }
+        answer.map_err(|error| Error::transport(request.doing(), error))
+    }
 }
 
 /// The media type of a body in this encoding.
@@ -174,11 +234,5 @@ pub(crate) fn content_type(encoding: Encoding) -> &'static str {
     match encoding {
         Encoding::Protobuf => PROTOBUF,
         Encoding::Json => super::request::JSON,
-    }
-}
-
-fn log_warnings(headers: &http::HeaderMap) {
-    for warning in headers.get_all(header::WARNING) {
-        tracing::warn!(warning = %String::from_utf8_lossy(warning.as_bytes()), "the API server warns");
     }
 }

@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::resource::Gvr;
+
 /// What stays as it is in a path segment (RFC 3986, unreserved).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Where a resource lives: group, version, namespace and plural name.
 #[derive(Clone, Debug)]
 pub(crate) struct ResourcePath {
-    pub(crate) group: &'static str,
-    pub(crate) version: &'static str,
-    pub(crate) resource: &'static str,
+    pub(crate) resource: Gvr,
     /// Empty for the cluster scope and for all namespaces.
     pub(crate) namespace: String,
 }
@@ -21,15 +21,15 @@ impl ResourcePath {
     /// `/apis/apps/v1/namespaces/shop/deployments`
     pub(crate) fn collection(&self) -> String {
         let mut path = String::with_capacity(64);
-        match self.group {
+        match &*self.resource.group {
             "" => path.push_str("/api"),
             group => push(&mut path, &["apis", group]),
         }
-        push(&mut path, &[self.version]);
+        push(&mut path, &[&self.resource.version]);
         if !self.namespace.is_empty() {
             push(&mut path, &["namespaces", &self.namespace]);
         }
-        push(&mut path, &[self.resource]);
+        push(&mut path, &[&self.resource.resource]);
         path
     }
 
@@ -55,9 +55,10 @@ impl ResourcePath {
 
     /// `deployments.apps` in the words of an error.
     pub(crate) fn describe(&self, name: Option<&str>) -> String {
-        let mut words = self.resource.to_owned();
-        if !self.group.is_empty() {
-            let _ = write!(words, ".{}", self.group);
+        let Gvr { group, resource, .. } = &self.resource;
+        let mut words = resource.clone().into_owned();
+        if !group.is_empty() {
+            let _ = write!(words, ".{group}");
         }
         if let Some(name) = name {
             let _ = write!(words, " {name:?}");
@@ -92,9 +93,7 @@ mod tests {
 
     fn path(group: &'static str, namespace: &str) -> ResourcePath {
         ResourcePath {
-            group,
-            version: "v1",
-            resource: "things",
+            resource: Gvr::new(group, "v1", "things"),
             namespace: namespace.to_owned(),
         }
     }

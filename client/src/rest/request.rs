@@ -1,6 +1,7 @@
 //! A request before it is sent.
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::resource::Gvr;
@@ -82,6 +83,20 @@ pub struct Request {
     /// Where the answer may come as protobuf, the resource that remembers whether it can.
     pub(crate) resource: Option<Gvr>,
     pub(crate) protobuf: bool,
+    /// A form that the server is to make of the answer.
+    pub(crate) representation: Option<Representation>,
+    /// What to accept, where it is neither an object nor another form of it.
+    accept: Option<&'static str>,
+    pub(crate) headers: HeaderMap,
+}
+
+/// A form of an answer that the server makes of any object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Representation {
+    /// Objects cut down to their metadata.
+    Metadata,
+    /// Rows for people.
+    Table,
 }
 
 /// A body and its media type.
@@ -102,6 +117,9 @@ impl Request {
             body: None,
             resource: None,
             protobuf: true,
+            representation: None,
+            accept: None,
+            headers: HeaderMap::new(),
         }
     }
 
@@ -136,6 +154,20 @@ impl Request {
         self
     }
 
+    /// Adds a header. Those that the client sets itself (`Accept`, `Accept-Encoding`, `Content-Type`) stay as they are.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// Accepts this media type instead of an object in protobuf or JSON.
+    #[must_use]
+    pub fn accept(mut self, media_type: &'static str) -> Self {
+        self.accept = Some(media_type);
+        self
+    }
+
     /// Remembers for this resource whether the server can speak protobuf.
     #[must_use]
     pub(crate) fn of_resource(mut self, resource: Gvr) -> Self {
@@ -158,13 +190,31 @@ impl Request {
         format!("{} {}", self.verb.word(), self.about)
     }
 
-    pub(crate) fn accept(&self, encoding: Encoding) -> &'static str {
-        match (encoding, self.verb) {
-            (Encoding::Protobuf, Verb::Watch) => {
+    pub(super) fn accept_header(&self, encoding: Encoding) -> &'static str {
+        if let Some(accept) = self.accept {
+            return accept;
+        }
+        match (self.representation, encoding, self.verb) {
+            (None, Encoding::Protobuf, Verb::Watch) => {
                 "application/vnd.kubernetes.protobuf;stream=watch,application/vnd.kubernetes.protobuf,application/json"
             }
-            (Encoding::Protobuf, _) => "application/vnd.kubernetes.protobuf,application/json",
-            (Encoding::Json, _) => JSON,
+            (None, Encoding::Protobuf, _) => "application/vnd.kubernetes.protobuf,application/json",
+            (None, Encoding::Json, _) => JSON,
+            (Some(Representation::Metadata), encoding, Verb::List) => match encoding {
+                Encoding::Protobuf => {
+                    "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,\
+                     application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+                }
+                Encoding::Json => "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
+            },
+            (Some(Representation::Metadata), encoding, _) => match encoding {
+                Encoding::Protobuf => {
+                    "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,\
+                     application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+                }
+                Encoding::Json => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
+            },
+            (Some(Representation::Table), ..) => "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
         }
     }
 }

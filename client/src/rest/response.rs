@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use tokio::time::Instant;
 
 use super::request::PROTOBUF;
@@ -31,6 +31,11 @@ impl std::fmt::Debug for Response {
 }
 
 impl Response {
+    /// The HTTP code: 2xx, or 304 where the request asked for what is newer.
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
     /// The response's headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.head.headers
@@ -54,6 +59,24 @@ impl Response {
             },
         };
         body.map_err(|error| Error::transport(doing, error))
+    }
+
+    /// The same answer once its body is there.
+    pub(super) async fn collected(self) -> Result<Self, Error> {
+        let Self {
+            doing,
+            head,
+            body,
+            deadline,
+        } = self;
+        let whole = collect(body).await;
+        let whole = whole.map_err(|error| Error::transport(&doing, error))?;
+        Ok(Self {
+            doing,
+            head,
+            body: Box::pin(futures::stream::once(std::future::ready(Ok(whole)))),
+            deadline,
+        })
     }
 
     /// The whole body as one object of the kind that it names.

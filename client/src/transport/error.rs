@@ -71,6 +71,11 @@ impl TransportError {
         self.kind == Kind::Body
     }
 
+    /// True where the connection broke after the request may have been seen.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.kind, Kind::Request | Kind::Body)
+    }
+
     /// True where the credentials could not be had.
     pub fn is_credentials(&self) -> bool {
         self.kind == Kind::Credentials

@@ -3,6 +3,8 @@
 mod error;
 mod http;
 mod pool;
+#[cfg(test)]
+pub(crate) mod script;
 
 use std::sync::Arc;
 

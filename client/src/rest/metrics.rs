@@ -1,0 +1,38 @@
+//! What a program may want to count of its requests.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use super::Verb;
+
+/// Takes figures of a client's requests. Every method does nothing unless it is implemented; none may block.
+///
+/// ```
+/// use std::{sync::Arc, sync::atomic::{AtomicU64, Ordering}, time::Duration};
+/// use kubewire_client::{Config, rest::{ClientMetrics, Verb}};
+///
+/// #[derive(Debug, Default)]
+/// struct Count(AtomicU64);
+/// impl ClientMetrics for Count {
+///     fn answered(&self, _verb: Verb, _code: Option<u16>, _latency: Duration) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+/// }
+/// let config = Config::new("https://10.0.0.1").with_metrics(Arc::new(Count::default()));
+/// ```
+pub trait ClientMetrics: Debug + Send + Sync {
+    /// The head of an answer came, or, without a code, none did. `latency` is from sending to here, for one try.
+    fn answered(&self, verb: Verb, code: Option<u16>, latency: Duration) {
+        let _ = (verb, code, latency);
+    }
+
+    /// A request goes out again; `code` is that of the answer before, if there was one.
+    fn retried(&self, verb: Verb, code: Option<u16>) {
+        let _ = (verb, code);
+    }
+
+    /// A request waited for the client's own rate limit.
+    fn rate_limited(&self, verb: Verb, wait: Duration) {
+        let _ = (verb, wait);
+    }
+}
