@@ -27,8 +27,11 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) generate_name: Option<&'a str>,
     /// Where the access is to all namespaces, the object says which one.
     pub(crate) namespace: Option<&'a str>,
-    pub(crate) encode: &'a dyn Fn(Encoding) -> Result<Bytes, WireError>,
+    pub(crate) encode: &'a Encode<'a>,
 }
+
+/// Makes the body of an object in the encoding that the server can read.
+pub(crate) type Encode<'a> = dyn Fn(Encoding) -> Result<Bytes, WireError> + Send + Sync + 'a;
 
 impl Endpoint {
     pub(crate) async fn get(&self, name: &str, subresource: Option<&str>) -> Result<Envelope, Error> {
@@ -65,7 +68,7 @@ impl Endpoint {
         &self,
         name: &str,
         subresource: &str,
-        encode: &dyn Fn(Encoding) -> Result<Bytes, WireError>,
+        encode: &Encode<'_>,
         options: &WriteOptions,
     ) -> Result<Envelope, Error> {
         let request = options.add_to(self.object_request(Verb::Create, name, Some(subresource))?);
@@ -120,11 +123,7 @@ impl Endpoint {
     }
 
     /// Sends an object in the best encoding that the server can read, which it may have to be asked for first.
-    async fn send_object(
-        &self,
-        request: Request,
-        encode: &dyn Fn(Encoding) -> Result<Bytes, WireError>,
-    ) -> Result<Envelope, Error> {
+    async fn send_object(&self, request: Request, encode: &Encode<'_>) -> Result<Envelope, Error> {
         let verb = request.verb();
         let encoding = if self.json_bodies {
             Encoding::Json

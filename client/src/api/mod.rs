@@ -17,7 +17,7 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 
 pub use delete::Deleted;
-pub(crate) use endpoint::{Endpoint, Outgoing, in_envelope};
+pub(crate) use endpoint::{Encode, Endpoint, Outgoing, in_envelope};
 pub use list::ObjectList;
 use list::pages;
 pub use options::{FieldValidation, ListOptions, PatchOptions, VersionMatch, WriteOptions};
@@ -220,7 +220,7 @@ impl<K: Object> Api<K> {
 }
 
 /// What the verbs need of a typed object.
-fn outgoing<'a, K: Object>(object: &'a K, encode: &'a dyn Fn(Encoding) -> Result<Bytes, WireError>) -> Outgoing<'a> {
+fn outgoing<'a, K: Object>(object: &'a K, encode: &'a Encode<'a>) -> Outgoing<'a> {
     let metadata = object.metadata();
     Outgoing {
         name: metadata.name.as_deref(),

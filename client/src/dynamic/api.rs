@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 
 use super::{ApiResource, DynamicObject};
-use crate::api::{Deleted, EncodedWatch, Endpoint, ListOptions, ObjectList, Outgoing, Patch, PatchOptions};
+use crate::api::{Deleted, Encode, EncodedWatch, Endpoint, ListOptions, ObjectList, Outgoing, Patch, PatchOptions};
 use crate::api::{WatchStream, WriteOptions};
 use crate::error::Error;
 use crate::resource::Gvk;
@@ -187,11 +187,7 @@ impl DynamicApi {
         self.decode(Verb::Update, &answer)
     }
 
-    fn outgoing<'a>(
-        &self,
-        object: &'a DynamicObject,
-        encode: &'a dyn Fn(crate::wire::Encoding) -> Result<bytes::Bytes, WireError>,
-    ) -> Outgoing<'a> {
+    fn outgoing<'a>(&self, object: &'a DynamicObject, encode: &'a Encode<'a>) -> Outgoing<'a> {
         Outgoing {
             name: object.metadata.name.as_deref(),
             generate_name: object.metadata.generate_name.as_deref(),
