@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::negotiation::Format;
 use crate::generic::request::Response;
-use crate::generic::respond;
+use crate::generic::{respond, yaml};
 use crate::registry::StoredObject;
 use crate::status::ApiError;
 
@@ -155,7 +155,7 @@ pub(crate) fn text(json: Bytes, format: Format, pretty: bool) -> Result<Bytes, A
     match format {
         Format::Yaml => {
             let value: Value = serde_json::from_slice(&json).map_err(internal)?;
-            serde_saphyr::to_string(&value).map(Bytes::from).map_err(internal)
+            Ok(yaml::to_string(&value).into())
         }
         _ if pretty => Ok(indent(&json)),
         _ => {

@@ -18,8 +18,8 @@ pub mod request;
 pub(crate) mod respond;
 pub mod secure_serving;
 pub mod server;
-
 pub mod version;
+pub(crate) mod yaml;
 
 pub use config::Config;
 pub use prepared::{PreparedGenericApiServer, RunError};

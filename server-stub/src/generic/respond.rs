@@ -7,6 +7,7 @@ use kubewire_client::wire::{EncodedObject, Encoding, Message, envelope};
 use serde_json::Value;
 
 use super::request::{Request, Response, full};
+use super::yaml;
 use crate::endpoints::{ALL_FORMATS, Accepted, Format, Offer};
 use crate::status::ApiError;
 
@@ -69,9 +70,7 @@ pub(crate) fn encode(document: &Value, format: Format, pretty: bool) -> Result<B
                 text.push(b'\n');
                 text
             }),
-        Format::Yaml => serde_saphyr::to_string(document)
-            .map(String::into_bytes)
-            .map_err(ApiError::internal),
+        Format::Yaml => Ok(yaml::to_string(document).into_bytes()),
         Format::Protobuf => Err(ApiError::not_acceptable(&[])),
     }
     .map(Bytes::from)
