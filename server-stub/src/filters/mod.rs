@@ -5,6 +5,7 @@ mod audit_id;
 mod authentication;
 mod authorization;
 mod cache_control;
+mod compression;
 mod impersonation;
 mod max_in_flight;
 mod metrics;
@@ -49,7 +50,8 @@ pub struct ChainConfig {
 /// Puts the filters in front of `api`; read from the bottom up, the last one sees a request first.
 pub fn build_handler_chain(api: Arc<dyn Handler>, config: ChainConfig) -> Arc<dyn Handler> {
     let authorizer = config.authorizer;
-    let handler = authorization::with_authorization(api, authorizer.clone());
+    let handler = compression::with_compression(api);
+    let handler = authorization::with_authorization(handler, authorizer.clone());
     let handler = max_in_flight::with_max_in_flight(handler, config.in_flight, config.metrics.clone());
     let handler = impersonation::with_impersonation(handler, authorizer);
     let handler = authentication::with_authentication(handler, config.authenticator);

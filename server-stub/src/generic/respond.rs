@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
-use kubewire_client::wire::{EncodedObject, Encoding, Message, envelope};
+use kubewire_client::Gvk;
+use kubewire_client::wire::{EncodedObject, Encoding, Message, envelope, schema, transcode};
 use serde_json::Value;
 
 use super::request::{Request, Response, full};
@@ -71,9 +72,22 @@ pub(crate) fn encode(document: &Value, format: Format, pretty: bool) -> Result<B
                 text
             }),
         Format::Yaml => Ok(yaml::to_string(document).into_bytes()),
-        Format::Protobuf => Err(ApiError::not_acceptable(&[])),
+        Format::Protobuf => protobuf(document).map(Vec::from),
     }
     .map(Bytes::from)
+}
+
+/// A document of a kind with a schema, in the envelope that names it as the document does.
+fn protobuf(document: &Value) -> Result<Bytes, ApiError> {
+    let text = |name: &str| document[name].as_str().unwrap_or_default();
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    let schema = schema::kind(&Gvk::from_api_version(api_version, kind))
+        .ok_or_else(|| ApiError::internal(format!("{kind} in {api_version} has no protobuf form")))?;
+    let object = EncodedObject {
+        encoding: Encoding::Protobuf,
+        bytes: transcode::value_to_protobuf(schema.message, document)?,
+    };
+    Ok(envelope::encode(api_version, kind, &object))
 }
 
 /// An answer from bytes and their media type.

@@ -154,8 +154,7 @@ fn with_etag(headers: &HeaderMap, hash: &str, body: &Bytes) -> Response {
 }
 
 fn redirect(path: &str, hash: &str) -> Response {
-    let mut response = Response::new(empty());
-    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    let mut response = respond::bytes(StatusCode::MOVED_PERMANENTLY, "application/json", Bytes::new());
     if let Ok(location) = HeaderValue::from_str(&format!("/openapi/v3/{path}?hash={hash}")) {
         response.headers_mut().insert(LOCATION, location);
     }

@@ -161,9 +161,7 @@ impl Emitter {
             let next = chars.peek().copied();
             match fold {
                 _ if scalar::needs_escape(c) => self.put(&scalar::escape(c)),
-                Some(indent)
-                    if c == ' ' && !after_space && !first && next.is_some() && self.column > BEST_WIDTH =>
-                {
+                Some(indent) if c == ' ' && !after_space && !first && next.is_some() && self.column > BEST_WIDTH => {
                     self.line(indent);
                     if next == Some(' ') {
                         self.put("\\");
@@ -256,12 +254,15 @@ fn natural_order(a: &str, b: &str) -> Ordering {
             let inside = (first == '0' || second == '0') && before.into_iter().any(|c| *c != '0');
             let number = |text: &[char]| {
                 let start = u64::from(inside);
-                text[at..].iter().map_while(|c| c.to_digit(10)).fold(start, |n, digit| {
-                    n.wrapping_mul(10).wrapping_add(u64::from(digit))
-                })
+                text[at..]
+                    .iter()
+                    .map_while(|c| c.to_digit(10))
+                    .fold(start, |n, digit| n.wrapping_mul(10).wrapping_add(u64::from(digit)))
             };
             let by_number = number(&a).cmp(&number(&b));
-            by_number.then_with(|| digits(&a).cmp(&digits(&b))).then_with(|| first.cmp(&second))
+            by_number
+                .then_with(|| digits(&a).cmp(&digits(&b)))
+                .then_with(|| first.cmp(&second))
         }
     }
 }
