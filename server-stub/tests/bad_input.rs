@@ -1,5 +1,7 @@
 //! Garbage in, the `Status` that kube-apiserver gives out, and the server stays up.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use kubewire_server_stub::testing::Server;

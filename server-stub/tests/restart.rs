@@ -1,5 +1,7 @@
 //! The server is killed during a watch and comes back empty: informers recover by themselves.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! What informers put on the wire, read from the wire itself.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 #[path = "support/wire_tap.rs"]
 mod wire_tap;
@@ -111,7 +113,7 @@ fn on_own_clock(test: impl Future<Output = ()>) {
         .block_on(test);
 }
 
-fn find<'a>(exchanges: &'a [Exchange], is_watch: bool) -> &'a Exchange {
+fn find(exchanges: &[Exchange], is_watch: bool) -> &Exchange {
     let mut matching = exchanges
         .iter()
         .filter(|exchange| exchange.request.start.contains("watch=true") == is_watch);

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::chain::ChainConfig;
-use crate::endpoints::ApiGroupVersion;
+use super::component_statuses::ComponentStatuses;
+use crate::authentication::reviews::{SelfSubjectReview, TokenReview};
+use crate::authorization::reviews::{AccessReview, Scope, SelfSubjectRulesReview};
+use crate::endpoints::{ApiGroupVersion, Backend, VirtualResource};
 use crate::generic::server::{ApiGroup, ApiVersionHandler};
 use crate::registry::built_in;
 use crate::registry::facts::{self, GroupFacts, ResourceFacts};
@@ -40,10 +43,10 @@ fn api_group(group: &GroupFacts, config: &ChainConfig) -> ApiGroup {
     let version = |version: &facts::VersionFacts| {
         let own =
             |facts: &&ResourceFacts| facts.served && facts.group == group.group && facts.version == version.version;
-        let resources = facts::resources().iter().filter(own).map(|facts| {
-            let store = built_in::open(facts, config.storage.clone());
-            (facts, store.map(Arc::new))
-        });
+        let resources = facts::resources()
+            .iter()
+            .filter(own)
+            .map(|facts| (facts, backend(facts, config)));
         let stop = config.lifecycle.shutdown_initiated.clone();
         let handler = ApiGroupVersion::new(resources, config.clock.clone(), config.ids.clone(), stop);
         (
@@ -55,4 +58,28 @@ fn api_group(group: &GroupFacts, config: &ChainConfig) -> ApiGroup {
         name: group.group.to_owned(),
         versions: served.map(version).collect(),
     }
+}
+
+/// The store of a resource, or what answers instead of one.
+fn backend(facts: &'static ResourceFacts, config: &ChainConfig) -> Option<Backend> {
+    if let Some(store) = built_in::open(facts, config.storage.clone()) {
+        return Some(Backend::Store(Arc::new(store)));
+    }
+    let access = |scope| AccessReview {
+        authorizer: config.authorizer.clone(),
+        scope,
+    };
+    let resource: Arc<dyn VirtualResource> = match (facts.group, facts.plural) {
+        ("authorization.k8s.io", "subjectaccessreviews") => Arc::new(access(Scope::Subject)),
+        ("authorization.k8s.io", "selfsubjectaccessreviews") => Arc::new(access(Scope::Own)),
+        ("authorization.k8s.io", "localsubjectaccessreviews") => Arc::new(access(Scope::Local)),
+        ("authorization.k8s.io", "selfsubjectrulesreviews") => {
+            Arc::new(SelfSubjectRulesReview(config.authorizer.clone()))
+        }
+        ("authentication.k8s.io", "tokenreviews") => Arc::new(TokenReview(config.authenticator.clone())),
+        ("authentication.k8s.io", "selfsubjectreviews") => Arc::new(SelfSubjectReview(config.clock.clone())),
+        ("", "componentstatuses") => Arc::new(ComponentStatuses(config.storage.clone())),
+        _ => return None,
+    };
+    Some(Backend::Virtual(resource))
 }

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::api_groups::ApiGroups;
+use crate::authentication::Authenticator;
+use crate::authorization::{Authorizer, RbacAuthorizer, bootstrap_hook};
 use crate::controllers::KubernetesService;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::delegation::{DelegationTarget, NotFound};
@@ -22,6 +24,12 @@ pub struct ChainConfig {
     pub clock: Clock,
     /// Uids and generated names.
     pub ids: Ids,
+    /// Says who sends a request, for reviews of tokens.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// Says who may do what, for reviews of access.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// Follows roles and bindings once the server has started; `None` where no role counts.
+    pub rbac: Option<Arc<RbacAuthorizer>>,
     /// Where objects are kept.
     pub storage: Arc<dyn Storage>,
     /// The moments in the server's life.
@@ -37,6 +45,10 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     let mut kube_apiserver = GenericApiServer::new("kube-apiserver", address, Arc::new(apiextensions));
     for group in groups.rest() {
         kube_apiserver.install_api_group(group);
+    }
+    if let Some(rbac) = config.rbac.clone() {
+        kube_apiserver.add_post_start_hook(rbac.hook());
+        kube_apiserver.add_post_start_hook(bootstrap_hook());
     }
     let kube_apiserver: Arc<dyn DelegationTarget> = Arc::new(kube_apiserver);
     let mut aggregator = aggregator::new(address, registration, kube_apiserver.clone());

@@ -2,6 +2,7 @@
 
 mod api_groups;
 mod chain;
+mod component_statuses;
 mod error;
 pub mod options;
 mod server;

@@ -7,7 +7,7 @@ use kubewire_client::config::{Config as ClientConfig, PemSource};
 
 use super::chain::{ChainConfig, create_server_chain};
 use super::error::AppError;
-use super::options::{Options, ServingCertificate};
+use super::options::{Authorization, Options, ServingCertificate};
 use crate::generic::certificates::KeyPair;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::lifecycle::LifecycleSignals;
@@ -42,11 +42,12 @@ impl Server {
             SecureServing::bind(options.secure_serving.address(), &pair.certificate_pem, &pair.key_pem).await?;
         let address = serving.local_addr().map_err(AppError::LocalAddress)?;
         let external_address = SocketAddr::new(options.secure_serving.external_ip(), address.port());
+        let Authorization { authorizer, rbac } = options.authorization.authorization();
         let config = Config {
             clock: clock.clone(),
             ids,
             authenticator: options.authentication.authenticator(&authority, &clock)?,
-            authorizer: options.authorization.authorizer(),
+            authorizer,
             in_flight: options.server_run.in_flight(),
             request_timeout: options.server_run.request_timeout,
         };
@@ -56,6 +57,9 @@ impl Server {
             service_ip,
             clock: config.clock.clone(),
             ids: config.ids.clone(),
+            authenticator: config.authenticator.clone(),
+            authorizer: config.authorizer.clone(),
+            rbac,
             storage: options.storage.open(),
             lifecycle: lifecycle.clone(),
         });

@@ -2,6 +2,7 @@
 
 mod bearer;
 mod connection;
+pub(crate) mod reviews;
 mod token_file;
 mod x509;
 

@@ -1,14 +1,18 @@
 //! Who may do what.
 
-mod default_roles;
 mod privileged_group;
+mod rbac;
+pub(crate) mod reviews;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use default_roles::DefaultRoles;
+use k8s_openapi::api::rbac::v1::PolicyRule;
+
 pub use privileged_group::PrivilegedGroup;
+pub use rbac::RbacAuthorizer;
+pub(crate) use rbac::bootstrap_hook;
 
 use crate::field_error::quote;
 use crate::generic::request::{RequestInfo, UserInfo};
@@ -17,12 +21,21 @@ use crate::status::{ApiError, GroupResource};
 /// An authorizer's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The user may do it.
-    Allow,
+    /// The user may do it; the reason may be empty.
+    Allow(String),
     /// The user may not do it, whatever others say; the reason may be empty.
     Deny(String),
     /// Others decide; if none does, the user may not do it. The reason may be empty.
     NoOpinion(String),
+}
+
+/// What a user may do, as far as it can be listed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AllowedActions {
+    /// The rules that count for the user.
+    pub rules: Vec<PolicyRule>,
+    /// Why the rules may not be all.
+    pub problems: Vec<String>,
 }
 
 /// Decides whether a user may do what a request asks for.
@@ -30,6 +43,12 @@ pub enum Decision {
 pub trait Authorizer: Send + Sync {
     /// Decides about one request.
     async fn authorize(&self, user: &UserInfo, request: &RequestInfo) -> Decision;
+
+    /// Lists what the user may do in a namespace. Default: nothing.
+    async fn allowed_actions(&self, user: &UserInfo, namespace: &str) -> AllowedActions {
+        let _ = (user, namespace);
+        AllowedActions::default()
+    }
 }
 
 /// Asks several authorizers in turn; the first with an opinion decides.
@@ -49,6 +68,16 @@ impl Authorizer for UnionAuthorizer {
         reasons.retain(|reason| !reason.is_empty());
         Decision::NoOpinion(reasons.join("\n"))
     }
+
+    async fn allowed_actions(&self, user: &UserInfo, namespace: &str) -> AllowedActions {
+        let mut all = AllowedActions::default();
+        for authorizer in &self.0 {
+            let AllowedActions { rules, problems } = authorizer.allowed_actions(user, namespace).await;
+            all.rules.extend(rules);
+            all.problems.extend(problems);
+        }
+        all
+    }
 }
 
 /// Lets everybody do everything.
@@ -58,7 +87,37 @@ pub struct AlwaysAllow;
 #[async_trait]
 impl Authorizer for AlwaysAllow {
     async fn authorize(&self, _: &UserInfo, _: &RequestInfo) -> Decision {
-        Decision::Allow
+        Decision::Allow(String::new())
+    }
+
+    async fn allowed_actions(&self, _: &UserInfo, _: &str) -> AllowedActions {
+        let everything = || vec!["*".to_owned()];
+        let resources = PolicyRule {
+            verbs: everything(),
+            api_groups: Some(everything()),
+            resources: Some(everything()),
+            ..PolicyRule::default()
+        };
+        let urls = PolicyRule {
+            verbs: everything(),
+            non_resource_urls: Some(everything()),
+            ..PolicyRule::default()
+        };
+        AllowedActions {
+            rules: vec![resources, urls],
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// Lets nobody do anything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AlwaysDeny;
+
+#[async_trait]
+impl Authorizer for AlwaysDeny {
+    async fn authorize(&self, _: &UserInfo, _: &RequestInfo) -> Decision {
+        Decision::NoOpinion("Everything is forbidden.".to_owned())
     }
 }
 

@@ -18,7 +18,7 @@ impl Default for PrivilegedGroup {
 impl Authorizer for PrivilegedGroup {
     async fn authorize(&self, user: &UserInfo, _: &RequestInfo) -> Decision {
         if user.is_in_group(&self.0) {
-            Decision::Allow
+            Decision::Allow(String::new())
         } else {
             Decision::NoOpinion(String::new())
         }

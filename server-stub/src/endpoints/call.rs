@@ -230,7 +230,7 @@ pub(crate) fn go_type(kind: &KindSchema) -> String {
 }
 
 /// Adds a `Warning` header for each text (RFC 7234, code 299 as in KEP-1693).
-fn with_warnings(mut response: Response, warnings: &[String]) -> Response {
+pub(crate) fn with_warnings(mut response: Response, warnings: &[String]) -> Response {
     for warning in warnings {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = http::HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {

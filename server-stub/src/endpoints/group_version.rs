@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
 use super::negotiation::{ALL_FORMATS, Offer};
+use super::virtual_resource::{Virtual, VirtualResource};
 use super::{delete, patch, read, write};
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::discovery::ApiResource;
@@ -23,11 +24,20 @@ use crate::status::{ApiError, GroupResource};
 /// Serves the resources of one group and version.
 pub struct ApiGroupVersion {
     resources: BTreeMap<&'static str, Resource>,
+    virtuals: BTreeMap<&'static str, Virtual>,
     /// What discovery shows and requests get a 501 for.
     not_served: Vec<&'static ResourceFacts>,
     clock: Clock,
     ids: Ids,
     stop: CancellationToken,
+}
+
+/// What is behind a resource.
+pub enum Backend {
+    /// Stored objects.
+    Store(Arc<Store>),
+    /// Answers that are made up.
+    Virtual(Arc<dyn VirtualResource>),
 }
 
 /// One resource: what is known of it, and where its objects are.
@@ -44,25 +54,29 @@ impl Resource {
 }
 
 impl ApiGroupVersion {
-    /// Serves these resources, all of one group and version; those without a store are in discovery only. Cancelling
+    /// Serves these resources, all of one group and version; those without a backend are in discovery only. Cancelling
     /// `stop` ends watches.
     pub fn new(
-        resources: impl IntoIterator<Item = (&'static ResourceFacts, Option<Arc<Store>>)>,
+        resources: impl IntoIterator<Item = (&'static ResourceFacts, Option<Backend>)>,
         clock: Clock,
         ids: Ids,
         stop: CancellationToken,
     ) -> Self {
-        let (mut served, mut not_served) = (BTreeMap::new(), Vec::new());
-        for (facts, store) in resources {
-            match (schema::kind(&Gvk::new(facts.group, facts.version, facts.kind)), store) {
-                (Some(kind), Some(store)) => {
+        let (mut served, mut virtuals, mut not_served) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        for (facts, backend) in resources {
+            match (schema::kind(&Gvk::new(facts.group, facts.version, facts.kind)), backend) {
+                (Some(kind), Some(Backend::Store(store))) => {
                     served.insert(facts.plural, Resource { facts, kind, store });
+                }
+                (_, Some(Backend::Virtual(resource))) => {
+                    virtuals.insert(facts.plural, Virtual { facts, resource });
                 }
                 _ => not_served.push(facts),
             }
         }
         Self {
             resources: served,
+            virtuals,
             not_served,
             clock,
             ids,
@@ -88,6 +102,9 @@ impl ApiGroupVersion {
         head: &http::request::Parts,
         body: RequestBody,
     ) -> Result<Response, ApiError> {
+        if let Some(resource) = self.virtuals.get(info.resource.as_str()) {
+            return resource.serve(info, user, head, body).await;
+        }
         let resource = self
             .resources
             .get(info.resource.as_str())
@@ -113,7 +130,8 @@ impl ApiGroupVersion {
 impl ApiVersionHandler for ApiGroupVersion {
     fn resources(&self) -> Vec<ApiResource> {
         let served = self.resources.values().map(|resource| resource.facts);
-        let mut all: Vec<_> = served.chain(self.not_served.iter().copied()).collect();
+        let virtuals = self.virtuals.values().map(|resource| resource.facts);
+        let mut all: Vec<_> = served.chain(virtuals).chain(self.not_served.iter().copied()).collect();
         all.sort_by_key(|facts| facts.plural);
         all.into_iter().flat_map(ApiResource::of).collect()
     }

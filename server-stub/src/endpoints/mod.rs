@@ -13,9 +13,11 @@ mod options;
 mod patch;
 mod read;
 mod table;
+mod virtual_resource;
 mod watch;
 mod write;
 
-pub use group_version::ApiGroupVersion;
+pub use group_version::{ApiGroupVersion, Backend};
 pub(crate) use negotiation::{ALL_FORMATS, Accepted, Format, Offer, accepts_aggregated_discovery};
 pub(crate) use options::{Query, number_error, parse_bool};
+pub use virtual_resource::{Question, VirtualResource};

@@ -23,7 +23,7 @@ impl Handler for WithAuthorization {
     async fn handle(&self, request: Request) -> Response {
         let (user, info) = (UserInfo::of(&request), RequestInfo::of(&request));
         match self.authorizer.authorize(&user, &info).await {
-            Decision::Allow => self.inner.handle(request).await,
+            Decision::Allow(_) => self.inner.handle(request).await,
             Decision::Deny(reason) | Decision::NoOpinion(reason) => {
                 respond::error(&forbidden(&user, &info, &reason), respond::error_format(&request))
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::clock::{Clock, Ids};
 use crate::authentication::{Authenticator, UnionAuthenticator};
-use crate::authorization::{Authorizer, DefaultRoles, PrivilegedGroup, UnionAuthorizer};
+use crate::authorization::{Authorizer, PrivilegedGroup};
 use crate::filters::InFlightLimits;
 
 /// The configuration behind the handler chain.
@@ -18,7 +18,7 @@ pub struct Config {
     pub ids: Ids,
     /// Says who sends a request. Default: nobody is known.
     pub authenticator: Arc<dyn Authenticator>,
-    /// Says who may do what. Default: `system:masters` everything, others what the default roles allow.
+    /// Says who may do what. Default: `system:masters` everything, others nothing.
     pub authorizer: Arc<dyn Authorizer>,
     /// How many requests may be under way.
     pub in_flight: InFlightLimits,
@@ -28,12 +28,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(PrivilegedGroup::default()), Arc::new(DefaultRoles)];
         Self {
             clock: Clock::default(),
             ids: Ids::default(),
             authenticator: Arc::new(UnionAuthenticator::default()),
-            authorizer: Arc::new(UnionAuthorizer(authorizers)),
+            authorizer: Arc::new(PrivilegedGroup::default()),
             in_flight: InFlightLimits::default(),
             request_timeout: Duration::from_secs(60),
         }

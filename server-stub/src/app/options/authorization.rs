@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use crate::authorization::{AlwaysAllow, Authorizer, DefaultRoles, PrivilegedGroup, UnionAuthorizer};
+use crate::authorization::{AlwaysAllow, AlwaysDeny, Authorizer, PrivilegedGroup, RbacAuthorizer, UnionAuthorizer};
 
 /// How permissions are decided.
 #[derive(Args, Clone, Debug, Default)]
@@ -23,7 +23,10 @@ pub enum AuthorizationMode {
     /// Everybody may do everything.
     #[value(name = "AlwaysAllow")]
     AlwaysAllow,
-    /// system:masters may do everything, others what the default roles allow; roles and bindings are not read yet.
+    /// Nobody may do anything.
+    #[value(name = "AlwaysDeny")]
+    AlwaysDeny,
+    /// What roles and bindings say.
     #[value(name = "RBAC")]
     Rbac,
     /// Permissions of kubelets; there are none here.
@@ -31,18 +34,34 @@ pub enum AuthorizationMode {
     Node,
 }
 
+/// The authorizers that the options ask for.
+pub(crate) struct Authorization {
+    /// All of them, in order.
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    /// The one for roles, which has to follow them.
+    pub(crate) rbac: Option<Arc<RbacAuthorizer>>,
+}
+
 impl AuthorizationOptions {
-    /// The authorizer for these options. `system:masters` may do everything in any mode.
-    pub(crate) fn authorizer(&self) -> Arc<dyn Authorizer> {
+    /// The authorizers for these options. `system:masters` may do everything in any mode.
+    pub(crate) fn authorization(&self) -> Authorization {
         let mut authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(PrivilegedGroup::default())];
+        let mut rbac = None;
         for mode in self.modes() {
             match mode {
                 AuthorizationMode::AlwaysAllow => authorizers.push(Arc::new(AlwaysAllow)),
-                AuthorizationMode::Rbac => authorizers.push(Arc::new(DefaultRoles)),
+                AuthorizationMode::AlwaysDeny => authorizers.push(Arc::new(AlwaysDeny)),
+                AuthorizationMode::Rbac => {
+                    let roles = rbac.get_or_insert_with(|| Arc::new(RbacAuthorizer::default()));
+                    authorizers.push(roles.clone());
+                }
                 AuthorizationMode::Node => {}
             }
         }
-        Arc::new(UnionAuthorizer(authorizers))
+        Authorization {
+            authorizer: Arc::new(UnionAuthorizer(authorizers)),
+            rbac,
+        }
     }
 
     fn modes(&self) -> &[AuthorizationMode] {

@@ -11,6 +11,7 @@ mod storage;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub use authentication::AuthenticationOptions;
+pub(crate) use authorization::Authorization;
 pub use authorization::{AuthorizationMode, AuthorizationOptions};
 pub use kubeconfig::KubeconfigOptions;
 pub(crate) use kubeconfig::kubeconfig_text;

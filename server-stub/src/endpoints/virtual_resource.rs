@@ -1,0 +1,126 @@
+//! Resources without stored objects: reviews, which answer a question, and states that are made up when somebody asks.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::StatusCode;
+use kubewire_client::Gvk;
+use kubewire_client::wire::schema::{self, KindSchema};
+use serde_json::{Value, json};
+
+use super::answer;
+use super::body;
+use super::call::with_warnings;
+use super::decode::decode;
+use super::negotiation::{ALL_FORMATS, Accepted, Offer};
+use super::options::{Query, WriteOptions};
+use crate::generic::request::{RequestBody, RequestInfo, Response, UserInfo};
+use crate::registry::facts::ResourceFacts;
+use crate::status::{ApiError, GroupResource};
+
+/// A question to a virtual resource.
+pub struct Question<'a> {
+    /// Who asks.
+    pub user: &'a Arc<UserInfo>,
+    /// The namespace of the path, empty for cluster-scoped resources.
+    pub namespace: &'a str,
+    /// The body: an object of the resource's kind.
+    pub object: Value,
+}
+
+/// What a resource without stored objects can do; the verbs in its facts decide which of these is called.
+#[async_trait]
+pub trait VirtualResource: Send + Sync {
+    /// Answers a review with the same object, its status filled in.
+    async fn create(&self, question: Question<'_>) -> Result<Value, ApiError> {
+        let _ = question;
+        Err(ApiError::method_not_allowed())
+    }
+
+    /// All objects that there are at this moment.
+    async fn list(&self) -> Result<Vec<Value>, ApiError> {
+        Err(ApiError::method_not_allowed())
+    }
+}
+
+/// A virtual resource in its place.
+pub(crate) struct Virtual {
+    pub(crate) facts: &'static ResourceFacts,
+    pub(crate) resource: Arc<dyn VirtualResource>,
+}
+
+impl Virtual {
+    /// Answers a request for it.
+    pub(crate) async fn serve(
+        &self,
+        info: &RequestInfo,
+        user: &Arc<UserInfo>,
+        head: &http::request::Parts,
+        request_body: RequestBody,
+    ) -> Result<Response, ApiError> {
+        let facts = self.facts;
+        if info.parts.len() > 2 || facts.namespaced == info.namespace.is_empty() {
+            return Err(ApiError::unknown_path());
+        }
+        let in_place = info.verb != "create" || info.name.is_empty();
+        if !facts.verbs.contains(&info.verb.as_str()) || !in_place {
+            return Err(ApiError::method_not_allowed());
+        }
+        let offer = Offer {
+            formats: ALL_FORMATS,
+            views: false,
+            streams: false,
+        };
+        let accepted = offer.negotiate(&head.headers, head.uri.query())?;
+        match info.verb.as_str() {
+            "create" => {
+                let options = WriteOptions::parse(
+                    &Query::parse(head.uri.query().unwrap_or_default()),
+                    "CreateOptions",
+                    false,
+                )?;
+                let format = body::format(&head.headers)?;
+                let bytes = body::read(&head.headers, request_body).await?;
+                let kind = self.kind(facts.kind)?;
+                let decoded = decode(&bytes, format, kind, options.field_validation)?;
+                let namespace = info.namespace.as_str();
+                let object = decoded.object;
+                let answer = self
+                    .resource
+                    .create(Question {
+                        user,
+                        namespace,
+                        object,
+                    })
+                    .await?;
+                let response = self.write(StatusCode::CREATED, answer, facts.kind, accepted)?;
+                Ok(with_warnings(response, &decoded.warnings))
+            }
+            "list" => {
+                let items = self.resource.list().await?;
+                let list = json!({ "metadata": {}, "items": items });
+                self.write(StatusCode::OK, list, facts.list_kind.unwrap_or_default(), accepted)
+            }
+            "get" => {
+                let items = self.resource.list().await?;
+                let object = items.into_iter().find(|item| item["metadata"]["name"] == *info.name);
+                let resource = GroupResource::new(facts.group, facts.plural);
+                let object = object.ok_or_else(|| ApiError::not_found(&resource, &info.name))?;
+                self.write(StatusCode::OK, object, facts.kind, accepted)
+            }
+            _ => Err(ApiError::method_not_allowed()),
+        }
+    }
+
+    fn kind(&self, kind: &str) -> Result<&'static KindSchema, ApiError> {
+        let gvk = Gvk::from_api_version(&self.facts.api_version(), kind);
+        schema::kind(&gvk).ok_or_else(|| ApiError::internal(format!("no schema of {gvk}")))
+    }
+
+    fn write(&self, code: StatusCode, mut object: Value, kind: &str, accepted: Accepted) -> Result<Response, ApiError> {
+        object["kind"] = kind.into();
+        object["apiVersion"] = self.facts.api_version().into();
+        let body = answer::document(&object, self.kind(kind)?, accepted.format, accepted.pretty)?;
+        Ok(answer::answer(code, accepted.format, body))
+    }
+}
