@@ -17,7 +17,6 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// core.v1.PodSpec, which is read and written without an envelope.
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) object_type: Option<ObjectType>,
-    /// Write one file per input into this folder, named <stem of the input>.<format>.
+    /// Write one file per input into this folder, named by the stem of the input and the format.
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<PathBuf>,
 }
