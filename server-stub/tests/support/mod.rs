@@ -4,10 +4,10 @@ use kubewire_server_stub::generic::request::UserInfo;
 use kubewire_server_stub::testing::{Options, Server};
 
 /// The administrator's token.
-pub const TOKEN: &str = "administrator";
+pub(crate) const TOKEN: &str = "administrator";
 
 /// A server that lets the administrator in.
-pub async fn start() -> Server {
+pub(crate) async fn start() -> Server {
     let user = UserInfo {
         name: "admin".to_owned(),
         groups: vec!["system:masters".to_owned(), "system:authenticated".to_owned()],

@@ -15,20 +15,20 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// What went over one connection.
 #[derive(Default)]
-pub struct Recording {
-    pub sent: Mutex<Vec<u8>>,
-    pub received: Mutex<Vec<u8>>,
+pub(crate) struct Recording {
+    pub(crate) sent: Mutex<Vec<u8>>,
+    pub(crate) received: Mutex<Vec<u8>>,
 }
 
 /// Listens for plain HTTP and passes every byte on to a server behind TLS.
-pub struct WireTap {
-    pub address: SocketAddr,
-    pub connections: Arc<Mutex<Vec<Arc<Recording>>>>,
+pub(crate) struct WireTap {
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: Arc<Mutex<Vec<Arc<Recording>>>>,
 }
 
 impl WireTap {
     /// A tap in front of `server`; it lives as long as the runtime.
-    pub async fn open(server: &Server) -> Self {
+    pub(crate) async fn open(server: &Server) -> Self {
         let address = server.url().trim_start_matches("https://").trim_end_matches('/');
         let (server, ca_pem): (SocketAddr, _) = (address.parse().unwrap(), server.ca_pem());
         let mut roots = RootCertStore::empty();
@@ -68,7 +68,7 @@ impl WireTap {
     ///
     /// Only for connections without pipelining, such as those of our client: the answers of a connection are in the
     /// order of its requests.
-    pub fn exchanges(&self) -> Vec<Exchange> {
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         let connections = self.connections.lock();
         connections
             .iter()
@@ -98,21 +98,21 @@ async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
 }
 
 /// A request and its answer.
-pub struct Exchange {
+pub(crate) struct Exchange {
     pub request: Message,
     pub response: Message,
 }
 
 /// One HTTP/1.1 message as it was on the wire, its body without chunk headers.
 #[derive(Debug, Default)]
-pub struct Message {
+pub(crate) struct Message {
     pub start: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
 impl Message {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
