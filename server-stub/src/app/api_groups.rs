@@ -62,7 +62,7 @@ fn api_group(group: &GroupFacts, config: &ChainConfig) -> ApiGroup {
 
 /// The store of a resource, or what answers instead of one.
 fn backend(facts: &'static ResourceFacts, config: &ChainConfig) -> Option<Backend> {
-    if let Some(store) = built_in::open(facts, config.storage.clone()) {
+    if let Some(store) = built_in::open(facts, config.storage.clone(), &config.service_ranges) {
         return Some(Backend::Store(Arc::new(store)));
     }
     let access = |scope| AccessReview {

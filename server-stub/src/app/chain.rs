@@ -11,6 +11,7 @@ use crate::generic::clock::{Clock, Ids};
 use crate::generic::delegation::{DelegationTarget, NotFound};
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::server::GenericApiServer;
+use crate::registry::service_ranges::ServiceRanges;
 use crate::storage::Storage;
 use crate::{aggregator, apiextensions, controllers};
 
@@ -20,6 +21,8 @@ pub struct ChainConfig {
     pub external_address: SocketAddr,
     /// The address of the service `kubernetes`.
     pub service_ip: IpAddr,
+    /// The addresses and ports of services.
+    pub service_ranges: ServiceRanges,
     /// Time.
     pub clock: Clock,
     /// Uids and generated names.

@@ -55,6 +55,7 @@ impl Server {
         let chain = create_server_chain(&ChainConfig {
             external_address,
             service_ip,
+            service_ranges: options.server_run.service_ranges()?,
             clock: config.clock.clone(),
             ids: config.ids.clone(),
             authenticator: config.authenticator.clone(),

@@ -14,6 +14,7 @@ pub mod protobuf_codec;
 mod quantity;
 pub mod query;
 pub mod resource_info;
+pub mod service_ranges;
 pub mod store;
 pub mod strategy;
 pub mod validation;

@@ -120,8 +120,10 @@ pub trait Strategy: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Takes what the object needs and others must not have, such as addresses, and puts it into the object.
-    async fn allocate(&self, object: &mut Value, old: Option<&Value>, dry_run: bool) -> Result<(), ApiError> {
-        let _ = (object, old, dry_run);
+    ///
+    /// It comes before forced values and rules. What an error leaves behind is given back already.
+    async fn allocate(&self, context: &WriteContext, object: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {
+        let _ = (context, object, old);
         Ok(())
     }
 

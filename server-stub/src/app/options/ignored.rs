@@ -59,7 +59,6 @@ const IGNORED: &[&str] = &[
     "service-account-lookup",
     "service-account-max-token-expiration",
     "service-account-signing-key-file",
-    "service-node-port-range",
     "shutdown-delay-duration",
     "storage-backend",
     "storage-media-type",

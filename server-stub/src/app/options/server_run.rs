@@ -1,12 +1,14 @@
 //! Limits and addresses.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::app::AppError;
 use crate::filters::InFlightLimits;
+use crate::registry::service_ranges::{IpNetwork, ServiceRanges};
 
 /// How many requests at once, how long each, and which addresses services have.
 #[derive(Args, Clone, Debug)]
@@ -22,9 +24,12 @@ pub struct ServerRunOptions {
     /// Longest time for a request that is not a watch or a stream.
     #[arg(long, default_value = "1m0s", value_parser = crate::go_duration::parse)]
     pub request_timeout: Duration,
-    /// Addresses of services, as address/bits; a second range after a comma is accepted and not used.
+    /// Addresses of services, as address/bits; after a comma a second range of the other family.
     #[arg(long, default_value = "10.0.0.0/24")]
     pub service_cluster_ip_range: String,
+    /// Ports that nodes open for services.
+    #[arg(long, default_value = "30000-32767", value_parser = port_range)]
+    pub service_node_port_range: RangeInclusive<u16>,
 }
 
 impl Default for ServerRunOptions {
@@ -34,6 +39,7 @@ impl Default for ServerRunOptions {
             max_mutating_requests_inflight: 200,
             request_timeout: Duration::from_secs(60),
             service_cluster_ip_range: "10.0.0.0/24".to_owned(),
+            service_node_port_range: 30000..=32767,
         }
     }
 }
@@ -46,27 +52,43 @@ impl ServerRunOptions {
         }
     }
 
+    /// The addresses and ports of services.
+    pub(crate) fn service_ranges(&self) -> Result<ServiceRanges, AppError> {
+        let wrong = || AppError::ServiceRange(self.service_cluster_ip_range.clone());
+        let networks = self.service_cluster_ip_range.split(',');
+        let networks: Option<Vec<IpNetwork>> = networks.map(IpNetwork::parse).collect();
+        let mut networks = networks.ok_or_else(wrong)?;
+        if networks.len() > 2 || networks.len() == 2 && networks.first() == networks.last() {
+            return Err(wrong());
+        }
+        networks.dedup_by_key(|network| network.family());
+        Ok(ServiceRanges {
+            networks,
+            node_ports: self.service_node_port_range.clone(),
+        })
+    }
+
     /// The address of the service `kubernetes`: the first of the range.
     pub(crate) fn kubernetes_service_ip(&self) -> Result<IpAddr, AppError> {
-        let first = self.service_cluster_ip_range.split(',').next().unwrap_or_default();
-        service_ip(first).ok_or_else(|| AppError::ServiceRange(self.service_cluster_ip_range.clone()))
+        let ranges = self.service_ranges()?;
+        let first = ranges.networks.first().map(|network| network.nth(1));
+        first.ok_or_else(|| AppError::ServiceRange(self.service_cluster_ip_range.clone()))
     }
 }
 
-fn service_ip(range: &str) -> Option<IpAddr> {
-    let (address, bits) = range.trim().split_once('/')?;
-    let (address, bits): (IpAddr, u32) = (address.parse().ok()?, bits.parse().ok()?);
-    match address {
-        IpAddr::V4(address) if (1..=30).contains(&bits) => {
-            let network = address.to_bits() & (u32::MAX << (32 - bits));
-            Some(IpAddr::V4((network + 1).into()))
-        }
-        IpAddr::V6(address) if (1..=126).contains(&bits) => {
-            let network = address.to_bits() & (u128::MAX << (128 - bits));
-            Some(IpAddr::V6((network + 1).into()))
-        }
-        _ => None,
-    }
+/// Reads `30000-32767` or, as so many ports from the first on, `30000+2768`.
+fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let numbers = |separator| {
+        let (first, second) = text.split_once(separator)?;
+        Some((first.trim().parse::<u16>().ok()?, second.trim().parse::<u16>().ok()?))
+    };
+    let range = match (numbers('-'), numbers('+')) {
+        (Some((first, last)), _) => Some(first..=last),
+        (None, Some((first, more))) => first.checked_add(more).map(|last| first..=last),
+        (None, None) => text.trim().parse::<u16>().ok().map(|port| port..=port),
+    };
+    let usable = range.filter(|range| !range.is_empty() && *range.start() > 0);
+    usable.ok_or_else(|| "expected a range of ports such as 30000-32767".to_owned())
 }
 
 #[cfg(test)]
@@ -75,12 +97,27 @@ mod tests {
 
     #[test]
     fn the_kubernetes_service_has_the_first_address() {
-        let ip = |range: &str| service_ip(range).map(|ip| ip.to_string());
+        let ip = |range: &str| {
+            let options = ServerRunOptions {
+                service_cluster_ip_range: range.to_owned(),
+                ..ServerRunOptions::default()
+            };
+            options.kubernetes_service_ip().ok().map(|ip| ip.to_string())
+        };
         assert_eq!(ip("10.96.0.0/12").as_deref(), Some("10.96.0.1"));
-        assert_eq!(ip("10.0.0.7/24").as_deref(), Some("10.0.0.1"));
-        assert_eq!(ip("fd00::/108").as_deref(), Some("fd00::1"));
+        assert_eq!(ip("fd00::/108,10.0.0.0/16").as_deref(), Some("fd00::1"));
         for wrong in ["", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/0", "x/8"] {
             assert_eq!(ip(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_ports() {
+        assert_eq!(port_range("30000-32767"), Ok(30000..=32767));
+        assert_eq!(port_range("30000+10"), Ok(30000..=30010));
+        assert_eq!(port_range("80"), Ok(80..=80));
+        for wrong in ["", "x", "5-4", "0-9", "1-99999"] {
+            assert!(port_range(wrong).is_err(), "{wrong}");
         }
     }
 }

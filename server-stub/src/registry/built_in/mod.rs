@@ -6,6 +6,7 @@ mod config;
 mod namespaces;
 mod pods;
 mod rules;
+mod services;
 mod strategy;
 mod volumes;
 mod workloads;
@@ -19,12 +20,14 @@ use super::resource_info::{ResourceInfo, built_in_storage_prefix};
 use super::store::Store;
 use crate::storage::Storage;
 
-use self::strategy::BuiltInStrategy;
+use self::services::ServiceAllocator;
+use self::strategy::{Allocator, BuiltInStrategy};
+use super::service_ranges::ServiceRanges;
 
 /// Opens the store of a built-in resource; `None` for what is not stored, such as reviews.
 ///
-/// Must be called inside of a Tokio runtime.
-pub fn open(facts: &'static ResourceFacts, storage: Arc<dyn Storage>) -> Option<Store> {
+/// Must be called inside of a Tokio runtime. `ranges` are the addresses and ports that services may have.
+pub fn open(facts: &'static ResourceFacts, storage: Arc<dyn Storage>, ranges: &ServiceRanges) -> Option<Store> {
     let (stored_group, _) = facts.storage?;
     let codec = ProtobufCodec::new(facts)?;
     let info = ResourceInfo {
@@ -36,6 +39,11 @@ pub fn open(facts: &'static ResourceFacts, storage: Arc<dyn Storage>) -> Option<
         storage_prefix: built_in_storage_prefix(stored_group, facts.plural).into(),
         field_labels: Cow::Borrowed(facts.field_labels),
     };
-    let strategy = Arc::new(BuiltInStrategy::new(facts));
+    let is_service = facts.group.is_empty() && facts.plural == "services";
+    let allocator = is_service.then(|| {
+        let (storage, ranges) = (storage.clone(), ranges.clone());
+        Arc::new(ServiceAllocator { storage, ranges }) as Arc<dyn Allocator>
+    });
+    let strategy = Arc::new(BuiltInStrategy::new(facts, allocator));
     Some(Store::new(info, strategy, Arc::new(codec), storage))
 }

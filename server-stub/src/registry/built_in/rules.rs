@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{batch, cluster, config, namespaces, pods, volumes, workloads};
+use super::{batch, cluster, config, namespaces, pods, services, volumes, workloads};
 use crate::field_error::quote;
 use crate::registry::query::{DeleteOptions, WriteContext};
 use crate::registry::strategy::{GarbageCollection, Update};
@@ -86,6 +86,7 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
     match (group, resource) {
         ("", "pods") => &pods::POD,
         ("", "namespaces") => &namespaces::NAMESPACE,
+        ("", "services") => &services::SERVICE,
         ("", "configmaps") => &config::CONFIG_MAP,
         ("", "secrets") => &config::SECRET,
         ("", "nodes") => &cluster::NODE,

@@ -1,6 +1,8 @@
 //! A built-in resource's strategy, out of its [`Rules`].
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use kubewire_client::Gvk;
@@ -20,14 +22,24 @@ pub(super) struct BuiltInStrategy {
     gvk: Gvk,
     has_status: bool,
     rules: &'static Rules,
+    allocator: Option<Arc<dyn Allocator>>,
+}
+
+/// Takes what only one object may have, and gives it back; see [`Strategy::allocate`].
+#[async_trait]
+pub(super) trait Allocator: fmt::Debug + Send + Sync {
+    async fn allocate(&self, context: &WriteContext, object: &mut Value, old: Option<&Value>) -> Result<(), ApiError>;
+
+    async fn release(&self, object: &Value, kept: Option<&Value>);
 }
 
 impl BuiltInStrategy {
-    pub(super) fn new(facts: &'static ResourceFacts) -> Self {
+    pub(super) fn new(facts: &'static ResourceFacts, allocator: Option<Arc<dyn Allocator>>) -> Self {
         Self {
             gvk: Gvk::new(facts.group, facts.version, facts.kind),
             has_status: facts.subresource("status").is_some(),
             rules: rules::of(facts.group, facts.plural),
+            allocator,
         }
     }
 }
@@ -121,5 +133,18 @@ impl Strategy for BuiltInStrategy {
 
     fn check_delete(&self, object: &Value) -> Result<(), ApiError> {
         (self.rules.check_delete)(object)
+    }
+
+    async fn allocate(&self, context: &WriteContext, object: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {
+        match &self.allocator {
+            Some(allocator) => allocator.allocate(context, object, old).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn release(&self, object: &Value, kept: Option<&Value>) {
+        if let Some(allocator) = &self.allocator {
+            allocator.release(object, kept).await;
+        }
     }
 }

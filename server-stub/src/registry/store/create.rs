@@ -38,9 +38,10 @@ impl Store {
         loop {
             attempts -= 1;
             let mut object = document.clone();
-            self.prepare_for_create(context, namespace, &mut object)?;
+            self.prepare_for_create(context, namespace, &mut object).await?;
             let name = text(metadata_mut(&mut object), "name").to_owned();
             if versioned {
+                self.give_back(context, &object, None).await;
                 let message = "resourceVersion should not be set on objects to be created";
                 return Err(ApiError::unclassified(message));
             }
@@ -54,7 +55,7 @@ impl Store {
     }
 
     /// Everything up to storing: metadata, forced values, defaults and rules.
-    pub(super) fn prepare_for_create(
+    pub(super) async fn prepare_for_create(
         &self,
         context: &WriteContext,
         namespace: &str,
@@ -86,12 +87,21 @@ impl Store {
             metadata.insert("name".to_owned(), name.into());
         }
         self.strategy.default_object(object);
+        self.strategy.allocate(context, object, None).await?;
         self.strategy.prepare_for_create(object, context);
         let mut errors = metadata::validate(object, self.info.namespaced, self.strategy.name_rule());
         errors.extend(self.strategy.validate(object));
-        match errors.is_empty() {
-            true => Ok(()),
-            false => Err(invalid(&self.info, text(metadata_mut(object), "name"), errors)),
+        if errors.is_empty() {
+            return Ok(());
+        }
+        self.give_back(context, object, None).await;
+        Err(invalid(&self.info, text(metadata_mut(object), "name"), errors))
+    }
+
+    /// Gives back what was taken for an object that is not stored after all.
+    pub(super) async fn give_back(&self, context: &WriteContext, object: &Value, kept: Option<&Value>) {
+        if !context.dry_run {
+            self.strategy.release(object, kept).await;
         }
     }
 
@@ -101,13 +111,13 @@ impl Store {
         context: &WriteContext,
         namespace: &str,
         name: &str,
-        mut object: Value,
+        object: Value,
     ) -> Result<Option<Arc<StoredObject>>, ApiError> {
         let key: Arc<str> = self.info.key(namespace, name).into();
         if self.read(&key).await?.is_some() {
+            self.give_back(context, &object, None).await;
             return Ok(None);
         }
-        self.strategy.allocate(&mut object, None, context.dry_run).await?;
         let stored = self.encode(&object)?;
         if context.dry_run {
             return self.decode(&key, stored, 0).map(Some);
@@ -120,11 +130,11 @@ impl Store {
         match swap.map_err(storage_error) {
             Ok(Swap::Done { revision }) => self.decode(&key, stored, revision).map(Some),
             Ok(Swap::Conflict { .. }) => {
-                self.strategy.release(&object, None).await;
+                self.give_back(context, &object, None).await;
                 Ok(None)
             }
             Err(error) => {
-                self.strategy.release(&object, None).await;
+                self.give_back(context, &object, None).await;
                 Err(error)
             }
         }

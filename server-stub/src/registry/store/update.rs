@@ -80,7 +80,7 @@ impl Store {
             return Err(self.not_found(name));
         }
         metadata_mut(&mut object).entry("name").or_insert_with(|| name.into());
-        self.prepare_for_create(context, namespace, &mut object)?;
+        self.prepare_for_create(context, namespace, &mut object).await?;
         self.insert(context, namespace, name, object).await
     }
 
@@ -97,11 +97,17 @@ impl Store {
         self.set_type(&mut new);
         self.set_namespace(namespace, &mut new)?;
         self.check_version(name, &mut new, current)?;
-        self.prepare_for_update(context, subresource, &mut new, &old)?;
+        self.strategy.default_object(&mut new);
+        if subresource.is_none() {
+            self.strategy.allocate(context, &mut new, Some(&old)).await?;
+        }
+        if let Err(error) = self.prepare_for_update(context, subresource, &mut new, &old) {
+            self.give_back(context, &new, Some(&old)).await;
+            return Err(error);
+        }
         if self.is_ready_to_go(&mut new, &old) {
             return self.remove_finished(context, new, current).await;
         }
-        self.strategy.allocate(&mut new, Some(&old), context.dry_run).await?;
         set_resource_version(&mut new, 0);
         let stored = self.encode(&new)?;
         if stored == *current.stored() {
@@ -124,17 +130,17 @@ impl Store {
                 self.decode(current.key(), stored, revision).map(Attempt::Done)
             }
             Ok(Swap::Conflict { .. }) => {
-                self.strategy.release(&new, Some(&old)).await;
+                self.give_back(context, &new, Some(&old)).await;
                 Ok(Attempt::SomebodyElseWasFaster)
             }
             Err(error) => {
-                self.strategy.release(&new, Some(&old)).await;
+                self.give_back(context, &new, Some(&old)).await;
                 Err(error)
             }
         }
     }
 
-    /// Metadata, forced values, defaults and rules of an update.
+    /// Metadata, forced values and rules of an update.
     pub(super) fn prepare_for_update(
         &self,
         context: &WriteContext,
@@ -142,7 +148,6 @@ impl Store {
         new: &mut Value,
         old: &Value,
     ) -> Result<(), ApiError> {
-        self.strategy.default_object(new);
         let old_generation = old.pointer("/metadata/generation").cloned();
         set_field(new, "generation", old_generation.clone());
         set_field(new, "selfLink", None);

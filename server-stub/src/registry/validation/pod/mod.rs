@@ -10,8 +10,8 @@ use kubewire_client::validation::{dns1123_label, dns1123_subdomain};
 use serde_json::{Value, json};
 
 use self::container::Place;
-use super::metadata;
 use super::values::{broken, entries, get, items, number, one_of, text};
+use super::{ip, metadata};
 use crate::status::FieldError;
 
 pub(in crate::registry) use update::validate_update;
@@ -131,7 +131,7 @@ fn dns_config(spec: &Value, path: &str) -> Vec<FieldError> {
         errors.push(FieldError::invalid(field, json!(servers), detail));
     }
     for (index, server) in servers.iter().enumerate() {
-        errors.extend(ip_address(
+        errors.extend(ip::address(
             &format!("{path}.dnsConfig.nameservers[{index}]"),
             server.as_str().unwrap_or_default(),
         ));
@@ -142,7 +142,7 @@ fn dns_config(spec: &Value, path: &str) -> Vec<FieldError> {
 fn host_aliases(spec: &Value, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (index, alias) in items(spec, "/hostAliases").iter().enumerate() {
-        errors.extend(ip_address(&format!("{path}[{index}].ip"), text(alias, "/ip")));
+        errors.extend(ip::address(&format!("{path}[{index}].ip"), text(alias, "/ip")));
         for (number, host) in items(alias, "/hostnames").iter().enumerate() {
             let host = host.as_str().unwrap_or_default();
             let field = format!("{path}[{index}].hostnames[{number}]");
@@ -150,13 +150,6 @@ fn host_aliases(spec: &Value, path: &str) -> Vec<FieldError> {
         }
     }
     errors
-}
-
-/// "must be a valid IP address".
-pub(super) fn ip_address(field: &str, value: &str) -> Option<FieldError> {
-    let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-    let valid = value.parse::<std::net::IpAddr>().is_ok();
-    (!valid).then(|| FieldError::invalid(field, json!(value), detail))
 }
 
 /// Whether the resources of all containers are there and equal (`Guaranteed`), or there are none (`BestEffort`).
