@@ -13,7 +13,7 @@ use kubewire_client::wire::{EncodedEvent, EncodedList, EncodedObject, Encoding};
 use kubewire_client::{Api, Client, Error, ListOptions, Object};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cache::{CacheMode, CachedObject};
+use crate::cache::{CacheFormat, CachedObject};
 use crate::reflector::{EventStream, ListWatch};
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -205,12 +205,12 @@ pub(crate) fn reborn(name: &str, uid: &str, version: u64) -> EncodedObject {
 }
 
 pub(crate) fn cached(object: &EncodedObject) -> CachedObject<ConfigMap> {
-    CachedObject::new(object, CacheMode::Lazy).unwrap()
+    CachedObject::new(object, CacheFormat::Lazy).unwrap()
 }
 
 /// `name@version`, for short comparisons.
 pub(crate) fn short<K>(object: &CachedObject<K>) -> String {
-    format!("{}@{}", object.key().name, object.header().resource_version)
+    format!("{}@{}", object.name(), object.resource_version())
 }
 
 /// A refusal.

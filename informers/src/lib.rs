@@ -14,7 +14,7 @@ pub mod reflector;
 pub mod shared_informer;
 pub mod work_queue;
 
-pub use cache::{CacheMode, CachedObject, Indexer, Lister, NamespaceLister};
+pub use cache::{CacheFormat, CachedObject, Indexer, Lister, NamespaceLister};
 pub use controller::Controller;
 pub use factory::SharedInformerFactory;
 pub use metrics::Metrics;

@@ -1,7 +1,7 @@
 //! The thread-safe store.
 
-use kubewire_client::ObjectKey;
 use kubewire_client::selector::LabelSelector;
+use kubewire_client::{Object, ObjectKey};
 use parking_lot::RwLock;
 
 use super::{CachedObject, Objects};
@@ -33,7 +33,7 @@ impl<K: 'static> Indexer<K> {
     /// An empty store with the index over namespaces.
     pub fn new() -> Self {
         let mut objects = Objects::new();
-        objects.add_index(NAMESPACE_INDEX, Box::new(|object| vec![object.key().namespace.clone()]));
+        objects.add_index(NAMESPACE_INDEX, Box::new(|object| vec![object.namespace().to_owned()]));
         Self(RwLock::new(objects))
     }
 
@@ -48,6 +48,22 @@ impl<K: 'static> Indexer<K> {
     ) -> Result<(), IndexError> {
         let added = self.0.write().add_index(name, Box::new(function));
         added.then_some(()).ok_or_else(|| IndexError::Exists(name.to_owned()))
+    }
+
+    /// Adds an index whose function looks inside the objects; one that its type cannot hold is found nowhere.
+    ///
+    /// It decodes every object on arrival: with [`CacheFormat::Lazy`](super::CacheFormat) all of them then stay decoded.
+    pub fn add_object_index(
+        &self,
+        name: &str,
+        function: impl Fn(&K) -> Vec<String> + Send + Sync + 'static,
+    ) -> Result<(), IndexError>
+    where
+        K: Object,
+    {
+        self.add_index(name, move |object| {
+            object.decode().map(|object| function(&object)).unwrap_or_default()
+        })
     }
 
     /// The object of this key.
@@ -92,7 +108,7 @@ impl<K: 'static> Indexer<K> {
         self.len() == 0
     }
 
-    /// Bytes of all encoded objects.
+    /// Bytes of all objects as they arrived.
     pub fn bytes(&self) -> usize {
         self.0.read().bytes()
     }
@@ -110,9 +126,9 @@ impl<K: 'static> Indexer<K> {
     /// Makes the content these objects, in one step.
     pub fn replace(&self, objects: Vec<CachedObject<K>>) {
         self.change(|content| {
-            let gone: Vec<_> = content.iter().map(|object| object.shared_key().clone()).collect();
-            for key in gone {
-                content.remove(&key);
+            let gone: Vec<_> = content.iter().cloned().collect();
+            for object in gone {
+                content.remove_like(&object);
             }
             for object in objects {
                 content.insert(object);

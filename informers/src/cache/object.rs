@@ -1,36 +1,30 @@
 //! One entry of the cache.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Weak};
 
-use bytes::Bytes;
 use kubewire_client::selector::LabelSelector;
-use kubewire_client::wire::{EncodedObject, ObjectHeader, WireError};
+use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader, WireError};
 use kubewire_client::{Object, ObjectKey};
+use parking_lot::Mutex;
 
-/// When an object of the cache is decoded. The wire bytes are kept in every mode; for a typical pod they take a ninth
-/// of the decoded type's memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CacheMode {
-    /// When somebody looks inside, and then it is kept. The default.
-    #[default]
-    Lazy,
-    /// Each time somebody looks inside; it is not kept. Least memory.
-    Compact,
-    /// When it arrives. Most memory, no delay later.
-    Decoded,
-}
+use super::CacheFormat;
+use super::body::Body;
+use super::head::{Head, Parts, join_protobuf};
 
 /// An object as it was in the cluster at one version. Cloning shares it; nobody can change it.
+///
+/// Its metadata is read without decoding the rest, and [`decode`](CachedObject::decode) gives the whole.
 pub struct CachedObject<K>(Arc<Entry<K>>);
 
 struct Entry<K> {
-    key: Arc<ObjectKey>,
-    header: ObjectHeader,
-    encoded: EncodedObject,
-    mode: CacheMode,
-    decoded: OnceLock<Result<Arc<K>, DecodeError>>,
+    head: Head,
+    body: Mutex<Body<K>>,
+    encoding: Encoding,
+    /// How much of the body is managed fields, where it is protobuf.
+    managed: u32,
+    /// How many bytes arrived and were kept.
+    size: u32,
 }
 
 /// An object that its type cannot hold.
@@ -38,7 +32,7 @@ struct Entry<K> {
 #[error("decode {kind} {key}: {source}")]
 pub struct DecodeError {
     kind: &'static str,
-    key: Arc<ObjectKey>,
+    key: Box<ObjectKey>,
     source: Arc<WireError>,
 }
 
@@ -50,67 +44,120 @@ impl DecodeError {
 }
 
 impl<K> CachedObject<K> {
+    /// Name.
+    pub fn name(&self) -> &str {
+        self.0.head.name()
+    }
+
+    /// Namespace; empty for cluster-scoped objects.
+    pub fn namespace(&self) -> &str {
+        self.0.head.namespace()
+    }
+
     /// Namespace and name.
-    pub fn key(&self) -> &ObjectKey {
-        &self.0.key
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey::new(self.namespace(), self.name())
     }
 
-    /// The metadata that is known without decoding.
-    pub fn header(&self) -> &ObjectHeader {
-        &self.0.header
+    /// The server's identity of this object; two objects of one name have different ones.
+    pub fn uid(&self) -> &str {
+        self.0.head.uid()
     }
 
-    /// The object as it came from the wire.
-    pub fn encoded(&self) -> &EncodedObject {
-        &self.0.encoded
+    /// The version of the object.
+    pub fn resource_version(&self) -> &str {
+        self.0.head.resource_version()
+    }
+
+    /// How often the wished-for state changed.
+    pub fn generation(&self) -> i64 {
+        self.0.head.generation()
+    }
+
+    /// True from the moment when the object's deletion was asked for.
+    pub fn is_deleting(&self) -> bool {
+        self.0.head.is_deleting()
+    }
+
+    /// Labels, in the order in which the server sent them.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.head.labels()
+    }
+
+    /// The value of one label.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels().find_map(|(name, value)| (name == key).then_some(value))
+    }
+
+    /// Annotations, in the order in which the server sent them.
+    pub fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.head.annotations()
+    }
+
+    /// The value of one annotation.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations()
+            .find_map(|(name, value)| (name == key).then_some(value))
     }
 
     /// True where the labels fulfil the selector.
     pub fn is_selected_by(&self, selector: &LabelSelector) -> bool {
-        selector.matches(|key| self.header().label(key))
+        selector.matches(|key| self.label(key))
     }
 
-    pub(crate) fn shared_key(&self) -> &Arc<ObjectKey> {
-        &self.0.key
+    /// How many bytes of it arrived and were kept. What it takes once it was decoded is another matter.
+    pub fn size(&self) -> usize {
+        self.0.size as usize
     }
 
     /// True for two states of one object; false where an object was deleted and another one took its name.
     pub(crate) fn is_same_object(&self, other: &Self) -> bool {
-        self.header().uid == other.header().uid
+        self.uid() == other.uid()
     }
 
     /// True where both are the same state of the same object.
     pub(crate) fn is_same_state(&self, other: &Self) -> bool {
-        let version = &self.header().resource_version;
-        self.is_same_object(other) && *version == other.header().resource_version && !version.is_unset()
+        let version = self.resource_version();
+        self.is_same_object(other) && version == other.resource_version() && !version.is_empty()
+    }
+
+    /// True where this is the very entry, not only the same state.
+    pub(crate) fn is_entry(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
 impl<K: Object> CachedObject<K> {
-    /// Makes an entry of an encoded object: copies the bytes, so that the response they lie in can go, and reads the
-    /// header. In mode [`CacheMode::Decoded`] a failure to decode is kept for [`decode`](CachedObject::decode).
+    /// Makes an entry of an encoded object without its managed fields; see
+    /// [`with_managed_fields`](CachedObject::with_managed_fields).
+    pub fn new(encoded: &EncodedObject, format: CacheFormat) -> Result<Self, WireError> {
+        Self::read(encoded, format, false)
+    }
+
+    /// Makes an entry of an encoded object: copies the bytes, so that the response they lie in can go, and reads where
+    /// its names are. In format [`CacheFormat::Decoded`] an object that its type cannot hold stays encoded.
     ///
     /// # Errors
     /// The bytes are no object, or one without a name.
-    pub fn new(encoded: &EncodedObject, mode: CacheMode) -> Result<Self, WireError> {
-        let header = ObjectHeader::parse(encoded)?;
-        if header.name.is_empty() {
-            return Err(WireError::Value {
-                path: "metadata.name".to_owned(),
-                reason: "an object of a collection must have a name".to_owned(),
-            });
-        }
+    pub fn with_managed_fields(encoded: &EncodedObject, format: CacheFormat) -> Result<Self, WireError> {
+        Self::read(encoded, format, true)
+    }
+
+    pub(crate) fn read(encoded: &EncodedObject, format: CacheFormat, managed: bool) -> Result<Self, WireError> {
+        let parts = Parts::cut(encoded, managed)?;
+        let size = u32::try_from(parts.head.len() + parts.body.len()).unwrap_or(u32::MAX);
+        let body = match format {
+            CacheFormat::Lazy | CacheFormat::Decoded => Body::Encoded(parts.body),
+            CacheFormat::Compact => Body::Shared(parts.body, Weak::new()),
+        };
         let object = Self(Arc::new(Entry {
-            key: Arc::new(header.key()),
-            header,
-            encoded: EncodedObject {
-                encoding: encoded.encoding,
-                bytes: Bytes::copy_from_slice(&encoded.bytes),
-            },
-            mode,
-            decoded: OnceLock::new(),
+            head: parts.head,
+            body: Mutex::new(body),
+            encoding: encoded.encoding,
+            managed: parts.managed,
+            size,
         }));
-        if mode == CacheMode::Decoded {
+        if format == CacheFormat::Decoded {
             let _ = object.decode();
         }
         Ok(object)
@@ -119,22 +166,63 @@ impl<K: Object> CachedObject<K> {
     /// The object as its type, decoded now unless it is already.
     ///
     /// # Errors
-    /// The type cannot hold the object; the error names it. Its header and bytes are there all the same.
+    /// The type cannot hold the object; the error names it. Its metadata and bytes are there all the same.
     pub fn decode(&self) -> Result<Arc<K>, DecodeError> {
-        let entry = &*self.0;
-        match entry.mode {
-            CacheMode::Compact => entry.decode(),
-            CacheMode::Lazy | CacheMode::Decoded => entry.decoded.get_or_init(|| entry.decode()).clone(),
+        let mut body = self.0.body.lock();
+        if let Some(object) = body.decoded() {
+            return Ok(object);
+        }
+        let encoded = self.0.encoded(&body).map_err(|error| self.undecodable(error))?;
+        let object = K::decode(&encoded).map_err(|error| self.undecodable(error))?;
+        let object = Arc::new(object);
+        body.remember(&object);
+        Ok(object)
+    }
+
+    /// The object as it came from the wire, or, where its bytes were let go, encoded anew.
+    pub fn encoded(&self) -> Result<EncodedObject, DecodeError> {
+        let body = self.0.body.lock();
+        self.0.encoded(&body).map_err(|error| self.undecodable(error))
+    }
+
+    /// The metadata that is known without decoding, in one piece.
+    pub fn header(&self) -> ObjectHeader {
+        let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let mut header = ObjectHeader::default();
+        header.name = self.name().to_owned();
+        header.namespace = self.namespace().to_owned();
+        header.uid = self.uid().to_owned();
+        header.resource_version = self.resource_version().into();
+        header.generation = self.generation();
+        header.deleting = self.is_deleting();
+        header.labels = self.labels().map(own).collect();
+        header.annotations = self.annotations().map(own).collect();
+        header.labels.sort();
+        header.annotations.sort();
+        header
+    }
+
+    fn undecodable(&self, error: WireError) -> DecodeError {
+        DecodeError {
+            kind: K::KIND,
+            key: Box::new(self.key()),
+            source: Arc::new(error),
         }
     }
 }
 
 impl<K: Object> Entry<K> {
-    fn decode(&self) -> Result<Arc<K>, DecodeError> {
-        K::decode(&self.encoded).map(Arc::new).map_err(|source| DecodeError {
-            kind: K::KIND,
-            key: self.key.clone(),
-            source: Arc::new(source),
+    fn encoded(&self, body: &Body<K>) -> Result<EncodedObject, WireError> {
+        let bytes = match (body, self.encoding) {
+            (Body::Decoded(object), encoding) => return object.encode(encoding),
+            (Body::Encoded(body) | Body::Shared(body, _), Encoding::Protobuf) => {
+                join_protobuf(&self.head, body, self.managed)
+            }
+            (Body::Encoded(body) | Body::Shared(body, _), Encoding::Json) => body.to_vec().into(),
+        };
+        Ok(EncodedObject {
+            encoding: self.encoding,
+            bytes,
         })
     }
 }
@@ -147,12 +235,11 @@ impl<K> Clone for CachedObject<K> {
 
 impl<K> fmt::Debug for CachedObject<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = self.header();
         f.debug_struct("CachedObject")
             .field("key", &format_args!("{}", self.key()))
-            .field("uid", &header.uid)
-            .field("resource_version", &header.resource_version.as_str())
-            .field("bytes", &self.encoded().bytes.len())
+            .field("uid", &self.uid())
+            .field("resource_version", &self.resource_version())
+            .field("size", &self.size())
             .finish_non_exhaustive()
     }
 }

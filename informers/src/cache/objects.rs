@@ -1,66 +1,91 @@
 //! The objects of a store and their indices, without a lock.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::hash::RandomState;
 
+use hashbrown::{HashMap, HashSet};
 use kubewire_client::ObjectKey;
 
 use super::CachedObject;
+use super::by_key::{ByKey, Key};
 use super::indexer::IndexFunction;
 
 /// Objects by key, and every index over them.
 pub(crate) struct Objects<K> {
-    objects: HashMap<Arc<ObjectKey>, CachedObject<K>>,
-    indices: HashMap<String, Index<K>>,
+    objects: HashSet<ByKey<K>, RandomState>,
+    indices: HashMap<String, Index<K>, RandomState>,
     bytes: usize,
 }
 
 struct Index<K> {
     function: IndexFunction<K>,
-    keys: HashMap<String, HashSet<Arc<ObjectKey>>>,
+    objects: HashMap<String, HashSet<ByKey<K>, RandomState>, RandomState>,
 }
 
 impl<K> Objects<K> {
     pub(super) fn new() -> Self {
         Self {
-            objects: HashMap::new(),
-            indices: HashMap::new(),
+            objects: HashSet::default(),
+            indices: HashMap::default(),
             bytes: 0,
         }
     }
 
     pub(crate) fn get(&self, key: &ObjectKey) -> Option<&CachedObject<K>> {
-        self.objects.get(key)
+        self.objects.get(&Key(key)).map(|object| &object.0)
+    }
+
+    /// The object that this one is a state of, or that had its name before.
+    pub(crate) fn get_like(&self, object: &CachedObject<K>) -> Option<&CachedObject<K>> {
+        self.objects.get(&ByKey(object.clone())).map(|object| &object.0)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &CachedObject<K>> {
-        self.objects.values()
+        self.objects.iter().map(|object| &object.0)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.objects.len()
     }
 
-    /// Bytes of all encoded objects.
+    /// Bytes of all objects as they arrived.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Puts in an object; returns the one it replaces.
     pub(crate) fn insert(&mut self, object: CachedObject<K>) -> Option<CachedObject<K>> {
-        let old = self.remove(object.key());
-        self.indices.values_mut().for_each(|index| index.insert(&object));
-        self.bytes += object.encoded().bytes.len();
-        self.objects.insert(object.shared_key().clone(), object);
+        self.bytes += object.size();
+        let old = self.objects.replace(ByKey(object.clone())).map(|old| old.0);
+        self.bytes -= old.as_ref().map_or(0, CachedObject::size);
+        for index in self.indices.values_mut() {
+            index.change(old.as_ref(), Some(&object));
+        }
         old
     }
 
     /// Takes out an object.
     pub(crate) fn remove(&mut self, key: &ObjectKey) -> Option<CachedObject<K>> {
-        let old = self.objects.remove(key)?;
-        self.indices.values_mut().for_each(|index| index.remove(&old));
-        self.bytes -= old.encoded().bytes.len();
-        Some(old)
+        let old = self.objects.take(&Key(key))?;
+        Some(self.removed(old))
+    }
+
+    /// Takes out the object that this one is a state of, or that had its name before.
+    pub(crate) fn remove_like(&mut self, object: &CachedObject<K>) -> Option<CachedObject<K>> {
+        let old = self.objects.take(&ByKey(object.clone()))?;
+        Some(self.removed(old))
+    }
+
+    fn removed(&mut self, ByKey(old): ByKey<K>) -> CachedObject<K> {
+        self.bytes -= old.size();
+        for index in self.indices.values_mut() {
+            index.change(Some(&old), None);
+        }
+        old
+    }
+
+    /// Makes room for so many objects more.
+    pub(crate) fn reserve(&mut self, objects: usize) {
+        self.objects.reserve(objects);
     }
 
     /// Adds an index over the objects that are there and those to come; false where the name is taken.
@@ -70,40 +95,47 @@ impl<K> Objects<K> {
         }
         let mut index = Index {
             function,
-            keys: HashMap::new(),
+            objects: HashMap::default(),
         };
-        self.objects.values().for_each(|object| index.insert(object));
+        self.iter().for_each(|object| index.change(None, Some(object)));
         self.indices.insert(name.to_owned(), index);
         true
     }
 
     /// The objects under one value of an index; `None` where there is no such index.
     pub(super) fn by_index(&self, name: &str, value: &str) -> Option<Vec<CachedObject<K>>> {
-        let keys = self.indices.get(name)?.keys.get(value);
-        let objects = keys.into_iter().flatten().filter_map(|key| self.objects.get(key));
-        Some(objects.cloned().collect())
+        let objects = self.indices.get(name)?.objects.get(value);
+        Some(objects.into_iter().flatten().map(|object| object.0.clone()).collect())
     }
 
     /// Every value of an index that has objects; `None` where there is no such index.
     pub(super) fn index_values(&self, name: &str) -> Option<Vec<String>> {
-        Some(self.indices.get(name)?.keys.keys().cloned().collect())
+        Some(self.indices.get(name)?.objects.keys().cloned().collect())
     }
 }
 
 impl<K> Index<K> {
-    fn insert(&mut self, object: &CachedObject<K>) {
-        for value in (self.function)(object) {
-            self.keys.entry(value).or_default().insert(object.shared_key().clone());
+    /// One state of an object takes the place of another, of none where it is new, or goes.
+    fn change(&mut self, old: Option<&CachedObject<K>>, new: Option<&CachedObject<K>>) {
+        let values = new.map(&self.function).unwrap_or_default();
+        if let Some(old) = old {
+            let gone = (self.function)(old).into_iter().filter(|value| !values.contains(value));
+            gone.collect::<Vec<_>>()
+                .iter()
+                .for_each(|value| self.remove(value, old));
+        }
+        if let Some(new) = new {
+            for value in values {
+                self.objects.entry(value).or_default().replace(ByKey(new.clone()));
+            }
         }
     }
 
-    fn remove(&mut self, object: &CachedObject<K>) {
-        for value in (self.function)(object) {
-            if let Some(keys) = self.keys.get_mut(&value) {
-                keys.remove(object.key());
-                if keys.is_empty() {
-                    self.keys.remove(&value);
-                }
+    fn remove(&mut self, value: &str, object: &CachedObject<K>) {
+        if let Some(objects) = self.objects.get_mut(value) {
+            objects.remove(&ByKey(object.clone()));
+            if objects.is_empty() {
+                self.objects.remove(value);
             }
         }
     }

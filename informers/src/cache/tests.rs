@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kubewire_client::ObjectKey;
-use kubewire_client::wire::{EncodedObject, Encoding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time};
+use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader};
+use kubewire_client::{Object, ObjectKey};
 use proptest::prelude::*;
 
-use super::{CacheMode, CachedObject, IndexError, Indexer, Lister};
+use super::{CacheFormat, CachedObject, IndexError, Indexer, Lister};
 use crate::fake::{cached, object, short};
 
 fn shorts(objects: &[CachedObject<ConfigMap>]) -> Vec<String> {
@@ -31,8 +32,11 @@ fn modes_differ_in_when_they_decode() {
         assert_eq!(one.metadata.name.as_deref(), Some("a"));
         Arc::ptr_eq(&one, &other)
     };
-    assert!(same(CacheMode::Lazy) && same(CacheMode::Decoded));
-    assert!(!same(CacheMode::Compact), "nothing decoded is kept");
+    assert!(same(CacheFormat::Lazy) && same(CacheFormat::Decoded));
+    assert!(same(CacheFormat::Compact), "two who look at the same time share");
+    let object = CachedObject::<ConfigMap>::new(&object("a", 1), CacheFormat::Compact).unwrap();
+    let once = Arc::downgrade(&object.decode().unwrap());
+    assert!(once.upgrade().is_none(), "nothing decoded is kept");
 }
 
 #[test]
@@ -43,10 +47,10 @@ fn an_entry_does_not_hold_on_to_the_response() {
         encoding: Encoding::Protobuf,
         bytes: page.slice(..half),
     };
-    let entry = CachedObject::<ConfigMap>::new(&item, CacheMode::Lazy).unwrap();
+    let entry = CachedObject::<ConfigMap>::new(&item, CacheFormat::Lazy).unwrap();
     drop(item);
     assert!(page.is_unique(), "the page can be freed");
-    assert_eq!(entry.encoded().bytes.len(), half);
+    assert_eq!(entry.encoded().unwrap(), object("a", 1));
 }
 
 #[test]
@@ -80,7 +84,7 @@ fn an_entry_that_was_replaced_stays_as_it_was() {
     let store = store(&[cached(&object("a", 1))]);
     let held = store.get(&ObjectKey::new("shop", "a")).unwrap();
     store.insert(cached(&object("a", 2)));
-    store.remove(held.key());
+    store.remove(&held.key());
     assert_eq!(short(&held), "a@1");
     assert_eq!(held.decode().unwrap().metadata.resource_version.as_deref(), Some("1"));
     assert_eq!((store.len(), store.bytes()), (0, 0));
@@ -146,8 +150,58 @@ proptest! {
         prop_assert_eq!(names(store.by_index("parity", "all").unwrap()), model_names(&|_| true));
         prop_assert_eq!(names(store.by_index("parity", "0").unwrap()), model_names(&|version| version % 2 == 0));
         prop_assert_eq!(names(store.by_index("parity", "1").unwrap()), model_names(&|version| version % 2 == 1));
-        let bytes: usize = store.list().iter().map(|object| object.encoded().bytes.len()).sum();
+        let bytes: usize = store.list().iter().map(|object| object.size()).sum();
         prop_assert_eq!(store.bytes(), bytes);
         prop_assert_eq!(store.index_values(super::NAMESPACE_INDEX).unwrap().is_empty(), model.is_empty());
+    }
+}
+
+fn with_managers(managers: usize, labels: BTreeMap<String, String>, annotations: BTreeMap<String, String>) -> ConfigMap {
+    let mut map = ConfigMap::decode(&object("a", 7)).unwrap();
+    let manager = ManagedFieldsEntry {
+        manager: Some("kubectl".to_owned()),
+        ..Default::default()
+    };
+    map.metadata.generation = Some(3);
+    map.metadata.deletion_timestamp = Some(Time(Default::default()));
+    map.metadata.labels = Some(labels).filter(|labels| !labels.is_empty());
+    map.metadata.annotations = Some(annotations).filter(|annotations| !annotations.is_empty());
+    map.metadata.managed_fields = (managers > 0).then(|| vec![manager; managers]);
+    map.data = Some(BTreeMap::from([("colour".to_owned(), "red".to_owned())]));
+    map
+}
+
+proptest! {
+    /// Whatever an object's metadata is like, an entry shows it without decoding, and loses nothing but managed fields.
+    #[test]
+    fn an_entry_has_everything_that_the_object_has(
+        managers in 0..3_usize,
+        labels in proptest::collection::btree_map("[a-z]{1,5}", ".{0,5}", 0..4),
+        annotations in proptest::collection::btree_map("[a-z]{1,5}", ".{0,5}", 0..4),
+        json: bool,
+    ) {
+        let map = with_managers(managers, labels.clone(), annotations);
+        let encoded = map.encode(if json { Encoding::Json } else { Encoding::Protobuf }).unwrap();
+        let kept = CachedObject::<ConfigMap>::with_managed_fields(&encoded, CacheFormat::Lazy).unwrap();
+        prop_assert_eq!(kept.encoded().unwrap(), encoded.clone(), "byte by byte");
+        prop_assert_eq!(kept.header(), ObjectHeader::parse(&encoded).unwrap());
+        prop_assert_eq!(&*kept.decode().unwrap(), &map);
+        prop_assert_eq!(ConfigMap::decode(&kept.encoded().unwrap()).unwrap(), map.clone());
+        prop_assert!(kept.labels().eq(labels.iter().map(|(key, value)| (key.as_str(), value.as_str()))));
+
+        let stripped = CachedObject::<ConfigMap>::new(&encoded, CacheFormat::Compact).unwrap();
+        let mut without = map;
+        without.metadata.managed_fields = None;
+        prop_assert_eq!(stripped.header(), kept.header());
+        prop_assert_eq!(&*stripped.decode().unwrap(), &without);
+    }
+
+    #[test]
+    fn bytes_that_are_no_object_are_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..80), json: bool) {
+        let encoding = if json { Encoding::Json } else { Encoding::Protobuf };
+        let encoded = EncodedObject { encoding, bytes: bytes.into() };
+        if let Ok(object) = CachedObject::<ConfigMap>::new(&encoded, CacheFormat::Decoded) {
+            prop_assert!(!object.name().is_empty());
+        }
     }
 }

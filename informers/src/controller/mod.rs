@@ -88,7 +88,7 @@ where
 ///     let deployment = lister.get(&key);
 ///     async move {
 ///         match deployment {
-///             Some(deployment) => println!("{key} is at {}", deployment.header().resource_version),
+///             Some(deployment) => println!("{key} is at {}", deployment.resource_version()),
 ///             None => println!("{key} is gone"),
 ///         }
 ///         Ok(Action::Done)
@@ -194,7 +194,7 @@ impl<T: Item + fmt::Debug> Controller<T> {
 impl Controller<ObjectKey> {
     /// Adds the key of every object that an informer tells of.
     pub fn watch_keys<K: Object>(&mut self, informer: &SharedInformer<K>) -> Result<(), InformerStopped> {
-        self.watch(informer, |object| vec![object.key().clone()])
+        self.watch(informer, |object| vec![object.key()])
     }
 }
 

@@ -9,16 +9,17 @@
 //!   [`Batch`], so the store takes over a whole list in one step. What the list lacks is deleted with an unknown final
 //!   state.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::RandomState;
 use std::sync::Arc;
 
+use hashbrown::{HashMap, HashSet};
+use kubewire_client::Object;
 use kubewire_client::wire::ObjectHeader;
-use kubewire_client::{Object, ObjectKey};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::cache::{CachedObject, Indexer};
+use crate::cache::{ByKey, CachedObject, Indexer};
 use crate::reflector::ReflectorStore;
 
 #[cfg(test)]
@@ -87,8 +88,8 @@ impl<K> Default for Deltas<K> {
 /// Everything that was pending at one moment.
 pub struct Batch<K> {
     replaced: bool,
-    order: Vec<Arc<ObjectKey>>,
-    pending: HashMap<Arc<ObjectKey>, Deltas<K>>,
+    order: Vec<ByKey<K>>,
+    pending: HashMap<ByKey<K>, Deltas<K>, RandomState>,
 }
 
 impl<K> Batch<K> {
@@ -97,9 +98,19 @@ impl<K> Batch<K> {
         self.replaced
     }
 
-    /// True where the batch has deltas of this key.
-    pub fn contains(&self, key: &ObjectKey) -> bool {
-        self.pending.contains_key(key)
+    /// True where the batch has deltas of this object's key.
+    pub fn contains(&self, object: &CachedObject<K>) -> bool {
+        self.pending.contains_key(&ByKey(object.clone()))
+    }
+
+    /// How many keys have deltas.
+    pub fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// True where nothing is pending, not even an empty list.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty() && !self.replaced
     }
 
     /// The deltas of every key, in the order in which the keys first got one.
@@ -111,14 +122,10 @@ impl<K> Batch<K> {
             .flat_map(Deltas::oldest_first)
     }
 
-    fn is_empty(&self) -> bool {
-        self.pending.is_empty() && !self.replaced
-    }
-
-    fn deltas_of(&mut self, key: &Arc<ObjectKey>) -> &mut Deltas<K> {
+    fn deltas_of(&mut self, object: &CachedObject<K>) -> &mut Deltas<K> {
         let order = &mut self.order;
-        self.pending.entry(key.clone()).or_insert_with(|| {
-            order.push(key.clone());
+        self.pending.entry(ByKey(object.clone())).or_insert_with(|| {
+            order.push(ByKey(object.clone()));
             Deltas::default()
         })
     }
@@ -129,7 +136,7 @@ impl<K> Default for Batch<K> {
         Self {
             replaced: false,
             order: Vec::new(),
-            pending: HashMap::new(),
+            pending: HashMap::default(),
         }
     }
 }
@@ -182,8 +189,8 @@ impl<K> DeltaFifo<K> {
 
     fn push_present(&self, kind: DeltaKind, object: CachedObject<K>) {
         self.push(|batch| {
-            let key = object.shared_key().clone();
-            batch.deltas_of(&key).push_present(Delta { kind, object });
+            let deltas = batch.deltas_of(&object);
+            deltas.push_present(Delta { kind, object });
         });
     }
 }
@@ -199,25 +206,28 @@ impl<K: Object> ReflectorStore<K> for DeltaFifo<K> {
 
     fn delete(&self, object: CachedObject<K>) {
         self.push(|batch| {
-            let key = object.shared_key().clone();
             let kind = DeltaKind::Deleted;
-            batch.deltas_of(&key).push_deleted(Delta { kind, object });
+            let deltas = batch.deltas_of(&object);
+            deltas.push_deleted(Delta { kind, object });
         });
     }
 
     fn replace(&self, objects: Vec<CachedObject<K>>) {
         self.push(|batch| {
-            let listed: HashSet<_> = objects.iter().map(|object| object.shared_key().clone()).collect();
-            for (key, deltas) in &mut batch.pending {
-                if let (false, Some(Delta { object, .. })) = (listed.contains(key), deltas.present.take()) {
-                    let kind = DeltaKind::DeletedFinalStateUnknown;
-                    deltas.push_deleted(Delta { kind, object });
+            if !batch.pending.is_empty() {
+                let listed: HashSet<_, RandomState> = objects.iter().cloned().map(ByKey).collect();
+                for (key, deltas) in &mut batch.pending {
+                    if let (false, Some(Delta { object, .. })) = (listed.contains(key), deltas.present.take()) {
+                        let kind = DeltaKind::DeletedFinalStateUnknown;
+                        deltas.push_deleted(Delta { kind, object });
+                    }
                 }
             }
+            batch.pending.reserve(objects.len());
             for object in objects {
-                let key = object.shared_key().clone();
                 let kind = DeltaKind::Replaced;
-                batch.deltas_of(&key).push_present(Delta { kind, object });
+                let deltas = batch.deltas_of(&object);
+                deltas.push_present(Delta { kind, object });
             }
             batch.replaced = true;
         });

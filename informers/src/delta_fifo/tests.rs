@@ -65,7 +65,7 @@ fn a_list_deletes_what_it_lacks_in_its_last_known_state() {
     fifo.replace(vec![cached(&object("a", 4)), cached(&object("d", 5))]);
     fifo.update(cached(&object("d", 6)));
     let batch = fifo.pop().now_or_never().unwrap();
-    assert!(batch.is_replacement() && batch.contains(cached(&object("c", 3)).key()));
+    assert!(batch.is_replacement() && batch.contains(&cached(&object("c", 3))));
     let deltas: Vec<_> = batch
         .into_deltas()
         .map(|delta| (delta.kind, short(&delta.object)))

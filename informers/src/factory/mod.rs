@@ -65,7 +65,7 @@ use crate::shared_informer::{InformerStats, SharedInformer};
 /// let config_maps = factory.informer::<ConfigMap>();
 /// let handler = EventHandlerFuncs::new()
 ///     .on_add(|map, _| println!("new: {}", map.key()))
-///     .on_update(|old, new| println!("{} is now at {}", old.key(), new.header().resource_version));
+///     .on_update(|old, new| println!("{} is now at {}", old.key(), new.resource_version()));
 /// let registration = config_maps.add_handler(handler)?;
 ///
 /// factory.start();

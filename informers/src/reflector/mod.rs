@@ -41,7 +41,7 @@ pub use list_watch::{EventStream, ListWatch, TweakListOptions, Tweaked};
 pub use options::{ErrorHandler, ReflectorOptions};
 pub use stats::ReflectorStats;
 
-use crate::cache::{CacheMode, CachedObject, Indexer};
+use crate::cache::{CacheFormat, CachedObject, Indexer};
 
 /// What a reflector fills.
 pub trait ReflectorStore<K>: Send + Sync {
@@ -67,7 +67,7 @@ impl<K: Object> ReflectorStore<K> for Indexer<K> {
     }
 
     fn delete(&self, object: CachedObject<K>) {
-        self.remove(object.key());
+        self.remove(&object.key());
     }
 
     fn replace(&self, objects: Vec<CachedObject<K>>) {
@@ -75,8 +75,7 @@ impl<K: Object> ReflectorStore<K> for Indexer<K> {
     }
 
     fn has(&self, object: &ObjectHeader) -> bool {
-        self.get(&object.key())
-            .is_some_and(|known| known.header().uid == object.uid)
+        self.get(&object.key()).is_some_and(|known| known.uid() == object.uid)
     }
 }
 
@@ -206,10 +205,10 @@ impl<'a, K: Object, S: ReflectorStore<K>> Session<'a, K, S> {
 
     /// Makes an entry of an object; one that cannot be read is reported.
     fn entry(&self, encoded: &EncodedObject) -> Option<CachedObject<K>> {
-        let mode = self.reflector.options.cache_mode;
-        match CachedObject::new(encoded, mode) {
+        let options = &self.reflector.options;
+        match CachedObject::read(encoded, options.cache_format, options.managed_fields) {
             Ok(object) => {
-                if let (CacheMode::Decoded, Err(error)) = (mode, object.decode()) {
+                if let (CacheFormat::Decoded, Err(error)) = (options.cache_format, object.decode()) {
                     self.count(|stats| stats.undecodable += 1);
                     self.report(error.into());
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kubewire_client::backoff::ExponentialOptions;
 
 use super::ReflectorError;
-use crate::cache::CacheMode;
+use crate::cache::CacheFormat;
 
 /// Is told of everything that goes wrong; must be quick.
 pub type ErrorHandler = Arc<dyn Fn(&ReflectorError) + Send + Sync>;
@@ -22,8 +22,10 @@ pub struct ReflectorOptions {
     /// Asks for the initial state as events of a watch (KEP-3157), which spares the server's memory; a server that
     /// cannot do it is asked for a list. Default off.
     pub streaming_list: bool,
-    /// When objects are decoded. Default [`CacheMode::Lazy`].
-    pub cache_mode: CacheMode,
+    /// What is kept of objects, and when they are decoded. Default [`CacheFormat::Lazy`].
+    pub cache_format: CacheFormat,
+    /// Keeps managed fields, which are often a third of an object. Default off.
+    pub managed_fields: bool,
     /// How long to wait between tries. Default 0.8 s, doubled up to 30 s, jittered; starts anew with the first event
     /// of a watch.
     pub backoff: ExponentialOptions,
@@ -36,7 +38,8 @@ impl Default for ReflectorOptions {
         Self {
             page_size: 500,
             streaming_list: false,
-            cache_mode: CacheMode::default(),
+            cache_format: CacheFormat::default(),
+            managed_fields: false,
             backoff: ExponentialOptions::default(),
             on_error: Arc::new(|error| tracing::warn!(%error, "reflector")),
         }
@@ -58,10 +61,17 @@ impl ReflectorOptions {
         self
     }
 
-    /// Sets when objects are decoded.
+    /// Sets what is kept of objects, and when they are decoded.
     #[must_use]
-    pub fn with_cache_mode(mut self, mode: CacheMode) -> Self {
-        self.cache_mode = mode;
+    pub fn with_cache_format(mut self, format: CacheFormat) -> Self {
+        self.cache_format = format;
+        self
+    }
+
+    /// Sets whether managed fields are kept.
+    #[must_use]
+    pub fn with_managed_fields(mut self, keep: bool) -> Self {
+        self.managed_fields = keep;
         self
     }
 
@@ -85,7 +95,8 @@ impl fmt::Debug for ReflectorOptions {
         f.debug_struct("ReflectorOptions")
             .field("page_size", &self.page_size)
             .field("streaming_list", &self.streaming_list)
-            .field("cache_mode", &self.cache_mode)
+            .field("cache_format", &self.cache_format)
+            .field("managed_fields", &self.managed_fields)
             .field("backoff", &self.backoff)
             .finish_non_exhaustive()
     }

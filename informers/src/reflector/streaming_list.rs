@@ -1,7 +1,8 @@
 //! Reading the whole collection as events of a watch, which then goes on as the watch (KEP-3157).
 
-use std::collections::HashMap;
+use std::hash::RandomState;
 
+use hashbrown::HashSet;
 use kubewire_client::api::VersionMatch;
 use kubewire_client::wire::EncodedEvent;
 use kubewire_client::{ListOptions, Object};
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 use super::list::Listed;
 use super::watch::{End, Watch};
 use super::{ReflectorStore, Session, State};
+use crate::cache::ByKey;
 
 impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
     pub(super) async fn streaming_list_state(&mut self) -> State {
@@ -39,25 +41,25 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
 
     /// Everything up to the bookmark that ends the initial state.
     async fn initial_events(&mut self, mut watch: Watch) -> Result<(Listed<K>, Watch), End> {
-        let mut objects = HashMap::new();
+        let mut objects = HashSet::<ByKey<K>, RandomState>::default();
         loop {
             let event = watch.next().await.ok_or(End::Untimely { useful: false })?;
             match event.map_err(End::Failed)? {
                 EncodedEvent::Added(object) | EncodedEvent::Modified(object) => {
                     if let Some(object) = self.entry(&object) {
-                        objects.insert(object.shared_key().clone(), object);
+                        objects.replace(ByKey(object));
                     }
                 }
                 EncodedEvent::Deleted(object) => {
                     if let Some(object) = self.entry(&object) {
-                        objects.remove(object.key());
+                        objects.remove(&ByKey(object));
                     }
                 }
                 EncodedEvent::Bookmark {
                     resource_version: version,
                     initial_events_end: true,
                 } => {
-                    let objects = objects.into_values().collect();
+                    let objects = objects.into_iter().map(|object| object.0).collect();
                     return Ok((Listed { objects, version }, watch));
                 }
                 _ => {}

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Reflector, ReflectorOptions};
-use crate::cache::{CacheMode, Indexer};
+use crate::cache::{CacheFormat, Indexer};
 use crate::fake::{Requests, connection_refused, object, reborn, refusal, short, source, too_large};
 
 struct Run {
@@ -350,7 +350,7 @@ async fn object_that_its_type_cannot_hold_is_named_and_kept() {
         encoding: Encoding::Json,
         bytes: json.as_slice().into(),
     };
-    let mut run = run_with(ReflectorOptions::default().with_cache_mode(CacheMode::Decoded));
+    let mut run = run_with(ReflectorOptions::default().with_cache_format(CacheFormat::Decoded));
     run.requests.list().await.answer("10", [odd.clone()]);
     let events = run.requests.watch().await.accept();
     assert_eq!(run.stored(), ["odd@4"]);

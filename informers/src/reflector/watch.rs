@@ -164,7 +164,7 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
         change: impl FnOnce(&S, CachedObject<K>),
     ) -> bool {
         let Some(object) = self.entry(encoded) else { return true };
-        let version = object.header().resource_version.clone();
+        let version = ResourceVersion::from(object.resource_version());
         let advanced = self.advance(from, &version);
         if advanced {
             change(&self.reflector.store, object);
@@ -175,7 +175,7 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
     /// Some servers send the version of the last change, not that of the deletion, so it proves nothing.
     fn delete(&mut self, from: &ResourceVersion, encoded: &EncodedObject) {
         let Some(object) = self.entry(encoded) else { return };
-        let version = object.header().resource_version.clone();
+        let version = ResourceVersion::from(object.resource_version());
         if !is_older(&version, from) && !version.is_unset() {
             self.reached(version);
         }

@@ -8,10 +8,11 @@ use crate::delta_fifo::{Batch, Delta, DeltaKind};
 
 /// Applies a batch to the store. `initial` where it brings the first list.
 pub(super) fn apply<K: Object>(objects: &mut Objects<K>, batch: Batch<K>, initial: bool) -> Vec<Notification<K>> {
+    objects.reserve(if initial { batch.len() } else { 0 });
     let mut changes = Changes {
         objects,
         initial,
-        notifications: Vec::new(),
+        notifications: Vec::with_capacity(batch.len()),
     };
     if batch.is_replacement() {
         changes.delete_what_is_not_in(&batch);
@@ -37,7 +38,7 @@ impl<K: Object> Changes<'_, K> {
         let gone: Vec<_> = self
             .objects
             .iter()
-            .filter(|object| !batch.contains(object.key()))
+            .filter(|object| !batch.contains(object))
             .cloned()
             .collect();
         for object in gone {
@@ -46,7 +47,7 @@ impl<K: Object> Changes<'_, K> {
     }
 
     fn delete(&mut self, last: &CachedObject<K>, final_state_known: bool) {
-        let Some(known) = self.objects.remove(last.key()) else {
+        let Some(known) = self.objects.remove_like(last) else {
             return;
         };
         // Where another object has taken the name meanwhile, the end of the one we knew was missed.
@@ -62,7 +63,7 @@ impl<K: Object> Changes<'_, K> {
             object,
             is_in_initial_list: self.initial && kind == DeltaKind::Replaced,
         };
-        match self.objects.get(object.key()).cloned() {
+        match self.objects.get_like(&object).cloned() {
             // A list has what we have; the entry stays, and what it has decoded.
             Some(known) if known.is_same_state(&object) => return,
             Some(known) if known.is_same_object(&object) => self.notifications.push(Notification::Update {

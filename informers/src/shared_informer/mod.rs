@@ -103,7 +103,7 @@ pub struct InformerStats {
     pub reflector: ReflectorStats,
     /// Objects in the store.
     pub objects: usize,
-    /// Bytes of the encoded objects in the store.
+    /// Bytes of the objects in the store as they arrived.
     pub bytes: usize,
     /// From the start until the store had the first list; `None` before that.
     pub time_to_sync: Option<Duration>,
@@ -227,6 +227,15 @@ impl<K: Object> SharedInformer<K> {
         function: impl Fn(&CachedObject<K>) -> Vec<String> + Send + Sync + 'static,
     ) -> Result<(), IndexError> {
         self.core.indexer.add_index(name, function)
+    }
+
+    /// Adds an index that looks inside the objects; see [`Indexer::add_object_index`].
+    pub fn add_object_index(
+        &self,
+        name: &str,
+        function: impl Fn(&K) -> Vec<String> + Send + Sync + 'static,
+    ) -> Result<(), IndexError> {
+        self.core.indexer.add_object_index(name, function)
     }
 
     /// Reads the store.

@@ -1,13 +1,13 @@
 //! What one handler has still to be told.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::hash::RandomState;
 
-use kubewire_client::ObjectKey;
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::cache::CachedObject;
+use crate::cache::{ByKey, CachedObject};
 
 /// One thing to tell a handler.
 #[derive(Clone, Debug)]
@@ -48,9 +48,9 @@ pub(super) struct NotificationQueue<K> {
 }
 
 struct State<K> {
-    pending: HashMap<Arc<ObjectKey>, Pending<K>>,
+    pending: HashMap<ByKey<K>, Pending<K>, RandomState>,
     /// Keys by when they first became pending.
-    order: BTreeMap<u64, Arc<ObjectKey>>,
+    order: BTreeMap<u64, ByKey<K>>,
     next: u64,
     /// The initial list ends before this place.
     initial_end: Option<u64>,
@@ -66,7 +66,7 @@ impl<K> NotificationQueue<K> {
     pub(super) fn new() -> Self {
         Self {
             state: Mutex::new(State {
-                pending: HashMap::new(),
+                pending: HashMap::default(),
                 order: BTreeMap::new(),
                 next: 0,
                 initial_end: None,
@@ -130,7 +130,7 @@ impl<K> NotificationQueue<K> {
 
 impl<K> State<K> {
     fn push(&mut self, notification: Notification<K>) {
-        let key = notification.object().shared_key().clone();
+        let key = ByKey(notification.object().clone());
         let (next, order) = (&mut self.next, &mut self.order);
         let pending = self.pending.entry(key.clone()).or_insert_with(|| {
             let place = *next;

@@ -306,7 +306,7 @@ async fn a_handler_that_panics_goes_on() {
     let (informer, _requests, events) = synced().await;
     let (told, mut receiver) = mpsc::unbounded_channel();
     let handler = EventHandlerFuncs::new()
-        .on_add(|object: &Map, _| assert_ne!(object.key().name, "a", "a handler's mistake"))
+        .on_add(|object: &Map, _| assert_ne!(object.name(), "a", "a handler's mistake"))
         .on_update(move |_, new| told.send(short(new)).unwrap());
     let registration = informer.add_handler(handler).unwrap();
     registration.wait_for_sync().await.unwrap();
@@ -405,12 +405,7 @@ async fn stats_say_what_happened() {
     settle().await;
     let stats = informer.stats();
     assert_eq!((stats.objects, stats.handlers, stats.pending), (2, 1, 0));
-    let bytes: usize = informer
-        .lister()
-        .list()
-        .iter()
-        .map(|map| map.encoded().bytes.len())
-        .sum();
+    let bytes: usize = informer.lister().list().iter().map(CachedObject::size).sum();
     assert_eq!(stats.bytes, bytes);
     assert!(stats.time_to_sync.is_some());
     assert_eq!(
