@@ -149,6 +149,20 @@ impl<K: Object> Api<K> {
         self.endpoint.list(options).await
     }
 
+    /// Like [`list_encoded`](Api::list_encoded), but calls `each` with every object as it arrives, so that the whole
+    /// answer is never in memory; the list that is returned has no items. Where this fails, some objects may have been
+    /// given out already.
+    pub async fn list_each(
+        &self,
+        options: &ListOptions,
+        each: &mut (dyn FnMut(EncodedObject) + Send),
+    ) -> Result<EncodedList, Error> {
+        let request = options.add_to(self.collection_request(Verb::List)?);
+        let mut list = self.client.send(request).await?.list_each(each).await?;
+        std::mem::take(&mut list.items).into_iter().for_each(each);
+        Ok(list)
+    }
+
     /// Follows the objects that the options select, from the given resourceVersion on.
     ///
     /// The server ends every watch after a while (`timeout_seconds`); an informer does all that is needed to go on.

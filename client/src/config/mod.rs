@@ -66,6 +66,8 @@ pub struct Config {
     pub user_agent: String,
     /// What to speak where the server knows both. Default protobuf.
     pub encoding: Encoding,
+    /// Speaks HTTP/1.1 even where the server knows HTTP/2: a connection for every watch. Default off.
+    pub http1: bool,
     /// Longest time to set up a connection: name look-up, TCP and TLS. Default 30 s.
     pub connect_timeout: Duration,
     /// Longest time for a whole request other than a watch or a stream; `None` waits for ever. The server itself
@@ -91,6 +93,7 @@ impl Config {
             proxy: None,
             user_agent: default_user_agent(),
             encoding: Encoding::Protobuf,
+            http1: false,
             connect_timeout: Duration::from_secs(30),
             request_timeout: Some(Duration::from_secs(120)),
             rate_limit: None,
@@ -191,6 +194,13 @@ impl Config {
     #[must_use]
     pub fn with_encoding(mut self, encoding: Encoding) -> Self {
         self.encoding = encoding;
+        self
+    }
+
+    /// Whether to speak HTTP/1.1 even where the server knows HTTP/2.
+    #[must_use]
+    pub fn with_http1(mut self, http1: bool) -> Self {
+        self.http1 = http1;
         self
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::request::PROTOBUF;
 use crate::error::Error;
 use crate::transport::{Body, TransportError};
-use crate::wire::{EncodedObject, Encoding, Envelope, WireError, envelope};
+use crate::wire::{EncodedList, EncodedObject, Encoding, Envelope, ListDecoder, WireError, envelope};
 
 /// A 2xx answer whose body has not been read yet. Dropping it cancels the request.
 pub struct Response {
@@ -77,6 +77,33 @@ impl Response {
             body: Box::pin(futures::stream::once(std::future::ready(Ok(whole)))),
             deadline,
         })
+    }
+
+    /// A list, item by item as it arrives; what comes back has only what `each` was not called with, which is nothing
+    /// of a protobuf list.
+    pub(crate) async fn list_each(self, each: &mut (dyn FnMut(EncodedObject) + Send)) -> Result<EncodedList, Error> {
+        let mut decoder = ListDecoder::new(self.encoding());
+        let Self {
+            doing,
+            mut body,
+            deadline,
+            ..
+        } = self;
+        loop {
+            let chunk = match deadline {
+                None => body.next().await,
+                Some((deadline, limit)) => match tokio::time::timeout_at(deadline, body.next()).await {
+                    Ok(chunk) => chunk,
+                    Err(_) => return Err(Error::timeout(doing, limit)),
+                },
+            };
+            let Some(chunk) = chunk else { break };
+            decoder.push(chunk.map_err(|error| Error::transport(&doing, error))?);
+            while let Some(item) = decoder.next_item().map_err(|error| Error::wire(&doing, error))? {
+                each(item);
+            }
+        }
+        decoder.finish().map_err(|error| Error::wire(doing, error))
     }
 
     /// The whole body as one object of the kind that it names.

@@ -120,6 +120,7 @@ impl Pool {
 /// What every client is built with.
 struct Settings {
     user_agent: String,
+    http1: bool,
     connect_timeout: Duration,
     proxy: Option<Proxy>,
     /// Whether the environment may name a proxy.
@@ -147,6 +148,7 @@ impl Settings {
         }
         Ok(Self {
             user_agent: config.user_agent.clone(),
+            http1: config.http1,
             connect_timeout: config.connect_timeout,
             proxy,
             proxy_from_environment: address.is_none() && !is_loopback(host),
@@ -173,6 +175,9 @@ impl Settings {
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
             .http2_keep_alive_while_idle(true);
+        if self.http1 {
+            builder = builder.http1_only();
+        }
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
         } else if !self.proxy_from_environment {

@@ -1,9 +1,10 @@
 //! Watch streams: one event after the other, as length-delimited protobuf frames or as lines of JSON.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::pending::Pending;
 use super::{EncodedObject, Encoding, Envelope, ObjectHeader, Reader, Value, WireError};
 use crate::resource::ResourceVersion;
 
@@ -51,34 +52,18 @@ pub struct WatchDecoder {
     pending: Pending,
 }
 
-/// Bytes of the stream: one shared chunk while events lie inside it, a joined copy only where one crosses a border.
-#[derive(Debug)]
-enum Pending {
-    Chunk(Bytes),
-    Joined(BytesMut),
-}
-
 impl WatchDecoder {
     /// A decoder for a stream in the given encoding.
     pub fn new(encoding: Encoding) -> Self {
         Self {
             encoding,
-            pending: Pending::Chunk(Bytes::new()),
+            pending: Pending::default(),
         }
     }
 
     /// Adds received bytes.
     pub fn push(&mut self, chunk: Bytes) {
-        match &mut self.pending {
-            Pending::Chunk(rest) if rest.is_empty() => *rest = chunk,
-            Pending::Chunk(rest) => {
-                let mut joined = BytesMut::with_capacity(rest.len() + chunk.len());
-                joined.extend_from_slice(rest);
-                joined.extend_from_slice(&chunk);
-                self.pending = Pending::Joined(joined);
-            }
-            Pending::Joined(joined) => joined.extend_from_slice(&chunk),
-        }
+        self.pending.push(chunk);
     }
 
     /// The next whole event, or `None` where more bytes are needed.
@@ -96,7 +81,7 @@ impl WatchDecoder {
 
     /// Fails where the stream ended inside an event.
     pub fn finish(&self) -> Result<(), WireError> {
-        let rest = self.pending();
+        let rest = self.pending.as_slice();
         if rest.iter().all(u8::is_ascii_whitespace) {
             Ok(())
         } else {
@@ -104,15 +89,8 @@ impl WatchDecoder {
         }
     }
 
-    fn pending(&self) -> &[u8] {
-        match &self.pending {
-            Pending::Chunk(bytes) => bytes,
-            Pending::Joined(bytes) => bytes,
-        }
-    }
-
     fn next_frame(&mut self) -> Result<Option<Bytes>, WireError> {
-        let pending = self.pending();
+        let pending = self.pending.as_slice();
         let Some(length) = pending.first_chunk::<4>() else {
             return Ok(None);
         };
@@ -126,14 +104,14 @@ impl WatchDecoder {
         if pending.len() < 4 + length {
             return Ok(None);
         }
-        let mut frame = self.take(4 + length);
+        let mut frame = self.pending.take(4 + length);
         frame.advance(4);
         Ok(Some(frame))
     }
 
     fn next_line(&mut self) -> Result<Option<Bytes>, WireError> {
         loop {
-            let pending = self.pending();
+            let pending = self.pending.as_slice();
             let Some(end) = pending.iter().position(|byte| *byte == b'\n') else {
                 if pending.len() > MAX_FRAME {
                     return Err(WireError::Invalid {
@@ -143,21 +121,10 @@ impl WatchDecoder {
                 }
                 return Ok(None);
             };
-            let line = self.take(end + 1);
+            let line = self.pending.take(end + 1);
             if !line.iter().all(u8::is_ascii_whitespace) {
                 return Ok(Some(line));
             }
-        }
-    }
-
-    /// Cuts off the first bytes; what remains of a joined buffer is shared from then on.
-    fn take(&mut self, length: usize) -> Bytes {
-        if let Pending::Joined(joined) = &mut self.pending {
-            self.pending = Pending::Chunk(std::mem::take(joined).freeze());
-        }
-        match &mut self.pending {
-            Pending::Chunk(bytes) => bytes.split_to(length),
-            Pending::Joined(bytes) => bytes.split_to(length).freeze(),
         }
     }
 }

@@ -49,7 +49,7 @@ fn parse_protobuf(bytes: &Bytes) -> Result<EncodedList, WireError> {
 }
 
 /// `ListMeta`: resourceVersion=2, continue=3, remainingItemCount=4.
-fn read_metadata(metadata: &[u8], list: &mut EncodedList) -> Result<(), WireError> {
+pub(super) fn read_metadata(metadata: &[u8], list: &mut EncodedList) -> Result<(), WireError> {
     let mut reader = Reader::new(metadata);
     while let Some(field) = reader.next_field()? {
         match (field.number, field.value) {
