@@ -14,7 +14,7 @@ use kubewire_client::{Api, Client, Error, ListOptions, Object};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cache::{CacheFormat, CachedObject};
-use crate::reflector::{EventStream, ListWatch};
+use crate::reflector::{EachObject, EventStream, ListWatch};
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
@@ -54,11 +54,13 @@ pub(crate) fn source() -> (Arc<FakeSource>, Requests) {
 
 #[async_trait]
 impl ListWatch for FakeSource {
-    async fn list(&self, options: &ListOptions) -> Result<EncodedList, Error> {
+    async fn list(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
         let (reply, answer) = oneshot::channel();
         let options = options.clone();
         self.0.send(Request::List(ListCall { options, reply })).ok();
-        answer.await.expect("the test answers every request")
+        let mut list = answer.await.expect("the test answers every request")?;
+        std::mem::take(&mut list.items).into_iter().for_each(each);
+        Ok(list)
     }
 
     async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error> {

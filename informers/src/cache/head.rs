@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader, Reader, ReverseWriter, Value, WireError};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// Fields of `ObjectMeta`.
 const NAME: u32 = 1;
@@ -48,7 +50,11 @@ impl Parts {
             Encoding::Protobuf => cut_protobuf(&object.bytes, keep_managed_fields),
             Encoding::Json => Ok(Self {
                 head: Head::of_message(message_of(&ObjectHeader::parse(object)?).into())?,
-                body: object.bytes.as_ref().into(),
+                body: if keep_managed_fields {
+                    object.bytes.as_ref().into()
+                } else {
+                    json_without_managed_fields(&object.bytes)?
+                },
                 managed: 0,
             }),
         }
@@ -109,6 +115,30 @@ fn cut_metadata<'a>(
     }
     metadata.push(piece(start, before));
     Ok(())
+}
+
+/// A JSON text with `null` for its managed fields.
+fn json_without_managed_fields(text: &[u8]) -> Result<Box<[u8]>, WireError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata<'a> {
+        #[serde(borrow)]
+        managed_fields: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct Object<'a> {
+        #[serde(borrow)]
+        metadata: Option<Metadata<'a>>,
+    }
+    let object: Object<'_> = serde_json::from_slice(text)?;
+    let Some(managed) = object.metadata.and_then(|metadata| metadata.managed_fields) else {
+        return Ok(text.into());
+    };
+    let start = managed.get().as_ptr().addr() - text.as_ptr().addr();
+    let (before, after) = (text.get(..start), text.get(start + managed.get().len()..));
+    Ok([before.unwrap_or_default(), b"null", after.unwrap_or_default()]
+        .concat()
+        .into())
 }
 
 impl Head {

@@ -156,7 +156,11 @@ proptest! {
     }
 }
 
-fn with_managers(managers: usize, labels: BTreeMap<String, String>, annotations: BTreeMap<String, String>) -> ConfigMap {
+fn with_managers(
+    managers: usize,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+) -> ConfigMap {
     let mut map = ConfigMap::decode(&object("a", 7)).unwrap();
     let manager = ManagedFieldsEntry {
         manager: Some("kubectl".to_owned()),

@@ -73,7 +73,8 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
         let mut objects = Vec::new();
         let mut list_version = None;
         loop {
-            let page = match self.reflector.source.list(&options).await {
+            let mut each = |object| objects.extend(self.entry(&object));
+            let page = match self.reflector.source.list(&options, &mut each).await {
                 Err(error) if error.is_expired() && options.continue_token.is_some() => {
                     objects.clear();
                     list_version = None;
@@ -83,7 +84,6 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
                 page => page?,
             };
             self.count(|stats| stats.pages += 1);
-            objects.extend(page.items.iter().filter_map(|item| self.entry(item)));
             let version = list_version.get_or_insert(page.resource_version);
             let Some(token) = page.continue_token else {
                 let version = version.clone();

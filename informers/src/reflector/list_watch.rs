@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
-use kubewire_client::wire::{EncodedEvent, EncodedList};
+use kubewire_client::wire::{EncodedEvent, EncodedList, EncodedObject};
 use kubewire_client::{Api, Error, ListOptions, Object};
 
 /// A stream of changes that are not decoded yet; a server's `ERROR` event is an `Err` and the end.
 pub type EventStream = BoxStream<'static, Result<EncodedEvent, Error>>;
 
+/// Is called with every object of a list.
+pub type EachObject<'a> = &'a mut (dyn FnMut(EncodedObject) + Send);
+
 /// Lists and watches one collection. [`Api`] does; so can a fake in a test.
 #[async_trait]
 pub trait ListWatch: Send + Sync + 'static {
-    /// One page of the objects. Cancel safe.
-    async fn list(&self, options: &ListOptions) -> Result<EncodedList, Error>;
+    /// One page of the objects: calls `each` with every one as it arrives, and returns the list without them. Cancel safe.
+    async fn list(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error>;
 
     /// The changes from a version on. Cancel safe; dropping the stream ends the watch.
     async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error>;
@@ -26,8 +29,8 @@ pub trait ListWatch: Send + Sync + 'static {
 
 #[async_trait]
 impl<K: Object> ListWatch for Api<K> {
-    async fn list(&self, options: &ListOptions) -> Result<EncodedList, Error> {
-        self.list_encoded(options).await
+    async fn list(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
+        self.list_each(options, each).await
     }
 
     async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error> {
@@ -70,8 +73,8 @@ impl<L: ListWatch> Tweaked<L> {
 
 #[async_trait]
 impl<L: ListWatch> ListWatch for Tweaked<L> {
-    async fn list(&self, options: &ListOptions) -> Result<EncodedList, Error> {
-        self.source.list(&self.tweaked(options)).await
+    async fn list(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
+        self.source.list(&self.tweaked(options), each).await
     }
 
     async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error> {

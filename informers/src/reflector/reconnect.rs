@@ -1,6 +1,6 @@
 //! Whether a server that was out of reach is still the one we know.
 
-use kubewire_client::wire::{EncodedList, ObjectHeader};
+use kubewire_client::wire::{EncodedObject, ObjectHeader};
 use kubewire_client::{ListOptions, Object, ResourceVersion};
 
 use super::{ReflectorError, ReflectorStore, Session, State};
@@ -12,10 +12,13 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
     /// past ours. But no object has a uid that another one had: a server that shows one we know has the history we know.
     pub(super) async fn reconnect_state(&mut self) -> State {
         let one = ListOptions::default().with_limit(1);
-        match self.reflector.source.list(&one).await {
+        let mut first = None;
+        let mut each = |object| _ = first.get_or_insert(object);
+        match self.reflector.source.list(&one, &mut each).await {
             Ok(list) => {
                 let known = self.last_version.clone();
-                let same = !self.went_back(&known, &list.resource_version) && self.knows_first_of(&list);
+                let same =
+                    !self.went_back(&known, &list.resource_version) && first.is_some_and(|object| self.knows(&object));
                 if same { State::Watch } else { State::List }
             }
             Err(error) if error.is_transport() || error.is_timeout() => {
@@ -29,9 +32,9 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
         }
     }
 
-    fn knows_first_of(&self, list: &EncodedList) -> bool {
-        let first = list.items.first().and_then(|item| ObjectHeader::parse(item).ok());
-        first.is_some_and(|object| !object.uid.is_empty() && self.reflector.store.has(&object))
+    fn knows(&self, object: &EncodedObject) -> bool {
+        let object = ObjectHeader::parse(object);
+        object.is_ok_and(|object| !object.uid.is_empty() && self.reflector.store.has(&object))
     }
 
     /// True where the server is at an older version than is known to have been: it has another history.

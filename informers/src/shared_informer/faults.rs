@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::{EventHandlerFuncs, InformerOptions, SharedInformer};
 use crate::fake::{connection_refused, reborn, refusal, too_large};
-use crate::reflector::{EventStream, ListWatch, ReflectorOptions};
+use crate::reflector::{EachObject, EventStream, ListWatch, ReflectorOptions};
 
 /// Uid and version by name.
 type View = BTreeMap<String, (String, u64)>;
@@ -163,7 +163,7 @@ impl State {
 
 #[async_trait]
 impl ListWatch for Server {
-    async fn list(&self, options: &ListOptions) -> Result<EncodedList, Error> {
+    async fn list(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
         let state = &mut *self.0.lock();
         if state.answer(options)? > state.version {
             return Err(too_large());
@@ -180,14 +180,13 @@ impl ListWatch for Server {
         let mut rest = state.objects.iter().filter(|(name, _)| name.as_str() > after);
         let page: Vec<_> = rest.by_ref().take(limit).collect();
         let last = page.last().map(|(name, _)| format!("{name}@{version}"));
+        let objects = page.iter().map(|(name, (uid, version))| reborn(name, uid, *version));
+        objects.for_each(each);
         Ok(EncodedList {
             resource_version: version.to_string().as_str().into(),
             continue_token: last.filter(|_| rest.next().is_some()),
             remaining_item_count: None,
-            items: page
-                .iter()
-                .map(|(name, (uid, version))| reborn(name, uid, *version))
-                .collect(),
+            items: Vec::new(),
         })
     }
 
