@@ -28,10 +28,17 @@ pub(crate) fn usage() -> std::io::Result<Usage> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     // The second field is the program's name in brackets, which can hold anything; utime is field 14.
     let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
+    let ticks = |field: usize| {
+        fields
+            .get(field - 3)
+            .and_then(|text| text.parse::<u32>().ok())
+            .unwrap_or_default()
+    };
     let status = std::fs::read_to_string("/proc/self/status")?;
     let kibibytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
         number.unwrap_or_default() * 1024
     };
