@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusCause, StatusDetails};
+use kubewire_client::api::EachObject;
 use kubewire_client::transport::{Body, Transport, TransportError};
 use kubewire_client::wire::{EncodedEvent, EncodedList, EncodedObject, Encoding};
 use kubewire_client::{Api, Client, Error, ListOptions, Object};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cache::{CacheFormat, CachedObject};
-use crate::reflector::{EachObject, EventStream, ListWatch};
+use crate::reflector::{EventStream, ListWatch};
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
 

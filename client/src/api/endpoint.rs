@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 
-use super::{EncodedWatch, ListOptions, Patch, PatchOptions, WriteOptions};
+use super::{EachObject, EncodedWatch, ListOptions, Patch, PatchOptions, WriteOptions};
 use crate::error::Error;
 use crate::rest::{Client, Representation, Request, ResourcePath, Response, Verb, content_type};
 use crate::wire::{self, EncodedList, EncodedObject, Encoding, Envelope, WireError, envelope};
@@ -42,6 +42,14 @@ impl Endpoint {
     pub(crate) async fn list(&self, options: &ListOptions) -> Result<EncodedList, Error> {
         let list = self.list_response(options).await?.envelope().await?;
         EncodedList::parse(&list.object).map_err(|error| self.wire_error(Verb::List, error))
+    }
+
+    /// Like [`list`](Endpoint::list), item by item as they arrive.
+    pub(crate) async fn list_each(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
+        let request = options.add_to(self.collection_request(Verb::List)?);
+        let mut list = self.client.send(request).await?.list_each(each).await?;
+        std::mem::take(&mut list.items).into_iter().for_each(each);
+        Ok(list)
     }
 
     /// The answer to a list, in whatever form it comes.

@@ -28,7 +28,10 @@ pub use watch::{EncodedWatch, WatchEvent, WatchStream};
 use crate::error::Error;
 use crate::object::Object;
 use crate::rest::{Client, ResourcePath, Verb};
-use crate::wire::{EncodedList, Encoding, Envelope, WireError};
+use crate::wire::{EncodedList, EncodedObject, Encoding, Envelope, WireError};
+
+/// Is called with every object of a list, in order.
+pub type EachObject<'a> = &'a mut (dyn FnMut(EncodedObject) + Send);
 
 /// One resource, in one namespace or everywhere.
 ///
@@ -152,15 +155,8 @@ impl<K: Object> Api<K> {
     /// Like [`list_encoded`](Api::list_encoded), but calls `each` with every object as it arrives, so that the whole
     /// answer is never in memory; the list that is returned has no items. Where this fails, some objects may have been
     /// given out already.
-    pub async fn list_each(
-        &self,
-        options: &ListOptions,
-        each: &mut (dyn FnMut(EncodedObject) + Send),
-    ) -> Result<EncodedList, Error> {
-        let request = options.add_to(self.collection_request(Verb::List)?);
-        let mut list = self.client.send(request).await?.list_each(each).await?;
-        std::mem::take(&mut list.items).into_iter().for_each(each);
-        Ok(list)
+    pub async fn list_each(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
+        self.endpoint.list_each(options, each).await
     }
 
     /// Follows the objects that the options select, from the given resourceVersion on.

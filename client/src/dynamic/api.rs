@@ -3,7 +3,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 
 use super::{ApiResource, DynamicObject};
-use crate::api::{Deleted, Encode, EncodedWatch, Endpoint, ListOptions, ObjectList, Outgoing, Patch, PatchOptions};
+use crate::api::{
+    Deleted, EachObject, Encode, EncodedWatch, Endpoint, ListOptions, ObjectList, Outgoing, Patch, PatchOptions,
+};
 use crate::api::{WatchStream, WriteOptions};
 use crate::error::Error;
 use crate::resource::Gvk;
@@ -84,6 +86,12 @@ impl DynamicApi {
     /// Like [`list`](DynamicApi::list), with items that are not decoded yet.
     pub async fn list_encoded(&self, options: &ListOptions) -> Result<EncodedList, Error> {
         self.endpoint.list(options).await
+    }
+
+    /// Like [`list_encoded`](DynamicApi::list_encoded), with every object as it arrives; see
+    /// [`Api::list_each`](crate::Api::list_each).
+    pub async fn list_each(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
+        self.endpoint.list_each(options, each).await
     }
 
     /// Follows the objects that the options select, from the given resourceVersion on.

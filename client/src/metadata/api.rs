@@ -3,7 +3,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 
 use super::PartialObjectMetadata;
-use crate::api::{Deleted, EncodedWatch, Endpoint, ListOptions, ObjectList, Patch, PatchOptions, WatchStream};
+use crate::api::{
+    Deleted, EachObject, EncodedWatch, Endpoint, ListOptions, ObjectList, Patch, PatchOptions, WatchStream,
+};
 use crate::dynamic::ApiResource;
 use crate::error::Error;
 use crate::rest::{Client, Representation, ResourcePath, Verb};
@@ -68,6 +70,12 @@ impl MetadataApi {
     /// Like [`list`](MetadataApi::list), with items that are not decoded yet.
     pub async fn list_encoded(&self, options: &ListOptions) -> Result<EncodedList, Error> {
         self.endpoint.list(options).await
+    }
+
+    /// Like [`list_encoded`](MetadataApi::list_encoded), with every object as it arrives; see
+    /// [`Api::list_each`](crate::Api::list_each).
+    pub async fn list_each(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
+        self.endpoint.list_each(options, each).await
     }
 
     /// Follows the metadata of the objects that the options select, from the given resourceVersion on.

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode, header};
 use tokio::time::Instant;
 
 use super::request::PROTOBUF;
+use crate::api::EachObject;
 use crate::error::Error;
 use crate::transport::{Body, TransportError};
 use crate::wire::{EncodedList, EncodedObject, Encoding, Envelope, ListDecoder, WireError, envelope};
@@ -81,7 +82,7 @@ impl Response {
 
     /// A list, item by item as it arrives; what comes back has only what `each` was not called with, which is nothing
     /// of a protobuf list.
-    pub(crate) async fn list_each(self, each: &mut (dyn FnMut(EncodedObject) + Send)) -> Result<EncodedList, Error> {
+    pub(crate) async fn list_each(self, each: EachObject<'_>) -> Result<EncodedList, Error> {
         let mut decoder = ListDecoder::new(self.encoding());
         let Self {
             doing,

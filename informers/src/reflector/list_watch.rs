@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
-use kubewire_client::wire::{EncodedEvent, EncodedList, EncodedObject};
+use kubewire_client::api::EachObject;
+use kubewire_client::wire::{EncodedEvent, EncodedList};
 use kubewire_client::{Api, Error, ListOptions, Object};
 
 /// A stream of changes that are not decoded yet; a server's `ERROR` event is an `Err` and the end.
 pub type EventStream = BoxStream<'static, Result<EncodedEvent, Error>>;
-
-/// Is called with every object of a list.
-pub type EachObject<'a> = &'a mut (dyn FnMut(EncodedObject) + Send);
 
 /// Lists and watches one collection. [`Api`] does; so can a fake in a test.
 #[async_trait]

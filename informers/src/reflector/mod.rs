@@ -37,7 +37,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use error::ReflectorError;
-pub use list_watch::{EachObject, EventStream, ListWatch, TweakListOptions, Tweaked};
+pub use list_watch::{EventStream, ListWatch, TweakListOptions, Tweaked};
 pub use options::{ErrorHandler, ReflectorOptions};
 pub use stats::ReflectorStats;
 

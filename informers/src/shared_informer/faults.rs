@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
+use kubewire_client::api::EachObject;
 use kubewire_client::wire::{EncodedEvent, EncodedList};
 use kubewire_client::{Error, ListOptions};
 use parking_lot::Mutex;
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::{EventHandlerFuncs, InformerOptions, SharedInformer};
 use crate::fake::{connection_refused, reborn, refusal, too_large};
-use crate::reflector::{EachObject, EventStream, ListWatch, ReflectorOptions};
+use crate::reflector::{EventStream, ListWatch, ReflectorOptions};
 
 /// Uid and version by name.
 type View = BTreeMap<String, (String, u64)>;
