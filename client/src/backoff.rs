@@ -205,3 +205,75 @@ impl<B: ::backoff::backoff::Backoff + Send> Backoff for BackoffCrate<B> {
         self.0.reset();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain() -> ExponentialOptions {
+        let options = ExponentialOptions::default().with_jitter(false);
+        options
+            .with_initial(Duration::from_secs(1))
+            .with_max(Duration::from_secs(5))
+    }
+
+    fn next(backoff: &mut impl Backoff, count: usize) -> Vec<Option<u64>> {
+        let seconds = |delay: Option<Duration>| delay.map(|delay| delay.as_secs());
+        (0..count).map(|_| seconds(backoff.next_delay())).collect()
+    }
+
+    #[test]
+    fn delays_grow_to_the_cap_and_start_anew_after_success() {
+        let mut backoff = ExponentialBackoff::new(plain());
+        assert_eq!(next(&mut backoff, 5), [1, 2, 4, 5, 5].map(Some));
+        backoff.reset();
+        assert_eq!(next(&mut backoff, 2), [1, 2].map(Some));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_silence_counts_as_success() {
+        let mut backoff = ExponentialBackoff::new(plain().with_reset_after(Some(Duration::from_secs(60))));
+        next(&mut backoff, 3);
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert_eq!(next(&mut backoff, 1), [Some(5)]);
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert_eq!(next(&mut backoff, 1), [Some(1)]);
+    }
+
+    #[test]
+    fn tries_are_counted() {
+        let mut backoff = ExponentialBackoff::new(plain().with_max_tries(Some(2)));
+        assert_eq!(next(&mut backoff, 3), [Some(1), Some(2), None]);
+    }
+
+    #[test]
+    fn jitter_adds_at_most_the_delay_once_more() {
+        let mut backoff = ExponentialBackoff::new(plain().with_jitter(true));
+        for least in [1, 2, 4, 5].map(Duration::from_secs) {
+            let delay = backoff.next_delay().unwrap();
+            assert!(delay >= least && delay <= least * 2, "{delay:?} after {least:?}");
+        }
+    }
+
+    #[test]
+    fn the_server_is_never_asked_sooner_than_it_wants() {
+        let mut backoff = ExponentialBackoff::new(plain());
+        let asked = Some(Duration::from_secs(7));
+        assert_eq!(backoff.next_delay_after(asked), asked);
+        assert_eq!(backoff.next_delay_after(None), Some(Duration::from_secs(2)));
+        let mut headers = HeaderMap::new();
+        assert_eq!(retry_after(&headers), None);
+        for (text, wait) in [("7", asked), ("Fri, 31 Dec 1999 23:59:59 GMT", None), ("-1", None)] {
+            headers.insert(http::header::RETRY_AFTER, http::HeaderValue::from_static(text));
+            assert_eq!(retry_after(&headers), wait, "{text}");
+        }
+    }
+
+    #[cfg(feature = "backoff")]
+    #[test]
+    fn policies_of_the_backoff_crate_drive_us() {
+        let policy = ::backoff::backoff::Constant::new(Duration::from_secs(3));
+        assert_eq!(next(&mut BackoffCrate(policy), 2), [Some(3), Some(3)]);
+        assert_eq!(next(&mut BackoffCrate(::backoff::backoff::Stop {}), 1), [None]);
+    }
+}

@@ -15,6 +15,7 @@ mod object;
 mod resource;
 pub mod rest;
 pub mod selector;
+pub mod streams;
 pub mod transport;
 pub mod validation;
 pub mod wire;

@@ -125,6 +125,11 @@ impl Endpoint {
         self.send_delete(request, options).await
     }
 
+    /// A request to read a subresource that is no object.
+    pub(crate) fn subresource_request(&self, name: &str, subresource: &str) -> Result<Request, Error> {
+        self.object_request(Verb::Get, name, Some(subresource))
+    }
+
     /// An answer that could not be read.
     pub(crate) fn wire_error(&self, verb: Verb, error: WireError) -> Error {
         Error::wire(format!("{} {}", verb.word(), self.path.describe(None)), error)

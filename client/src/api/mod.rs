@@ -224,6 +224,10 @@ impl<K: Object> Api<K> {
         self.decode(Verb::Update, &answer)
     }
 
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     fn decode(&self, verb: Verb, answer: &Envelope) -> Result<K, Error> {
         K::decode(&answer.object).map_err(|error| self.endpoint.wire_error(verb, error))
     }

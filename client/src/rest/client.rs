@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::metrics::ClientMetrics;
 use super::rate_limiter::RateLimiter;
-use super::request::{PROTOBUF, Request, Verb};
+use super::request::{PROTOBUF, Request};
 use super::response::{Response, collect};
 use super::retry::Retry;
 use super::status::read_status;
@@ -113,7 +113,7 @@ impl Client {
     }
 
     async fn send_in_time(&self, request: &Request, whole: bool) -> Result<Response, Error> {
-        let limit = self.shared.request_timeout.filter(|_| request.verb != Verb::Watch);
+        let limit = self.shared.request_timeout.filter(|_| request.time_limit);
         let sending = self.send_with_retries(request, whole);
         let Some(limit) = limit else { return sending.await };
         let deadline = Instant::now() + limit;

@@ -88,6 +88,8 @@ pub struct Request {
     /// What to accept, where it is neither an object nor another form of it.
     accept: Option<&'static str>,
     pub(crate) headers: HeaderMap,
+    /// False where the answer may take for ever.
+    pub(super) time_limit: bool,
 }
 
 /// A form of an answer that the server makes of any object.
@@ -120,6 +122,7 @@ impl Request {
             representation: None,
             accept: None,
             headers: HeaderMap::new(),
+            time_limit: verb != Verb::Watch,
         }
     }
 
@@ -165,6 +168,13 @@ impl Request {
     #[must_use]
     pub fn accept(mut self, media_type: &'static str) -> Self {
         self.accept = Some(media_type);
+        self
+    }
+
+    /// Lets the answer take as long as it takes. Watches have no time limit anyway.
+    #[must_use]
+    pub fn without_time_limit(mut self) -> Self {
+        self.time_limit = false;
         self
     }
 

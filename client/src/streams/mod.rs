@@ -1,0 +1,5 @@
+//! Byte streams from and to running containers.
+
+mod logs;
+
+pub use logs::{LogLines, LogOptions, LogStream};
