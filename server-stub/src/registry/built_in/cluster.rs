@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::rules::Rules;
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::path_segment_name;
+use crate::registry::validation::policy;
 use crate::registry::validation::values::{items, put, text};
 
 /// An hour, as with kube-apiserver's default of `--event-ttl`.
@@ -35,21 +36,10 @@ pub(super) const EVENT: Rules = Rules {
     ..Rules::PLAIN
 };
 
-/// Leases, endpoints and limit ranges are written without looking first.
-pub(super) const UPSERTED: Rules = Rules {
-    create_on_update: true,
-    ..Rules::PLAIN
-};
-
 pub(super) const LEASE: Rules = Rules {
     create_on_update: true,
     unconditional_update: false,
-    ..Rules::PLAIN
-};
-
-pub(super) const RBAC: Rules = Rules {
-    create_on_update: true,
-    name: path_segment_name,
+    validate: policy::lease,
     ..Rules::PLAIN
 };
 
@@ -63,6 +53,12 @@ pub(super) const SHOWN_WHEN_DELETED: Rules = Rules {
 pub(super) const CONDITIONAL: Rules = Rules {
     unconditional_update: false,
     ..Rules::PLAIN
+};
+
+/// Kinds whose update has to name a version and whose deletion answers with the object.
+pub(super) const CONDITIONAL_SHOWN_WHEN_DELETED: Rules = Rules {
+    returns_deleted_object: true,
+    ..CONDITIONAL
 };
 
 /// Kinds that count changes and whose update has to name a version.

@@ -1,9 +1,12 @@
 //! The built-in resources: how each is stored, and its behaviour as a table of rules in small files by subject.
 
+mod access;
 mod batch;
 mod cluster;
 mod config;
+mod limits;
 mod namespaces;
+mod network;
 mod pods;
 mod rules;
 mod services;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{batch, cluster, config, namespaces, pods, services, volumes, workloads};
+use super::{access, batch, cluster, config, limits, namespaces, network, pods, services, volumes, workloads};
 use crate::field_error::quote;
 use crate::registry::query::{DeleteOptions, WriteContext};
 use crate::registry::strategy::{GarbageCollection, Update};
@@ -91,8 +91,10 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("", "secrets") => &config::SECRET,
         ("", "nodes") => &cluster::NODE,
         ("" | "events.k8s.io", "events") => &cluster::EVENT,
-        ("", "endpoints" | "limitranges") => &cluster::UPSERTED,
-        ("", "serviceaccounts" | "podtemplates" | "resourcequotas") => &cluster::SHOWN_WHEN_DELETED,
+        ("", "endpoints") => &network::ENDPOINTS,
+        ("", "limitranges") => &limits::LIMIT_RANGE,
+        ("", "resourcequotas") => &limits::RESOURCE_QUOTA,
+        ("", "serviceaccounts" | "podtemplates") => &cluster::SHOWN_WHEN_DELETED,
         ("", "persistentvolumes") => &volumes::PERSISTENT_VOLUME,
         ("", "persistentvolumeclaims") => &volumes::PERSISTENT_VOLUME_CLAIM,
         ("", "replicationcontrollers") => &workloads::REPLICATION_CONTROLLER,
@@ -103,19 +105,25 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("batch", "jobs") => &batch::JOB,
         ("batch", "cronjobs") => &batch::CRON_JOB,
         ("coordination.k8s.io", "leases") => &cluster::LEASE,
-        ("rbac.authorization.k8s.io", _) => &cluster::RBAC,
+        ("rbac.authorization.k8s.io", "roles") => &access::ROLE,
+        ("rbac.authorization.k8s.io", "clusterroles") => &access::CLUSTER_ROLE,
+        ("rbac.authorization.k8s.io", "rolebindings") => &access::ROLE_BINDING,
+        ("rbac.authorization.k8s.io", "clusterrolebindings") => &access::CLUSTER_ROLE_BINDING,
         ("apiregistration.k8s.io", "apiservices") => &cluster::API_SERVICE,
-        ("autoscaling", "horizontalpodautoscalers")
-        | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses") => &Rules::COUNTED,
-        ("discovery.k8s.io", "endpointslices") | ("scheduling.k8s.io", "priorityclasses") => &cluster::COUNTED_WHOLE,
-        ("policy", "poddisruptionbudgets") | ("flowcontrol.apiserver.k8s.io", _) => &cluster::COUNTED_CONDITIONAL,
+        ("autoscaling", "horizontalpodautoscalers") => &limits::AUTOSCALER,
+        ("networking.k8s.io", "ingresses") => &network::INGRESS,
+        ("networking.k8s.io", "ingressclasses") => &network::INGRESS_CLASS,
+        ("networking.k8s.io", "networkpolicies") => &network::NETWORK_POLICY,
+        ("discovery.k8s.io", "endpointslices") => &network::ENDPOINT_SLICE,
+        ("scheduling.k8s.io", "priorityclasses") => &limits::PRIORITY_CLASS,
+        ("policy", "poddisruptionbudgets") => &limits::POD_DISRUPTION_BUDGET,
+        ("flowcontrol.apiserver.k8s.io", _) => &cluster::COUNTED_CONDITIONAL,
         ("apiextensions.k8s.io", "customresourcedefinitions") => &cluster::COUNTED_CONDITIONAL,
         ("admissionregistration.k8s.io", _) => &cluster::COUNTED_WHOLE_CONDITIONAL,
-        (
-            "storage.k8s.io",
-            "csidrivers" | "csinodes" | "volumeattachments" | "csistoragecapacities" | "volumeattributesclasses",
-        )
-        | ("node.k8s.io", "runtimeclasses") => &cluster::CONDITIONAL,
+        ("storage.k8s.io", "storageclasses") => &volumes::STORAGE_CLASS,
+        ("storage.k8s.io", "csistoragecapacities") | ("node.k8s.io", "runtimeclasses") => &cluster::CONDITIONAL,
+        ("storage.k8s.io", _) => &cluster::CONDITIONAL_SHOWN_WHEN_DELETED,
+        ("resource.k8s.io", _) => &cluster::SHOWN_WHEN_DELETED,
         _ => &Rules::PLAIN,
     }
 }

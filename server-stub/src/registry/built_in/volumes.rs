@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::rules::Rules;
 use crate::registry::store::seconds;
+use crate::registry::validation::storage;
 use crate::registry::validation::values::{put, texts};
 
 pub(super) const PERSISTENT_VOLUME: Rules = Rules {
@@ -16,6 +17,8 @@ pub(super) const PERSISTENT_VOLUME: Rules = Rules {
             json!({ "phase": "Pending", "lastPhaseTransitionTime": now }),
         );
     },
+    validate: storage::volume,
+    validate_update: storage::volume_update,
     returns_deleted_object: true,
     ..Rules::PLAIN
 };
@@ -25,6 +28,15 @@ pub(super) const PERSISTENT_VOLUME_CLAIM: Rules = Rules {
         add_finalizer(claim, "kubernetes.io/pvc-protection");
         put(claim, &["status"], json!({ "phase": "Pending" }));
     },
+    validate: storage::claim,
+    validate_update: storage::claim_update,
+    returns_deleted_object: true,
+    ..Rules::PLAIN
+};
+
+pub(super) const STORAGE_CLASS: Rules = Rules {
+    validate: storage::class,
+    validate_update: storage::class_update,
     returns_deleted_object: true,
     ..Rules::PLAIN
 };

@@ -2,10 +2,11 @@
 
 mod policies;
 
-use kubewire_client::validation::{dns1123_label, dns1123_subdomain};
+use kubewire_client::validation::dns1123_label;
 use serde_json::{Value, json};
 
-use super::values::{broken, flag, get, immutable, number, one_of, put, text};
+use super::network::domain_prefixed_path;
+use super::values::{flag, get, immutable, number, one_of, put, text};
 use super::workloads::labels_not_selected;
 use super::{cron, pod, selector};
 use crate::registry::batch_labels::{CONTROLLER_UID, JOB_NAME, LEGACY_CONTROLLER_UID, LEGACY_JOB_NAME};
@@ -165,16 +166,7 @@ fn job_spec(spec: &Value, path: &str) -> Vec<FieldError> {
 }
 
 fn managed_by(manager: &str, field: &str) -> Vec<FieldError> {
-    let mut errors = match manager.split_once('/') {
-        None if manager.is_empty() => vec![FieldError::required(field, "")],
-        Some((domain, path)) if !domain.is_empty() && !path.is_empty() => {
-            broken(field, domain, dns1123_subdomain(domain))
-        }
-        _ => {
-            let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
-            vec![FieldError::invalid(field, json!(manager), detail)]
-        }
-    };
+    let mut errors = domain_prefixed_path(field, manager);
     if manager.len() > MANAGED_BY_MAX {
         errors.push(FieldError::too_long(field, MANAGED_BY_MAX));
     }

@@ -20,6 +20,19 @@ pub(super) fn address(field: &str, value: &str) -> Vec<FieldError> {
     }
 }
 
+/// An address in the one form in which it is usually written.
+pub(super) fn canonical_address(field: &str, value: &str) -> Vec<FieldError> {
+    let errors = address(field, value);
+    let canonical = value.parse::<IpAddr>().map(|address| address.to_string());
+    match canonical {
+        Ok(canonical) if errors.is_empty() && canonical != value => {
+            let detail = format!("must be in canonical form ({canonical:?})");
+            vec![FieldError::invalid(field, json!(value), detail)]
+        }
+        _ => errors,
+    }
+}
+
 /// A network such as 10.9.8.0/24.
 pub(super) fn cidr(field: &str, value: &str) -> Vec<FieldError> {
     let wrong = |detail: String| vec![FieldError::invalid(field, json!(value), detail)];

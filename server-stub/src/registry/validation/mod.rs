@@ -1,14 +1,20 @@
 //! The rules of kube-apiserver, in its words: one file per group of kinds.
 
+pub(super) mod access;
 pub(super) mod batch;
 pub(super) mod config;
 mod cron;
+pub(super) mod endpoints;
 mod indexes;
 mod ip;
+pub(super) mod limits;
 pub mod metadata;
+pub(super) mod network;
 pub(super) mod pod;
+pub(super) mod policy;
 mod rolling;
 mod selector;
 pub(super) mod service;
+pub(super) mod storage;
 pub(super) mod values;
 pub(super) mod workloads;

@@ -1,9 +1,10 @@
 //! The rules for what runs pods from a template: `k8s.io/kubernetes/pkg/apis/apps/validation`.
 
+use kubewire_client::validation::dns1123_label;
 use serde_json::{Value, json};
 
-use super::values::{get, immutable, items, not_negative, number, one_of, path_of, text};
-use super::{pod, rolling, selector, values};
+use super::values::{broken, get, immutable, items, not_negative, number, one_of, path_of, text};
+use super::{pod, rolling, selector, storage, values};
 use crate::status::FieldError;
 
 /// The rules for a deployment.
@@ -93,9 +94,17 @@ pub(in crate::registry) fn stateful_set(object: &Value) -> Vec<FieldError> {
             ));
         }
     }
+    for (index, claim) in items(object, "/spec/volumeClaimTemplates").iter().enumerate() {
+        let path = format!("spec.volumeClaimTemplates[{index}].spec");
+        errors.extend(storage::claim_spec(get(claim, "/spec"), &path));
+    }
     errors.extend(not_negative(object, "/spec/replicas"));
     errors.extend(not_negative(object, "/spec/minReadySeconds"));
     errors.extend(not_negative(object, "/spec/ordinals/start"));
+    let service = text(object, "/spec/serviceName");
+    if !service.is_empty() {
+        errors.extend(broken("spec.serviceName", service, dns1123_label(service)));
+    }
     errors.extend(stateful_template(object));
     errors
 }
@@ -344,7 +353,8 @@ mod tests {
     fn stateful_sets_mount_their_claims() {
         let mut object = deployment_with(json!({
             "podManagementPolicy": "OrderedReady", "updateStrategy": { "type": "OnDelete" },
-            "volumeClaimTemplates": [{ "metadata": { "name": "data" } }],
+            "volumeClaimTemplates": [{ "metadata": { "name": "data" }, "spec": {
+                "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } }],
         }));
         object["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] =
             json!([{ "name": "data", "mountPath": "/d" }]);

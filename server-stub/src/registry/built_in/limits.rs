@@ -1,0 +1,35 @@
+//! What bounds how many pods there are, and how much they use.
+
+use super::cluster::{COUNTED_CONDITIONAL, COUNTED_WHOLE};
+use super::rules::Rules;
+use crate::registry::validation::{limits, policy};
+
+pub(super) const LIMIT_RANGE: Rules = Rules {
+    create_on_update: true,
+    validate: limits::limit_range,
+    ..Rules::PLAIN
+};
+
+pub(super) const RESOURCE_QUOTA: Rules = Rules {
+    validate: limits::quota,
+    validate_update: limits::quota_update,
+    returns_deleted_object: true,
+    ..Rules::PLAIN
+};
+
+pub(super) const AUTOSCALER: Rules = Rules {
+    validate: policy::autoscaler,
+    ..Rules::COUNTED
+};
+
+pub(super) const PRIORITY_CLASS: Rules = Rules {
+    validate: policy::priority_class,
+    validate_update: policy::priority_class_update,
+    ..COUNTED_WHOLE
+};
+
+pub(super) const POD_DISRUPTION_BUDGET: Rules = Rules {
+    validate: policy::disruption_budget,
+    validate_status: policy::disruption_budget_status,
+    ..COUNTED_CONDITIONAL
+};
