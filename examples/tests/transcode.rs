@@ -144,6 +144,22 @@ fn errors_say_where() {
     assert!(refusal(&["--to", "protobuf"], widget).contains("no kind \"Widget\""));
 }
 
+#[test]
+fn objects_that_break_off_say_where() {
+    let envelope = envelope();
+    let end = envelope.windows(3).position(|window| window == b"\x12\x01c").unwrap();
+    let refusals = [
+        (end, "byte 47: data: truncated protobuf"),
+        (21, "byte 21: "),
+        (20, "byte 5: "),
+        (4, "byte 4: "),
+    ];
+    for (cut, expected) in refusals {
+        let refusal = refusal(&["-"], &envelope[..cut]);
+        assert!(refusal.contains(expected), "{cut} of {}: {refusal}", envelope.len());
+    }
+}
+
 /// The names in a folder.
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(dir)

@@ -19,7 +19,7 @@ pub(crate) mod respond;
 pub mod secure_serving;
 pub mod server;
 pub mod version;
-pub(crate) mod yaml;
+pub mod yaml;
 
 pub use config::Config;
 pub use prepared::{PreparedGenericApiServer, RunError};

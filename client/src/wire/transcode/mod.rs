@@ -17,6 +17,7 @@
 //! ```
 
 mod base64;
+mod cut_off;
 mod document;
 mod duration;
 mod from_json;
@@ -47,6 +48,7 @@ use super::{ReverseWriter, WireError};
 /// Reads a protobuf message without envelope. The caller adds `kind` and `apiVersion`, which are not in the message.
 pub fn protobuf_to_value(schema: &MessageSchema, bytes: &[u8]) -> Result<Value, WireError> {
     from_protobuf::message(schema, bytes, Depth::outermost())
+        .map_err(|error| cut_off::in_message(schema, bytes).unwrap_or(error))
 }
 
 /// Writes a protobuf message without envelope. Members that the schema does not know are left out.

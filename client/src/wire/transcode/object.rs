@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{JsonDocument, begin, protobuf_to_value, value_to_protobuf};
+use super::{JsonDocument, begin, cut_off, protobuf_to_value, value_to_protobuf};
 use crate::resource::Gvk;
 use crate::wire::schema::{self, KindSchema};
 use crate::wire::{EncodedObject, Encoding, Envelope, WireError};
 
 /// Reads an object in its `k8s\0` envelope; the document has `kind` and `apiVersion`.
 pub fn decode_object(bytes: &Bytes) -> Result<Value, WireError> {
-    let envelope = Envelope::decode(bytes)?;
+    let envelope = Envelope::decode(bytes).map_err(|error| cut_off::in_envelope(bytes).unwrap_or(error))?;
     let in_envelope = |error: WireError| error.after(begin(bytes, &envelope.object.bytes));
     if envelope.object.encoding == Encoding::Json {
         let document = JsonDocument::parse(&envelope.object.bytes).map_err(in_envelope)?;

@@ -125,7 +125,33 @@ fn offsets_count_from_the_first_byte() {
     let error = decode_object(&envelope).unwrap_err();
     assert_eq!((error.path(), error.offset()), ("spec.containers[0]", Some(begin + 5)));
     let error = decode_object(&envelope.slice(..envelope.len() - 5)).unwrap_err();
-    assert_eq!(error.offset(), Some(begin - 1), "the length of the object");
+    assert_eq!(error.offset(), Some(begin + 5), "where the object ends");
+}
+
+#[test]
+fn objects_that_break_off_say_where() {
+    let object = json!({"apiVersion": "v1", "kind": "Pod", "spec": {
+        "containers": [{"name": "a"}, {"name": "b", "image": "some/image", "livenessProbe": {"exec": {"command": ["x"]}}}],
+        "nodeSelector": {"c": "d"},
+    }});
+    let envelope = encode_object(&object).unwrap();
+    for (part, path) in [
+        ("me/image", "spec.containers[1].image"),
+        ("\u{1}x", "spec.containers[1].livenessProbe.exec.command[0]"),
+        ("\u{1}d", "spec.nodeSelector"),
+    ] {
+        let cut = envelope
+            .windows(part.len())
+            .position(|window| window == part.as_bytes())
+            .unwrap();
+        let error = decode_object(&envelope.slice(..cut + 1)).unwrap_err();
+        assert_eq!((error.path(), error.offset()), (path, Some(cut + 1)));
+    }
+    for cut in 5..envelope.len() {
+        if let Err(error) = decode_object(&envelope.slice(..cut)) {
+            assert!(error.offset().is_some_and(|offset| offset <= cut), "{cut}: {error}");
+        }
+    }
 }
 
 #[test]

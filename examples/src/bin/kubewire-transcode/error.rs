@@ -31,8 +31,6 @@ pub(crate) enum Error {
     Several { count: usize, format: &'static str },
     #[error("{key}: {source}")]
     Key { key: String, source: Box<Error> },
-    #[error("cannot be written as YAML: {0}")]
-    Yaml(String),
 }
 
 /// Input that cannot be read, and where.

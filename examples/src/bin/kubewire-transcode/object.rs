@@ -2,14 +2,16 @@
 
 use bytes::Bytes;
 use kubewire_client::Gvk;
+use kubewire_client::wire::envelope::{self, MAGIC};
 use kubewire_client::wire::schema::{self, KINDS, MessageSchema};
 use kubewire_client::wire::transcode::{self, FieldProblem, JsonDocument};
-use kubewire_client::wire::{EncodedObject, Encoding, Envelope, WireError, envelope};
+use kubewire_client::wire::{EncodedObject, Encoding, Envelope, Reader, WireError};
+use kubewire_server_stub::generic::yaml;
 use serde_json::Value;
 
-use crate::error::Error;
+use crate::error::{Broken, Error};
+use crate::json;
 use crate::types::{ObjectType, message_of};
-use crate::{json, yaml};
 
 /// The only kind that is sent without `apiVersion` and `kind`, both in its envelope and in JSON.
 const WATCH_EVENT: (&str, &str) = ("v1", "WatchEvent");
@@ -43,6 +45,13 @@ impl Object {
             // The object's own error says more than that of the envelope which is cut off with it.
             Err(error) => return Err(transcode::decode_object(bytes).err().unwrap_or(error).into()),
         };
+        if envelope.object.bytes.is_empty() && !has_object(bytes)? {
+            return Err(Error::Broken(Broken {
+                offset: Some(bytes.len()),
+                path: String::new(),
+                reason: "truncated protobuf: the envelope has no object".to_owned(),
+            }));
+        }
         if envelope.kind.is_empty() && envelope.object.encoding == Encoding::Protobuf {
             let start = envelope
                 .object
@@ -131,8 +140,8 @@ impl Object {
     }
 
     /// The object as YAML, as kubectl prints it.
-    pub(crate) fn to_yaml(&self) -> Result<String, Error> {
-        yaml::text(&self.value)
+    pub(crate) fn to_yaml(&self) -> String {
+        yaml::to_string(&self.value)
     }
 
     /// The object in its envelope, or the message alone.
@@ -171,4 +180,17 @@ fn form_of(api_version: &str, kind: &str) -> Result<Form, WireError> {
         }),
         None => Ok(Form::Custom),
     }
+}
+
+/// True where the envelope has an object, even an empty one.
+fn has_object(envelope: &[u8]) -> Result<bool, WireError> {
+    /// `runtime.Unknown.raw`.
+    const RAW: u32 = 2;
+    let mut reader = Reader::new(envelope.get(MAGIC.len()..).unwrap_or_default());
+    while let Some(field) = reader.next_field()? {
+        if field.number == RAW {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

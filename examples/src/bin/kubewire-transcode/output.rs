@@ -14,7 +14,7 @@ pub(crate) fn render(objects: &[Object], to: Target) -> Result<Vec<u8>, Error> {
     match (to, objects) {
         (Target::Json, _) => Ok(objects.iter().flat_map(Object::to_json).collect()),
         (Target::Yaml, _) => {
-            let documents: Vec<String> = objects.iter().map(Object::to_yaml).collect::<Result<_, _>>()?;
+            let documents: Vec<String> = objects.iter().map(Object::to_yaml).collect();
             Ok(documents.join("---\n").into_bytes())
         }
         (Target::Protobuf, [object]) => Ok(object.to_protobuf()?.into()),

@@ -52,11 +52,3 @@ fn broken(text: &str, error: &serde_saphyr::Error) -> Error {
         reason: error.to_string(),
     })
 }
-
-/// Block YAML, members sorted by name, long texts on one line.
-pub(crate) fn text(value: &Value) -> Result<String, Error> {
-    let options = serde_saphyr::ser_options! {
-        folded_wrap_chars: usize::MAX,
-    };
-    serde_saphyr::to_string_with_options(value, options).map_err(|error| Error::Yaml(error.to_string()))
-}

@@ -21,7 +21,7 @@ const STEP: usize = 2;
 const LONGEST_SIMPLE_KEY: usize = 128;
 
 /// Writes a document.
-pub(crate) fn to_string(document: &Value) -> String {
+pub fn to_string(document: &Value) -> String {
     let mut emitter = Emitter::default();
     match document {
         Value::Object(map) if !map.is_empty() => emitter.mapping(map, 0),
