@@ -13,6 +13,7 @@ use super::group_version::Resource;
 use super::negotiation::{ALL_FORMATS, Accepted, Format, Offer, View};
 use super::options::{ListOptions, Query, WriteOptions, manager_or_user_agent, parse_resource_version};
 use super::table::{IncludeObject, TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
+use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::request::{RequestInfo, Response, UserInfo};
 use crate::registry::{ListQuery, StoredObject, WriteContext};
@@ -23,6 +24,8 @@ pub(crate) struct Call<'a> {
     pub(crate) info: &'a RequestInfo,
     pub(crate) user: &'a Arc<UserInfo>,
     pub(crate) headers: &'a HeaderMap,
+    /// What the client should know although its request goes through, or beside the error.
+    pub(crate) warnings: WarningRecorder,
     pub(crate) query: Query,
     pub(crate) clock: &'a Clock,
     pub(crate) ids: &'a Ids,
@@ -43,6 +46,7 @@ impl<'a> Call<'a> {
             info,
             user,
             headers: &head.headers,
+            warnings: WarningRecorder::of(&head.extensions),
             query: Query::parse(head.uri.query().unwrap_or_default()),
             clock,
             ids,
@@ -157,12 +161,7 @@ impl<'a> Call<'a> {
     }
 
     /// Answers with one stored object in the view that the client asked for.
-    pub(crate) fn object(
-        &self,
-        code: StatusCode,
-        object: &StoredObject,
-        warnings: &[String],
-    ) -> Result<Response, ApiError> {
+    pub(crate) fn object(&self, code: StatusCode, object: &StoredObject) -> Result<Response, ApiError> {
         let accepted = self.accepted()?;
         let (format, pretty) = (accepted.format, accepted.pretty);
         let body = match accepted.view {
@@ -183,20 +182,14 @@ impl<'a> Call<'a> {
                 return Err(ApiError::new(406, "NotAcceptable", message));
             }
         };
-        Ok(with_warnings(answer::answer(code, format, body), warnings))
+        Ok(answer::answer(code, format, body))
     }
 
     /// Answers with a document that is not stored.
-    pub(crate) fn document(
-        &self,
-        code: StatusCode,
-        document: &Value,
-        kind: &KindSchema,
-        warnings: &[String],
-    ) -> Result<Response, ApiError> {
+    pub(crate) fn document(&self, code: StatusCode, document: &Value, kind: &KindSchema) -> Result<Response, ApiError> {
         let accepted = self.accepted()?;
         let body = answer::document(document, kind, accepted.format, accepted.pretty)?;
-        Ok(with_warnings(answer::answer(code, accepted.format, body), warnings))
+        Ok(answer::answer(code, accepted.format, body))
     }
 }
 
@@ -227,15 +220,4 @@ pub(crate) fn go_type(kind: &KindSchema) -> String {
         .filter(|package| !package.is_empty())
         .unwrap_or("core");
     format!("*{package}.{}", kind.kind)
-}
-
-/// Adds a `Warning` header for each text (RFC 7234, code 299 as in KEP-1693).
-pub(crate) fn with_warnings(mut response: Response, warnings: &[String]) -> Response {
-    for warning in warnings {
-        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
-        if let Ok(value) = http::HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
-            response.headers_mut().append(http::header::WARNING, value);
-        }
-    }
-    response
 }

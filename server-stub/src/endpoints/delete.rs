@@ -25,9 +25,9 @@ pub(crate) async fn delete(call: &Call<'_>, body: RequestBody) -> Result<Respons
         .delete(&context, call.namespace(), &call.info.name, store_options(options))
         .await?;
     match outcome {
-        DeleteOutcome::Marked(object) => call.object(StatusCode::OK, &object, &[]),
+        DeleteOutcome::Marked(object) => call.object(StatusCode::OK, &object),
         DeleteOutcome::Deleted(object) if store.strategy().returns_deleted_object() => {
-            call.object(StatusCode::OK, &object, &[])
+            call.object(StatusCode::OK, &object)
         }
         DeleteOutcome::Deleted(object) => {
             let facts = call.resource.facts;
@@ -43,7 +43,7 @@ pub(crate) async fn delete(call: &Call<'_>, body: RequestBody) -> Result<Respons
                 "status": "Success",
                 "details": details,
             });
-            call.document(StatusCode::OK, &status, kind("", "Status")?, &[])
+            call.document(StatusCode::OK, &status, kind("", "Status")?)
         }
     }
 }

@@ -12,6 +12,7 @@ use super::call::Call;
 use super::negotiation::{ALL_FORMATS, Offer};
 use super::virtual_resource::{Virtual, VirtualResource};
 use super::{delete, patch, read, write};
+use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::discovery::ApiResource;
 use crate::generic::request::{Request, RequestBody, RequestInfo, Response, UserInfo};
@@ -85,8 +86,9 @@ impl ApiGroupVersion {
     }
 
     /// The error for a resource that is not served.
-    fn unknown(&self, resource: &str) -> ApiError {
-        match self.not_served.iter().find(|facts| facts.plural == resource) {
+    fn unknown(&self, info: &RequestInfo) -> ApiError {
+        match self.not_served.iter().find(|facts| facts.plural == info.resource) {
+            Some(facts) if !facts.verbs.contains(&info.verb.as_str()) => ApiError::method_not_allowed(),
             Some(facts) => {
                 let resource = GroupResource::new(facts.group, facts.plural);
                 ApiError::not_implemented(format!("{resource} in version {} is not served yet", facts.version))
@@ -102,13 +104,14 @@ impl ApiGroupVersion {
         head: &http::request::Parts,
         body: RequestBody,
     ) -> Result<Response, ApiError> {
+        WarningRecorder::of(&head.extensions).extend(deprecation(info));
         if let Some(resource) = self.virtuals.get(info.resource.as_str()) {
             return resource.serve(info, user, head, body).await;
         }
         let resource = self
             .resources
             .get(info.resource.as_str())
-            .ok_or_else(|| self.unknown(&info.resource))?;
+            .ok_or_else(|| self.unknown(info))?;
         check_path(resource, info)?;
         check_verb(resource, info, &head.method)?;
         let call = Call::new(resource, info, user, head, &self.clock, &self.ids);
@@ -153,6 +156,20 @@ const ERRORS: Offer<'static> = Offer {
     views: true,
     streams: true,
 };
+
+/// What clients are told about old APIs.
+fn deprecation(info: &RequestInfo) -> Option<String> {
+    let text = match (
+        info.api_group.as_str(),
+        info.api_version.as_str(),
+        info.resource.as_str(),
+    ) {
+        ("", "v1", "componentstatuses") => "v1 ComponentStatus is deprecated in v1.19+",
+        ("", "v1", "endpoints") => "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
 
 /// Fails where no resource is behind the path.
 fn check_path(resource: &Resource, info: &RequestInfo) -> Result<(), ApiError> {

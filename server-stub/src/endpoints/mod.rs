@@ -5,6 +5,7 @@
 mod answer;
 mod body;
 mod call;
+mod columns;
 mod decode;
 mod delete;
 mod group_version;

@@ -30,7 +30,7 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Response, ApiError> {
         .store
         .get(call.namespace(), &call.info.name, version)
         .await?;
-    call.object(StatusCode::OK, &object, &[])
+    call.object(StatusCode::OK, &object)
 }
 
 /// Reads a collection.

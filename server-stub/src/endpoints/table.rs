@@ -6,6 +6,7 @@ use kubewire_client::wire::transcode;
 use serde_json::{Value, json};
 
 use super::answer::{ListMeta, list_meta, quote};
+use super::columns;
 use super::negotiation::MetaVersion;
 use super::options::Query;
 use crate::registry::facts::ResourceFacts;
@@ -78,10 +79,11 @@ impl TableConvertor {
     fn columns(&self) -> String {
         let columns = self.facts.columns.iter().map(|column| {
             format!(
-                "{{\"name\":{},\"type\":{},\"format\":{},\"description\":\"\",\"priority\":{}}}",
+                "{{\"name\":{},\"type\":{},\"format\":{},\"description\":{},\"priority\":{}}}",
                 quote(column.name),
                 quote(column.ty),
                 quote(column.format),
+                quote(columns::description(self.facts.group, self.facts.plural, column.name)),
                 column.priority
             )
         });

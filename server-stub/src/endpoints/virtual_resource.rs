@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::body;
-use super::call::with_warnings;
 use super::decode::decode;
 use super::negotiation::{ALL_FORMATS, Accepted, Offer};
 use super::options::{Query, WriteOptions};
+use crate::filters::WarningRecorder;
 use crate::generic::request::{RequestBody, RequestInfo, Response, UserInfo};
 use crate::registry::facts::ResourceFacts;
 use crate::status::{ApiError, GroupResource};
@@ -83,6 +83,7 @@ impl Virtual {
                 let bytes = body::read(&head.headers, request_body).await?;
                 let kind = self.kind(facts.kind)?;
                 let decoded = decode(&bytes, format, kind, options.field_validation)?;
+                WarningRecorder::of(&head.extensions).extend(decoded.warnings);
                 let namespace = info.namespace.as_str();
                 let object = decoded.object;
                 let answer = self
@@ -93,8 +94,7 @@ impl Virtual {
                         object,
                     })
                     .await?;
-                let response = self.write(StatusCode::CREATED, answer, facts.kind, accepted)?;
-                Ok(with_warnings(response, &decoded.warnings))
+                self.write(StatusCode::CREATED, answer, facts.kind, accepted)
             }
             "list" => {
                 let items = self.resource.list().await?;

@@ -15,19 +15,19 @@ use crate::status::ApiError;
 pub(crate) async fn create(call: &Call<'_>, body: RequestBody) -> Result<Response, ApiError> {
     call.accepted()?;
     let options = WriteOptions::parse(&call.query, "CreateOptions", false)?;
-    let Decoded { mut object, warnings } = read_object(call, body, &options).await?;
+    let mut object = read_object(call, body, &options).await?;
     set_namespace(call, &mut object)?;
     let context = call.write_context(&options);
     let store = &call.resource.store;
     let created = store.create(&context, call.namespace(), object).await?;
-    call.object(StatusCode::CREATED, &created, &warnings)
+    call.object(StatusCode::CREATED, &created)
 }
 
 /// Replaces an object or one of its subresources.
 pub(crate) async fn update(call: &Call<'_>, body: RequestBody) -> Result<Response, ApiError> {
     call.accepted()?;
     let options = WriteOptions::parse(&call.query, "UpdateOptions", false)?;
-    let Decoded { mut object, warnings } = read_object(call, body, &options).await?;
+    let mut object = read_object(call, body, &options).await?;
     check_name(call, &object)?;
     set_namespace(call, &mut object)?;
     let context = call.write_context(&options);
@@ -44,13 +44,15 @@ pub(crate) async fn update(call: &Call<'_>, body: RequestBody) -> Result<Respons
         )
         .await?;
     let code = if created { StatusCode::CREATED } else { StatusCode::OK };
-    call.object(code, &updated, &warnings)
+    call.object(code, &updated)
 }
 
-async fn read_object(call: &Call<'_>, body: RequestBody, options: &WriteOptions) -> Result<Decoded, ApiError> {
+async fn read_object(call: &Call<'_>, body: RequestBody, options: &WriteOptions) -> Result<Value, ApiError> {
     let format = body::format(call.headers)?;
     let bytes = body::read(call.headers, body).await?;
-    decode(&bytes, format, call.body_kind()?, options.field_validation)
+    let Decoded { object, warnings } = decode(&bytes, format, call.body_kind()?, options.field_validation)?;
+    call.warnings.extend(warnings);
+    Ok(object)
 }
 
 /// The name in an object that replaces another must be that of the path.

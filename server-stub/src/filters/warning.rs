@@ -35,6 +35,16 @@ impl WarningRecorder {
         }
     }
 
+    /// The recorder of a request; without the filter one that nobody reads.
+    pub(crate) fn of(extensions: &http::Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_default()
+    }
+
+    /// Adds several warnings.
+    pub(crate) fn extend(&self, texts: impl IntoIterator<Item = String>) {
+        texts.into_iter().for_each(|text| self.add(text));
+    }
+
     /// The values of the headers.
     pub fn headers(&self) -> Vec<String> {
         let texts = self.0.lock();

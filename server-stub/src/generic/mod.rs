@@ -22,4 +22,5 @@ pub mod version;
 pub mod yaml;
 
 pub use config::Config;
+pub(crate) use openapi::Descriptions;
 pub use prepared::{PreparedGenericApiServer, RunError};

@@ -46,11 +46,10 @@ pub(crate) async fn patch(call: &Call<'_>, body: RequestBody) -> Result<Response
     let patch = Patch::parse(&media_type, &bytes)?;
     let context = call.write_context(&options);
     let kind = call.body_kind()?;
-    let mut warnings = Vec::new();
     let mutate = |current: &Value| {
         let patched = patch.apply(current, kind)?;
         let (object, found) = checked(&patched, kind, options.field_validation)?;
-        warnings = found;
+        call.warnings.extend(found);
         Ok(object)
     };
     let (namespace, name) = (call.namespace(), call.info.name.as_str());
@@ -65,7 +64,7 @@ pub(crate) async fn patch(call: &Call<'_>, body: RequestBody) -> Result<Response
             UpdateOptions::default(),
         )
         .await?;
-    call.object(StatusCode::OK, &updated, &warnings)
+    call.object(StatusCode::OK, &updated)
 }
 
 impl Patch {

@@ -70,6 +70,7 @@ fn add_version(
         };
         let get = json!({
             "tags": [format!("{short}_{version}")],
+            "description": "get available resources",
             "operationId": format!("get{}{}APIResources", group_words(name), capital(version)),
             "responses": {"200": dialect.response("OK", &list), "401": {"description": "Unauthorized"}},
         });

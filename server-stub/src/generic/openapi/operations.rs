@@ -56,6 +56,8 @@ pub(super) struct Operations<'a> {
 
 /// One operation before it is written.
 struct Operation<'a> {
+    /// What it does, for people.
+    description: String,
     /// The action in the API's words: `list`, `post`, `deletecollection` …
     action: &'a str,
     /// What stands before the kind in the operation's id.
@@ -130,6 +132,7 @@ impl Operations<'_> {
         }
         if can_delete {
             let mut operation = self.operation(&Operation {
+                description: format!("delete collection of {}", self.facts.kind),
                 action: "deletecollection",
                 id: format!("deleteCollection{{gv}}{scope}{}", self.facts.kind),
                 kind: "Status",
@@ -145,6 +148,7 @@ impl Operations<'_> {
     fn list(&mut self, suffix: &str, scope: &str) -> Value {
         let list_kind = self.facts.list_kind.unwrap_or(self.facts.kind);
         self.operation(&Operation {
+            description: format!("list or watch objects of kind {}", self.facts.kind),
             action: "list",
             id: format!("list{{gv}}{scope}{}{suffix}", self.facts.kind),
             kind: list_kind,
@@ -160,6 +164,10 @@ impl Operations<'_> {
     fn post(&mut self, scope: &str, subresource: &str, kind: (&'static str, &'static str, &'static str)) -> Value {
         let schema = self.schema(kind.0, kind.1, kind.2);
         let mut operation = self.operation(&Operation {
+            description: match subresource {
+                "" => format!("create {}", with_article(self.facts.kind)),
+                subresource => format!("create {subresource} of {}", with_article(self.facts.kind)),
+            },
             action: "post",
             id: format!("create{{gv}}{scope}{}{}", self.facts.kind, capital(subresource)),
             kind: &schema,
@@ -197,6 +205,7 @@ impl Operations<'_> {
                 _ => &[("200", "OK"), ("201", "Created")],
             };
             let mut operation = self.operation(&Operation {
+                description: describe(verb, subresource, self.facts.kind),
                 action: method,
                 id: id(word, self),
                 kind: if verb == "delete" { "Status" } else { &schema },
@@ -249,6 +258,7 @@ impl Operations<'_> {
         responses.insert("401".to_owned(), json!({"description": "Unauthorized"}));
         let mut document = json!({
             "tags": [format!("{short}_{version}")],
+            "description": operation.description,
             "operationId": id,
             "parameters": parameters.collect::<Vec<_>>(),
             "responses": responses,
@@ -275,6 +285,24 @@ impl Operations<'_> {
             None => format!("io.k8s.apimachinery.pkg.apis.meta.v1.{kind}"),
         }
     }
+}
+
+fn describe(verb: &str, subresource: &str, kind: &str) -> String {
+    let part = match subresource {
+        "" => String::new(),
+        subresource => format!("{subresource} of "),
+    };
+    match verb {
+        "get" => format!("read {part}the specified {kind}"),
+        "update" => format!("replace {part}the specified {kind}"),
+        "patch" => format!("partially update {part}the specified {kind}"),
+        verb => format!("{verb} {part}{}", with_article(kind)),
+    }
+}
+
+fn with_article(kind: &str) -> String {
+    let vowel = kind.starts_with(['A', 'E', 'I', 'O', 'U']);
+    format!("{} {kind}", if vowel { "an" } else { "a" })
 }
 
 fn set_kind(operation: &mut Value, (group, version, kind): (&str, &str, &str)) {

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use kubewire_client::wire::schema::{Container, FieldSchema, KINDS, ListType, MessageSchema, Special, Type};
 use serde_json::{Map, Value, json};
 
+use super::descriptions::Descriptions;
 use super::dialect::Dialect;
 
 /// The schemas of a document: those that were asked for and all that these refer to.
 pub(super) struct Schemas {
     dialect: Dialect,
+    descriptions: Descriptions,
     schemas: BTreeMap<String, Value>,
 }
 
@@ -17,6 +19,7 @@ impl Schemas {
     pub(super) fn new(dialect: Dialect) -> Self {
         Self {
             dialect,
+            descriptions: Descriptions::collect(),
             schemas: BTreeMap::new(),
         }
     }
@@ -31,18 +34,21 @@ impl Schemas {
         if !self.schemas.contains_key(&name) {
             // First a placeholder: messages refer to themselves.
             self.schemas.insert(name.clone(), Value::Null);
-            let schema = self.schema(message);
+            let mut schema = self.schema(message, &name);
+            if let Some(text) = self.descriptions.of(&name) {
+                schema["description"] = text.into();
+            }
             self.schemas.insert(name.clone(), schema);
         }
         name
     }
 
-    fn schema(&mut self, message: &'static MessageSchema) -> Value {
+    fn schema(&mut self, message: &'static MessageSchema, name: &str) -> Value {
         if let Some(special) = message.special {
             return self.special(special);
         }
         let (mut properties, mut required) = (Map::new(), Vec::new());
-        self.properties(message, &mut properties, &mut required);
+        self.properties(message, name, &mut properties, &mut required);
         let mut schema = json!({"type": "object"});
         if !required.is_empty() {
             schema["required"] = required.into();
@@ -67,15 +73,16 @@ impl Schemas {
     fn properties(
         &mut self,
         message: &'static MessageSchema,
+        name: &str,
         properties: &mut Map<String, Value>,
         required: &mut Vec<&'static str>,
     ) {
         for field in message.fields {
             match field.message() {
-                Some(inlined) if field.inlined => self.properties(inlined, properties, required),
+                Some(inlined) if field.inlined => self.properties(inlined, name, properties, required),
                 _ if field.json.is_empty() => {}
                 _ => {
-                    properties.insert(field.json.to_owned(), self.property(field));
+                    properties.insert(field.json.to_owned(), self.property(field, name));
                     if field.required {
                         required.push(field.json);
                     }
@@ -84,7 +91,7 @@ impl Schemas {
         }
     }
 
-    fn property(&mut self, field: &FieldSchema) -> Value {
+    fn property(&mut self, field: &FieldSchema, owner: &str) -> Value {
         let value = self.value(field.ty);
         let mut property = match field.container {
             Container::One => value,
@@ -92,8 +99,12 @@ impl Schemas {
             Container::Map => json!({"type": "object", "additionalProperties": value}),
         };
         let mut more = Map::new();
+        if let Some(text) = self.descriptions.of_field(owner, field.json) {
+            more.insert("description".into(), text.into());
+        }
         let default = field.default.and_then(|text| serde_json::from_str::<Value>(text).ok());
-        if let Some(default) = default {
+        let zero = || (self.dialect == Dialect::V3).then(|| zero(field)).flatten();
+        if let Some(default) = default.or_else(zero) {
             more.insert("default".into(), default);
         }
         extensions(field, &mut more);
@@ -137,6 +148,21 @@ impl Schemas {
             (Special::Raw | Special::Unknown, _) => json!({"type": "object"}),
             _ => json!({}),
         }
+    }
+}
+
+/// What Go has in a field that nobody set, where it shows.
+fn zero(field: &FieldSchema) -> Option<Value> {
+    if field.pointer || field.container != Container::One {
+        return None;
+    }
+    match field.ty {
+        Type::Message(message) => message.special.is_none().then(|| json!({})),
+        _ if !field.required => None,
+        Type::String => Some("".into()),
+        Type::Bool => Some(false.into()),
+        Type::Int32 | Type::Int64 | Type::Double => Some(0.into()),
+        _ => None,
     }
 }
 
@@ -202,7 +228,13 @@ mod tests {
             pod["x-kubernetes-group-version-kind"],
             json!([{"group": "", "kind": "Pod", "version": "v1"}])
         );
-        assert_eq!(pod["properties"]["kind"], json!({"type": "string"}));
+        assert_eq!(pod["properties"]["kind"]["type"], "string");
+        assert!(
+            pod["properties"]["spec"]["description"]
+                .as_str()
+                .is_some_and(|text| text.contains("pod"))
+        );
+        assert_eq!(pod["properties"]["spec"]["default"], json!({}));
         let text = document.to_string();
         for piece in text.split("#/components/schemas/").skip(1) {
             let name = piece.split('"').next().unwrap();

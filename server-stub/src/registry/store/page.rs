@@ -29,7 +29,7 @@ struct Token {
 
 /// The token for the place behind a key; `prefix` is what the keys of the list start with.
 pub(super) fn token(last_key: &str, prefix: &str, revision: u64) -> String {
-    let start = format!("{}\0", last_key.strip_prefix(prefix).unwrap_or(last_key));
+    let start = format!("/{}\0", last_key.strip_prefix(prefix).unwrap_or(last_key));
     encode(&Token {
         v: FORMAT.to_owned(),
         rv: revision.cast_signed(),
@@ -42,7 +42,7 @@ pub(super) fn place(token: &str, prefix: &str) -> Result<Place, ApiError> {
     let token = decode(token).map_err(|reason| ApiError::bad_request(format!("invalid continue token: {reason}")))?;
     Ok(Place {
         revision: u64::try_from(token.rv).ok(),
-        from: format!("{prefix}{}", token.start),
+        from: format!("{prefix}{}", token.start.strip_prefix('/').unwrap_or(&token.start)),
     })
 }
 
@@ -99,7 +99,7 @@ fn decode(token: &str) -> Result<Token, String> {
     }
     // No way out of the prefix.
     let mut parts = decoded.start.split('/');
-    if parts.any(|part| part == "." || part == "..") || decoded.start.starts_with('/') {
+    if parts.any(|part| part == "." || part == "..") || decoded.start.starts_with("//") {
         return Err(format!("continue key is not valid: {}", decoded.start));
     }
     Ok(decoded)
@@ -113,7 +113,7 @@ mod tests {
     fn tokens_have_the_format_of_kube_apiserver() {
         let token = token("/registry/pods/ns/a", "/registry/pods/", 7);
         let json = URL_SAFE_NO_PAD.decode(&token).unwrap();
-        assert_eq!(json, br#"{"v":"meta.k8s.io/v1","rv":7,"start":"ns/a\u0000"}"#);
+        assert_eq!(json, br#"{"v":"meta.k8s.io/v1","rv":7,"start":"/ns/a\u0000"}"#);
         let read = place(&token, "/registry/pods/").unwrap();
         assert_eq!((read.revision, &*read.from), (Some(7), "/registry/pods/ns/a\0"));
     }
