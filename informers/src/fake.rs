@@ -256,5 +256,6 @@ pub(crate) async fn connection_refused() -> Error {
         }
     }
     let api = Api::<ConfigMap>::new(Client::with_transport(Arc::new(Refusing)));
-    api.list_encoded(&ListOptions::default()).await.unwrap_err()
+    // Of a watch, because the client tries lists again by itself.
+    api.watch_encoded(&ListOptions::default()).await.unwrap_err()
 }

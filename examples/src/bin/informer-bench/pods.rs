@@ -51,7 +51,10 @@ impl Reading {
 
     fn read(&self, pod: &CachedObject<Pod>) {
         if self.read_object {
-            black_box(pod.decode().is_ok());
+            match black_box(pod.decode()) {
+                Ok(_) => {}
+                Err(error) => eprintln!("{error}"),
+            }
         }
         black_box((pod.name(), pod.namespace(), pod.resource_version()));
         for label in pod.labels() {

@@ -20,6 +20,11 @@ const managed = `{"f:metadata":{"f:annotations":{".":{},"f:checksum/config":{},"
 	`"f:resources":{".":{},"f:limits":{".":{},"f:cpu":{},"f:memory":{}}},"f:volumeMounts":{".":{}}}},"f:dnsPolicy":{},"f:enableServiceLinks":{},` +
 	`"f:restartPolicy":{},"f:schedulerName":{},"f:securityContext":{},"f:terminationGracePeriodSeconds":{},"f:volumes":{".":{}}}}`
 
+const kubelet = `{"f:status":{"f:conditions":{"k:{\"type\":\"ContainersReady\"}":{".":{},"f:lastProbeTime":{},"f:lastTransitionTime":{},"f:status":{},"f:type":{}},` +
+	`"k:{\"type\":\"Initialized\"}":{".":{},"f:lastProbeTime":{},"f:lastTransitionTime":{},"f:status":{},"f:type":{}},"k:{\"type\":\"Ready\"}":{".":{},` +
+	`"f:lastProbeTime":{},"f:lastTransitionTime":{},"f:status":{},"f:type":{}}},"f:containerStatuses":{},"f:hostIP":{},"f:hostIPs":{},"f:phase":{},"f:podIP":{},` +
+	`"f:podIPs":{".":{},"k:{\"ip\":\"10.1.1.1\"}":{".":{},"f:ip":{}}},"f:startTime":{}}}`
+
 // pod is a pod of a believable deployment, about 8 KiB as JSON.
 func pod(number int, version int64) *corev1.Pod {
 	name := fmt.Sprintf("checkout-service-%06d-6d5f8c9b7c-%05d", number/7, number)
@@ -81,7 +86,7 @@ func pod(number int, version int64) *corev1.Pod {
 				"checksum/config": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"},
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name[:len(name)-6],
 				UID: "5c2f9c2e-7cf6-4b1c-9f3b-1d4f6f1f9a11", Controller: &yes, BlockOwnerDeletion: &yes}},
-			ManagedFields: []metav1.ManagedFieldsEntry{manager("kube-controller-manager", managed), manager("kubelet", managed[:len(managed)/2])},
+			ManagedFields: []metav1.ManagedFieldsEntry{manager("kube-controller-manager", managed), manager("kubelet", kubelet)},
 		},
 		Spec: corev1.PodSpec{
 			Containers: []corev1.Container{container("web", web), container("mesh-proxy", proxy)},
