@@ -8,8 +8,8 @@ use crate::authentication::reviews::{SelfSubjectReview, TokenReview};
 use crate::authorization::reviews::{AccessReview, Scope, SelfSubjectRulesReview};
 use crate::endpoints::{ApiGroupVersion, Backend, VirtualResource};
 use crate::generic::server::{ApiGroup, ApiVersionHandler};
-use crate::registry::built_in;
 use crate::registry::facts::{self, GroupFacts, ResourceFacts};
+use crate::registry::stores::Stores;
 
 /// The groups that have not been installed yet.
 pub(super) struct ApiGroups(Vec<ApiGroup>);
@@ -17,7 +17,8 @@ pub(super) struct ApiGroups(Vec<ApiGroup>);
 impl ApiGroups {
     /// All groups with a version that is served by default, with their stores.
     pub(super) fn new(config: &ChainConfig) -> Self {
-        let groups = facts::groups().iter().map(|group| api_group(group, config));
+        let stores = Arc::new(Stores::open(&config.storage, &config.service_ranges));
+        let groups = facts::groups().iter().map(|group| api_group(group, config, &stores));
         Self(groups.filter(|group| !group.versions.is_empty()).collect())
     }
 
@@ -38,7 +39,7 @@ impl ApiGroups {
     }
 }
 
-fn api_group(group: &GroupFacts, config: &ChainConfig) -> ApiGroup {
+fn api_group(group: &GroupFacts, config: &ChainConfig, stores: &Arc<Stores>) -> ApiGroup {
     let served = group.versions.iter().filter(|version| version.served);
     let version = |version: &facts::VersionFacts| {
         let own =
@@ -46,9 +47,15 @@ fn api_group(group: &GroupFacts, config: &ChainConfig) -> ApiGroup {
         let resources = facts::resources()
             .iter()
             .filter(own)
-            .map(|facts| (facts, backend(facts, config)));
+            .map(|facts| (facts, backend(facts, config, stores)));
         let stop = config.lifecycle.shutdown_initiated.clone();
-        let handler = ApiGroupVersion::new(resources, config.clock.clone(), config.ids.clone(), stop);
+        let handler = ApiGroupVersion::new(
+            resources,
+            stores.clone(),
+            config.clock.clone(),
+            config.ids.clone(),
+            stop,
+        );
         (
             version.version.to_owned(),
             Arc::new(handler) as Arc<dyn ApiVersionHandler>,
@@ -61,9 +68,9 @@ fn api_group(group: &GroupFacts, config: &ChainConfig) -> ApiGroup {
 }
 
 /// The store of a resource, or what answers instead of one.
-fn backend(facts: &'static ResourceFacts, config: &ChainConfig) -> Option<Backend> {
-    if let Some(store) = built_in::open(facts, config.storage.clone(), &config.service_ranges) {
-        return Some(Backend::Store(Arc::new(store)));
+fn backend(facts: &'static ResourceFacts, config: &ChainConfig, stores: &Stores) -> Option<Backend> {
+    if let Some(store) = stores.of(facts) {
+        return Some(Backend::Store(store.clone()));
     }
     let access = |scope| AccessReview {
         authorizer: config.authorizer.clone(),

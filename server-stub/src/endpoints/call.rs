@@ -16,6 +16,7 @@ use super::table::{IncludeObject, TableConvertor, partial_metadata, partial_meta
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::request::{RequestInfo, Response, UserInfo};
+use crate::registry::stores::Stores;
 use crate::registry::{ListQuery, StoredObject, WriteContext};
 use crate::status::ApiError;
 
@@ -27,6 +28,8 @@ pub(crate) struct Call<'a> {
     /// What the client should know although its request goes through, or beside the error.
     pub(crate) warnings: WarningRecorder,
     pub(crate) query: Query,
+    /// Of all resources.
+    pub(crate) stores: &'a Stores,
     pub(crate) clock: &'a Clock,
     pub(crate) ids: &'a Ids,
     raw_query: Option<&'a str>,
@@ -38,6 +41,7 @@ impl<'a> Call<'a> {
         info: &'a RequestInfo,
         user: &'a Arc<UserInfo>,
         head: &'a http::request::Parts,
+        stores: &'a Stores,
         clock: &'a Clock,
         ids: &'a Ids,
     ) -> Self {
@@ -48,6 +52,7 @@ impl<'a> Call<'a> {
             headers: &head.headers,
             warnings: WarningRecorder::of(&head.extensions),
             query: Query::parse(head.uri.query().unwrap_or_default()),
+            stores,
             clock,
             ids,
             raw_query: head.uri.query(),

@@ -82,7 +82,7 @@ fn kind(group: &'static str, kind: &'static str) -> Result<&'static KindSchema, 
     schema::kind(&gvk).ok_or_else(|| ApiError::internal(format!("no schema of {gvk}")))
 }
 
-fn store_options(options: DeleteOptions) -> StoreDeleteOptions {
+pub(super) fn store_options(options: DeleteOptions) -> StoreDeleteOptions {
     StoreDeleteOptions {
         grace_period_seconds: options.grace_period_seconds,
         preconditions: Preconditions {

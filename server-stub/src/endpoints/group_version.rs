@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::call::Call;
 use super::negotiation::{ALL_FORMATS, Offer};
 use super::virtual_resource::{Virtual, VirtualResource};
-use super::{delete, patch, read, write};
+use super::{delete, patch, read, subresources, write};
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::discovery::ApiResource;
@@ -20,6 +20,7 @@ use crate::generic::respond;
 use crate::generic::server::ApiVersionHandler;
 use crate::registry::Store;
 use crate::registry::facts::ResourceFacts;
+use crate::registry::stores::Stores;
 use crate::status::{ApiError, GroupResource};
 
 /// Serves the resources of one group and version.
@@ -28,6 +29,7 @@ pub struct ApiGroupVersion {
     virtuals: BTreeMap<&'static str, Virtual>,
     /// What discovery shows and requests get a 501 for.
     not_served: Vec<&'static ResourceFacts>,
+    stores: Arc<Stores>,
     clock: Clock,
     ids: Ids,
     stop: CancellationToken,
@@ -55,10 +57,11 @@ impl Resource {
 }
 
 impl ApiGroupVersion {
-    /// Serves these resources, all of one group and version; those without a backend are in discovery only. Cancelling
-    /// `stop` ends watches.
+    /// Serves these resources, all of one group and version; those without a backend are in discovery only. `stores`
+    /// are those of all groups. Cancelling `stop` ends watches.
     pub fn new(
         resources: impl IntoIterator<Item = (&'static ResourceFacts, Option<Backend>)>,
+        stores: Arc<Stores>,
         clock: Clock,
         ids: Ids,
         stop: CancellationToken,
@@ -79,6 +82,7 @@ impl ApiGroupVersion {
             resources: served,
             virtuals,
             not_served,
+            stores,
             clock,
             ids,
             stop,
@@ -114,7 +118,10 @@ impl ApiGroupVersion {
             .ok_or_else(|| self.unknown(info))?;
         check_path(resource, info)?;
         check_verb(resource, info, &head.method)?;
-        let call = Call::new(resource, info, user, head, &self.clock, &self.ids);
+        let call = Call::new(resource, info, user, head, &self.stores, &self.clock, &self.ids);
+        if !SERVED_SUBRESOURCES.contains(&info.subresource.as_str()) {
+            return Err(subresources::not_served(&call));
+        }
         match info.verb.as_str() {
             "get" => read::get(&call).await,
             "list" => read::list(&call).await,
@@ -150,6 +157,19 @@ impl ApiVersionHandler for ApiGroupVersion {
         }
     }
 }
+
+/// The empty name stands for the object itself.
+const SERVED_SUBRESOURCES: [&str; 9] = [
+    "",
+    "status",
+    "finalize",
+    "approval",
+    "ephemeralcontainers",
+    "resize",
+    "scale",
+    "binding",
+    "eviction",
+];
 
 const ERRORS: Offer<'static> = Offer {
     formats: ALL_FORMATS,
@@ -207,13 +227,6 @@ fn check_verb(resource: &Resource, info: &RequestInfo, method: &http::Method) ->
     let allowed = in_place && verbs.contains(&verb) && !(everywhere && matches!(verb, "create" | "deletecollection"));
     if !allowed || method == http::Method::HEAD {
         return Err(ApiError::method_not_allowed());
-    }
-    if !matches!(info.subresource.as_str(), "" | "status") {
-        return Err(ApiError::not_implemented(format!(
-            "the subresource {}/{} is not served yet",
-            resource.group_resource(),
-            info.subresource
-        )));
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ mod negotiation;
 mod options;
 mod patch;
 mod read;
+mod subresources;
 mod table;
 mod virtual_resource;
 mod watch;

@@ -11,6 +11,7 @@ use super::answer::{self, ListMeta};
 use super::call::{Call, go_type};
 use super::negotiation::{Accepted, View};
 use super::options::{ListOptions, parse_resource_version};
+use super::subresources;
 use super::table::partial_metadata_value;
 use super::watch::{self, EventWriter};
 use crate::generic::request::Response;
@@ -30,7 +31,10 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Response, ApiError> {
         .store
         .get(call.namespace(), &call.info.name, version)
         .await?;
-    call.object(StatusCode::OK, &object)
+    match subresources::is_scale(call) {
+        true => subresources::answer_scale(call, &object.document()),
+        false => call.object(StatusCode::OK, &object),
+    }
 }
 
 /// Reads a collection.

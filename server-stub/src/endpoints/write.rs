@@ -7,13 +7,17 @@ use super::body;
 use super::call::Call;
 use super::decode::{Decoded, decode};
 use super::options::WriteOptions;
+use super::subresources;
 use crate::generic::request::{RequestBody, Response};
-use crate::registry::UpdateOptions;
+use crate::registry::{Preconditions, UpdateOptions};
 use crate::status::ApiError;
 
 /// Creates an object, or posts to a subresource.
 pub(crate) async fn create(call: &Call<'_>, body: RequestBody) -> Result<Response, ApiError> {
     call.accepted()?;
+    if let Some(subresource) = call.subresource() {
+        return subresources::create(call, subresource, body).await;
+    }
     let options = WriteOptions::parse(&call.query, "CreateOptions", false)?;
     let mut object = read_object(call, body, &options).await?;
     set_namespace(call, &mut object)?;
@@ -33,21 +37,30 @@ pub(crate) async fn update(call: &Call<'_>, body: RequestBody) -> Result<Respons
     let context = call.write_context(&options);
     let store = &call.resource.store;
     let (namespace, name) = (call.namespace(), call.info.name.as_str());
+    if subresources::is_scale(call) {
+        let mutate = |current: &Value| subresources::write_scale(call, current, &object);
+        let options = UpdateOptions::default();
+        let updated = store.update(&context, namespace, name, None, mutate, options).await;
+        let (updated, _) = updated.map_err(|error| subresources::missing_scale(call, error))?;
+        return subresources::answer_scale(call, &updated.document());
+    }
+    let uid = object["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty());
+    let options = UpdateOptions {
+        preconditions: Preconditions {
+            uid: uid.map(str::to_owned),
+            resource_version: None,
+        },
+        ..UpdateOptions::default()
+    };
+    let mutate = |_: &Value| Ok(object.clone());
     let (updated, created) = store
-        .update(
-            &context,
-            namespace,
-            name,
-            call.subresource(),
-            |_| Ok(object.clone()),
-            UpdateOptions::default(),
-        )
+        .update(&context, namespace, name, call.subresource(), mutate, options)
         .await?;
     let code = if created { StatusCode::CREATED } else { StatusCode::OK };
     call.object(code, &updated)
 }
 
-async fn read_object(call: &Call<'_>, body: RequestBody, options: &WriteOptions) -> Result<Value, ApiError> {
+pub(super) async fn read_object(call: &Call<'_>, body: RequestBody, options: &WriteOptions) -> Result<Value, ApiError> {
     let format = body::format(call.headers)?;
     let bytes = body::read(call.headers, body).await?;
     let Decoded { object, warnings } = decode(&bytes, format, call.body_kind()?, options.field_validation)?;
@@ -70,7 +83,7 @@ fn check_name(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
 }
 
 /// Fills in the namespace of the path, which an object may repeat but not contradict.
-fn set_namespace(call: &Call<'_>, object: &mut Value) -> Result<(), ApiError> {
+pub(super) fn set_namespace(call: &Call<'_>, object: &mut Value) -> Result<(), ApiError> {
     let wanted = call.namespace();
     let metadata = &mut object["metadata"];
     let given = metadata["namespace"].as_str().unwrap_or_default();

@@ -16,7 +16,9 @@ pub mod query;
 pub mod resource_info;
 pub mod service_ranges;
 pub mod store;
+pub mod stores;
 pub mod strategy;
+pub(crate) mod subresources;
 pub mod validation;
 
 pub use object::StoredObject;

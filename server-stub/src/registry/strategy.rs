@@ -192,7 +192,7 @@ impl Strategy for PlainStrategy {
 
 /// An update of the object keeps the status, an update of the status keeps all but status and metadata.
 pub(super) fn separate_status(change: &mut Update<'_>) {
-    if change.subresource != Some("status") {
+    if !matches!(change.subresource, Some("status" | "approval")) {
         keep(change.new, Some(change.old), "status");
         return;
     }

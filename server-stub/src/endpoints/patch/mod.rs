@@ -15,8 +15,10 @@ use self::schema::FieldRules;
 use super::body;
 use super::call::Call;
 use super::options::{FieldValidation, WriteOptions};
+use super::subresources;
 use crate::generic::request::{RequestBody, Response};
 use crate::registry::UpdateOptions;
+use crate::registry::subresources::scale;
 use crate::status::{ApiError, FieldError};
 
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -46,7 +48,7 @@ pub(crate) async fn patch(call: &Call<'_>, body: RequestBody) -> Result<Response
     let patch = Patch::parse(&media_type, &bytes)?;
     let context = call.write_context(&options);
     let kind = call.body_kind()?;
-    let mutate = |current: &Value| {
+    let apply = |current: &Value| {
         let patched = patch.apply(current, kind)?;
         let (object, found) = checked(&patched, kind, options.field_validation)?;
         call.warnings.extend(found);
@@ -54,15 +56,20 @@ pub(crate) async fn patch(call: &Call<'_>, body: RequestBody) -> Result<Response
     };
     let (namespace, name) = (call.namespace(), call.info.name.as_str());
     let store = &call.resource.store;
+    let options = UpdateOptions::default();
+    if subresources::is_scale(call) {
+        let mutate = |current: &Value| subresources::write_scale(call, current, &apply(&scale::read(current)?)?);
+        let updated = store.update(&context, namespace, name, None, mutate, options).await;
+        let (updated, _) = updated.map_err(|error| subresources::missing_scale(call, error))?;
+        return subresources::answer_scale(call, &updated.document());
+    }
+    let mutate = |current: &Value| match current {
+        // A patch never makes an object, not even where updates do.
+        Value::Null => Err(ApiError::not_found(&call.resource.group_resource(), name)),
+        current => apply(current),
+    };
     let (updated, _) = store
-        .update(
-            &context,
-            namespace,
-            name,
-            call.subresource(),
-            mutate,
-            UpdateOptions::default(),
-        )
+        .update(&context, namespace, name, call.subresource(), mutate, options)
         .await?;
     call.object(StatusCode::OK, &updated)
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod batch;
+mod certificates;
 mod cluster;
 mod config;
 mod limits;

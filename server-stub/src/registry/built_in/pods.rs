@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::rules::Rules;
 use crate::registry::query::DeleteOptions;
+use crate::registry::strategy::{Update, keep};
 use crate::registry::validation::pod;
-use crate::registry::validation::values::{flag, get, items, number, put, text};
+use crate::registry::validation::values::{flag, get, immutable, items, number, put, text};
 
 pub(super) const POD: Rules = Rules {
     create: |pod, _| {
@@ -21,21 +22,91 @@ pub(super) const POD: Rules = Rules {
         put(pod, &["status", "phase"], json!("Pending"));
         put(pod, &["status", "qosClass"], json!(pod::qos_class(pod)));
     },
-    update: |change| {
-        // A kubelet of old must not take these away with a status.
-        if change.subresource == Some("status") {
-            let owners = get(change.old, "/metadata/ownerReferences").clone();
-            put(change.new, &["metadata", "ownerReferences"], owners);
-        }
-    },
+    update,
     validate: pod::validate,
     validate_update: pod::validate_update,
+    validate_status: |new, old| immutable(new, old, "/status/qosClass").into_iter().collect(),
+    validate_subresource: |subresource, new, old| match subresource {
+        "ephemeralcontainers" => pod::validate_ephemeral_containers(new, old),
+        "resize" => pod::validate_resize(new, old),
+        _ => Vec::new(),
+    },
     grace_period,
     returns_deleted_object: true,
     field,
     unknown_field: |field, _| format!("field label not supported: {field}"),
     ..Rules::COUNTED
 };
+
+fn update(change: &mut Update<'_>) {
+    match change.subresource {
+        Some("status") => {
+            // A kubelet of old must not take these away with a status.
+            let owners = get(change.old, "/metadata/ownerReferences").clone();
+            put(change.new, &["metadata", "ownerReferences"], owners);
+            if text(change.new, "/status/qosClass").is_empty() {
+                put(
+                    change.new,
+                    &["status", "qosClass"],
+                    get(change.old, "/status/qosClass").clone(),
+                );
+            }
+        }
+        Some("ephemeralcontainers") => {
+            let containers = get(change.new, "/spec/ephemeralContainers").clone();
+            keep_all_but_spec(change);
+            put(change.new, &["spec", "ephemeralContainers"], containers);
+        }
+        Some("resize") => resize(change),
+        _ => {
+            // What admission plugins add to new pods.
+            add_default_tolerations(change.new);
+            for field in ["priority", "preemptionPolicy"] {
+                let pointer = format!("/spec/{field}");
+                if get(change.new, &pointer).is_null() {
+                    put(change.new, &["spec", field], get(change.old, &pointer).clone());
+                }
+            }
+        }
+    }
+}
+
+/// Spec and labels of the old pod; names and versions are checked elsewhere.
+fn keep_all_but_spec(change: &mut Update<'_>) {
+    keep(change.new, Some(change.old), "spec");
+    for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
+        let value = get(change.old, &format!("/metadata/{field}")).clone();
+        put(change.new, &["metadata", field], value);
+    }
+}
+
+/// Takes over the resources of containers and nothing else; containers that are others are left to the rules.
+fn resize(change: &mut Update<'_>) {
+    let names = |pod: &Value, list: &str| -> Vec<String> {
+        let containers = items(pod, &format!("/spec/{list}")).iter();
+        containers
+            .map(|container| text(container, "/name").to_owned())
+            .collect()
+    };
+    let lists = ["containers", "initContainers"];
+    if lists
+        .iter()
+        .any(|list| names(change.new, list) != names(change.old, list))
+    {
+        return;
+    }
+    let wanted = get(change.new, "/spec").clone();
+    keep_all_but_spec(change);
+    for list in lists {
+        for (index, container) in items(&wanted, &format!("/{list}")).iter().enumerate() {
+            for field in ["resources", "resizePolicy"] {
+                if let Some(place) = change.new.pointer_mut(&format!("/spec/{list}/{index}")) {
+                    put(place, &[field], get(container, &format!("/{field}")).clone());
+                }
+            }
+        }
+    }
+}
 
 /// What the admission plugin DefaultTolerationSeconds adds.
 fn add_default_tolerations(pod: &mut Value) {

@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{access, batch, cluster, config, limits, namespaces, network, pods, services, volumes, workloads};
+use super::{
+    access, batch, certificates, cluster, config, limits, namespaces, network, pods, services, volumes, workloads,
+};
 use crate::field_error::quote;
 use crate::registry::query::{DeleteOptions, WriteContext};
 use crate::registry::strategy::{GarbageCollection, Update};
@@ -21,6 +23,8 @@ pub(super) struct Rules {
     pub(super) validate_update: fn(&Value, &Value) -> Vec<FieldError>,
     /// The rules for an update of the status.
     pub(super) validate_status: fn(&Value, &Value) -> Vec<FieldError>,
+    /// The rules for an update of any other subresource, which is named.
+    pub(super) validate_subresource: fn(&str, &Value, &Value) -> Vec<FieldError>,
     pub(super) name: NameRule,
     pub(super) has_generation: bool,
     pub(super) spec_changed: fn(&Value, &Value) -> bool,
@@ -45,6 +49,7 @@ impl Rules {
         validate: |_| Vec::new(),
         validate_update: |_, _| Vec::new(),
         validate_status: |_, _| Vec::new(),
+        validate_subresource: |_, _, _| Vec::new(),
         name: subdomain_name,
         has_generation: false,
         spec_changed: |new, old| new.get("spec") != old.get("spec"),
@@ -109,6 +114,7 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("rbac.authorization.k8s.io", "clusterroles") => &access::CLUSTER_ROLE,
         ("rbac.authorization.k8s.io", "rolebindings") => &access::ROLE_BINDING,
         ("rbac.authorization.k8s.io", "clusterrolebindings") => &access::CLUSTER_ROLE_BINDING,
+        ("certificates.k8s.io", "certificatesigningrequests") => &certificates::SIGNING_REQUEST,
         ("apiregistration.k8s.io", "apiservices") => &cluster::API_SERVICE,
         ("autoscaling", "horizontalpodautoscalers") => &limits::AUTOSCALER,
         ("networking.k8s.io", "ingresses") => &network::INGRESS,

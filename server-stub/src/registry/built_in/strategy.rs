@@ -60,6 +60,9 @@ impl Strategy for BuiltInStrategy {
     }
 
     fn prepare_for_update(&self, change: &mut Update<'_>) {
+        if change.subresource == Some("binding") {
+            return;
+        }
         if self.has_status {
             separate_status(change);
         }
@@ -71,8 +74,10 @@ impl Strategy for BuiltInStrategy {
     }
 
     fn validate_update(&self, new: &Value, old: &Value, subresource: Option<&str>) -> Vec<FieldError> {
-        if subresource == Some("status") {
-            return (self.rules.validate_status)(new, old);
+        match subresource {
+            None => {}
+            Some("status") => return (self.rules.validate_status)(new, old),
+            Some(other) => return (self.rules.validate_subresource)(other, new, old),
         }
         let mut errors = (self.rules.validate)(new);
         errors.extend((self.rules.validate_update)(new, old));

@@ -159,7 +159,8 @@ impl Store {
         });
         keep_fixed_metadata(new, old);
         if self.strategy.has_generation() && new.pointer("/metadata/generation") == old_generation.as_ref() {
-            let changed = subresource != Some("status") && self.strategy.spec_changed(new, old);
+            let counts = !matches!(subresource, Some("status" | "binding"));
+            let changed = counts && self.strategy.spec_changed(new, old);
             if changed {
                 let next = old_generation.and_then(|g| g.as_i64()).unwrap_or_default() + 1;
                 set_field(new, "generation", Some(json!(next)));

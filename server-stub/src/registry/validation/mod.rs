@@ -2,6 +2,7 @@
 
 pub(super) mod access;
 pub(super) mod batch;
+pub(super) mod certificates;
 pub(super) mod config;
 mod cron;
 pub(super) mod endpoints;
@@ -13,7 +14,7 @@ pub(super) mod network;
 pub(super) mod pod;
 pub(super) mod policy;
 mod rolling;
-mod selector;
+pub(super) mod selector;
 pub(super) mod service;
 pub(super) mod storage;
 pub(super) mod values;

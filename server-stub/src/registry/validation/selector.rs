@@ -1,6 +1,6 @@
 //! The rules for label selectors in objects.
 
-use kubewire_client::selector::{LabelRequirement, LabelSelector, Operator};
+use kubewire_client::selector::{LabelRequirement, LabelSelector, Operator, SelectorError};
 use kubewire_client::validation::{label_value, qualified_name};
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn validate_rule(rule: &Value, path: &str) -> Vec<FieldError> {
 }
 
 /// A selector as messages show it.
-pub(super) fn shown(selector: &Value) -> String {
+pub(in crate::registry) fn shown(selector: &Value) -> String {
     match selector {
         Value::Object(_) => ordered(selector, &["matchLabels", "matchExpressions"]),
         other => other.to_string(),
@@ -54,15 +54,12 @@ pub(super) fn shown(selector: &Value) -> String {
 }
 
 /// Whether a selector has no requirement at all.
-pub(super) fn is_empty(selector: &Value) -> bool {
+pub(in crate::registry) fn is_empty(selector: &Value) -> bool {
     entries(selector, "/matchLabels").next().is_none() && items(selector, "/matchExpressions").is_empty()
 }
 
-/// Whether a selector selects these labels. One that is not there selects nothing, an invalid one neither.
-pub(super) fn matches(selector: &Value, labels: &Value) -> bool {
-    if !selector.is_object() {
-        return false;
-    }
+/// The requirements of a selector, sorted by key.
+pub(in crate::registry) fn parse(selector: &Value) -> Result<LabelSelector, SelectorError> {
     let equal = entries(selector, "/matchLabels")
         .map(|(key, value)| LabelRequirement::new(key, Operator::Equals, [value.as_str().unwrap_or_default()]));
     let rules = items(selector, "/matchExpressions").iter().map(|rule| {
@@ -74,8 +71,15 @@ pub(super) fn matches(selector: &Value, labels: &Value) -> bool {
         };
         LabelRequirement::new(text(rule, "/key"), operator, texts(rule, "/values"))
     });
-    let requirements: Result<Vec<_>, _> = equal.chain(rules).collect();
-    requirements.is_ok_and(|requirements| {
-        LabelSelector::new(requirements).matches(|key| labels.get(key).and_then(Value::as_str))
-    })
+    let mut requirements = equal.chain(rules).collect::<Result<Vec<_>, _>>()?;
+    requirements.sort_by(|a, b| a.key().cmp(b.key()));
+    Ok(LabelSelector::new(requirements))
+}
+
+/// Whether a selector selects these labels. One that is not there selects nothing, an invalid one neither.
+pub(in crate::registry) fn matches(selector: &Value, labels: &Value) -> bool {
+    if !selector.is_object() {
+        return false;
+    }
+    parse(selector).is_ok_and(|selector| selector.matches(|key| labels.get(key).and_then(Value::as_str)))
 }

@@ -42,7 +42,7 @@ pub(in crate::registry) fn entries<'a>(
     get(object, pointer).as_object().into_iter().flatten()
 }
 
-/// Puts a value into an object, making the objects on the way to it.
+/// Puts a value into an object, making the objects on the way to it; null takes the field away.
 pub(in crate::registry) fn put(object: &mut Value, path: &[&str], value: Value) {
     let Some((first, rest)) = path.split_first() else {
         *object = value;
@@ -51,7 +51,10 @@ pub(in crate::registry) fn put(object: &mut Value, path: &[&str], value: Value) 
     if !object.is_object() {
         *object = Value::Object(Map::new());
     }
-    if let Some(fields) = object.as_object_mut() {
+    let Some(fields) = object.as_object_mut() else { return };
+    if rest.is_empty() && value.is_null() {
+        fields.remove(*first);
+    } else {
         put(fields.entry(*first).or_insert(Value::Null), rest, value);
     }
 }

@@ -14,7 +14,7 @@ use super::values::{broken, entries, get, items, number, one_of, text};
 use super::{ip, metadata};
 use crate::status::FieldError;
 
-pub(in crate::registry) use update::validate_update;
+pub(in crate::registry) use update::{validate_ephemeral_containers, validate_resize, validate_update};
 
 const RESTART_POLICIES: [&str; 3] = ["Always", "OnFailure", "Never"];
 const DNS_POLICIES: [&str; 4] = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::registry::validation::values::{get, items, number, put, text};
+use crate::registry::validation::values::{entries, get, items, number, put, text};
 use crate::status::FieldError;
 
 const ONLY: &str = "pod updates may not change fields other than \
@@ -53,6 +53,73 @@ pub(in crate::registry) fn validate_update(new: &Value, old: &Value) -> Vec<Fiel
     }
     if allowed != *old_spec {
         errors.push(FieldError::forbidden("spec", ONLY));
+    }
+    errors
+}
+
+/// The rules for a change of a pod's ephemeral containers: they only become more (KEP-277).
+pub(in crate::registry) fn validate_ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldError> {
+    const FIELD: &str = "spec.ephemeralContainers";
+    let mut errors = super::validate_spec(get(new, "/spec"), "spec");
+    for container in items(old, "/spec/ephemeralContainers") {
+        let name = text(container, "/name");
+        let mut same_name = items(new, "/spec/ephemeralContainers").iter();
+        match same_name.find(|other| text(other, "/name") == name) {
+            None => {
+                let detail = format!("existing ephemeral containers {name:?} may not be removed\n");
+                errors.push(FieldError::forbidden(FIELD, detail));
+            }
+            Some(other) if other != container => {
+                let detail = format!("existing ephemeral containers {name:?} may not be changed");
+                errors.push(FieldError::forbidden(FIELD, detail));
+            }
+            Some(_) => {}
+        }
+    }
+    errors
+}
+
+/// The rules for other resources of a running pod (KEP-1287).
+pub(in crate::registry) fn validate_resize(new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = super::validate_spec(get(new, "/spec"), "spec");
+    let class = super::qos_class(new);
+    if class != text(old, "/status/qosClass") {
+        let detail = "Pod QOS Class may not change as a result of resizing";
+        let shown = get(new, "/status/qosClass").clone();
+        errors.push(FieldError::invalid("spec", shown, detail));
+    }
+    for list in ["containers", "initContainers"] {
+        let pointer = format!("/spec/{list}");
+        let (now, before) = (items(new, &pointer), items(old, &pointer));
+        if now.len() != before.len() {
+            let detail = format!("{list} may not be added or removed on resize");
+            errors.push(FieldError::forbidden(format!("spec.{list}"), detail));
+            return errors;
+        }
+        for (index, (now, before)) in now.iter().zip(before).enumerate() {
+            let path = format!("spec.{list}[{index}]");
+            if text(now, "/name") != text(before, "/name") {
+                let detail = "containers may not be renamed or reordered on resize";
+                errors.push(FieldError::forbidden(format!("{path}.name"), detail));
+                continue;
+            }
+            for side in ["requests", "limits"] {
+                let of = |container| entries(container, &format!("/resources/{side}"));
+                let gone = of(before).any(|(name, _)| !of(now).any(|(other, _)| other == name));
+                let other = of(now).any(|(name, value)| {
+                    !["cpu", "memory"].contains(&name.as_str())
+                        && !of(before).any(|(old_name, old)| (old_name, old) == (name, value))
+                });
+                if gone {
+                    let detail = format!("resource {side} cannot be removed");
+                    errors.push(FieldError::forbidden(format!("{path}.resources.{side}"), detail));
+                }
+                if other {
+                    let detail = "only cpu and memory resources are mutable";
+                    errors.push(FieldError::forbidden("spec", detail));
+                }
+            }
+        }
     }
     errors
 }

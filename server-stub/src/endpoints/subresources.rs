@@ -1,0 +1,94 @@
+//! What is posted to a subresource: bindings and evictions.
+
+use http::StatusCode;
+use kubewire_client::Gvk;
+use kubewire_client::wire::schema;
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::options::{DeleteOptions, WriteOptions};
+use super::{delete, write};
+use crate::generic::request::{RequestBody, Response};
+use crate::registry::subresources::eviction::{self, Evicted};
+use crate::registry::subresources::{binding, scale};
+use crate::status::ApiError;
+
+/// Posts an object to a subresource.
+pub(crate) async fn create(call: &Call<'_>, subresource: &str, body: RequestBody) -> Result<Response, ApiError> {
+    let options = WriteOptions::parse(&call.query, "CreateOptions", false)?;
+    let mut object = write::read_object(call, body, &options).await?;
+    write::set_namespace(call, &mut object)?;
+    let mut context = call.write_context(&options);
+    let (namespace, name) = (call.namespace(), call.info.name.as_str());
+    let store = &call.resource.store;
+    match subresource {
+        binding::NAME => {
+            binding::bind(store, &context, namespace, name, &object).await?;
+            success(call)
+        }
+        "eviction" => {
+            if object["metadata"]["name"] != *name {
+                let message = "name in URL does not match name in Eviction object";
+                return Err(ApiError::bad_request(message));
+            }
+            let deletion = match &object["deleteOptions"] {
+                Value::Null => DeleteOptions::default(),
+                given => DeleteOptions::from_body(given)?,
+            };
+            context.dry_run |= deletion.dry_run;
+            let budgets = call.stores.get("policy", "poddisruptionbudgets");
+            let budgets = budgets.ok_or_else(|| ApiError::internal("disruption budgets are not stored"))?;
+            let options = delete::store_options(deletion);
+            match eviction::evict(store, budgets, &context, namespace, name, options).await? {
+                Evicted::Done => success(call),
+                Evicted::Undecidable(why) => status(call, json!({ "status": "Failure", "message": why, "code": 500 })),
+            }
+        }
+        _ => Err(not_served(call)),
+    }
+}
+
+/// The scale of the object, where the request is about that.
+pub(crate) fn is_scale(call: &Call<'_>) -> bool {
+    call.info.subresource == "scale"
+}
+
+/// What a change of the scale does to the object.
+pub(crate) fn write_scale(call: &Call<'_>, object: &Value, scale: &Value) -> Result<Value, ApiError> {
+    scale::write(object, scale, &call.resource.group_resource())
+}
+
+/// The error for a missing object names the subresource when its scale was to be changed.
+pub(crate) fn missing_scale(call: &Call<'_>, error: ApiError) -> ApiError {
+    match error.reason() == "NotFound" {
+        true => ApiError::not_found(&scale::of(&call.resource.group_resource()), &call.info.name),
+        false => error,
+    }
+}
+
+/// Answers with the scale of an object.
+pub(crate) fn answer_scale(call: &Call<'_>, object: &Value) -> Result<Response, ApiError> {
+    call.document(StatusCode::OK, &scale::read(object)?, call.body_kind()?)
+}
+
+/// The error for a subresource that needs what this server does not have, such as nodes.
+pub(crate) fn not_served(call: &Call<'_>) -> ApiError {
+    let resource = call.resource.group_resource();
+    ApiError::not_implemented(format!(
+        "the subresource {resource}/{} is not served yet",
+        call.info.subresource
+    ))
+}
+
+fn success(call: &Call<'_>) -> Result<Response, ApiError> {
+    status(call, json!({ "status": "Success", "code": 201 }))
+}
+
+fn status(call: &Call<'_>, mut status: Value) -> Result<Response, ApiError> {
+    status["kind"] = "Status".into();
+    status["apiVersion"] = "v1".into();
+    status["metadata"] = json!({});
+    let gvk = Gvk::new("", "v1", "Status");
+    let kind = schema::kind(&gvk).ok_or_else(|| ApiError::internal(format!("no schema of {gvk}")))?;
+    call.document(StatusCode::CREATED, &status, kind)
+}

@@ -1,0 +1,76 @@
+//! `scale`: how many pods a workload shall have, whatever its kind.
+
+use serde_json::{Value, json};
+
+use crate::registry::validation::selector;
+use crate::registry::validation::values::{get, not_negative, number, put, text};
+use crate::status::{ApiError, FieldError, GroupResource};
+
+/// The scale of a workload.
+pub(crate) fn read(object: &Value) -> Result<Value, ApiError> {
+    let metadata = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"];
+    let metadata = metadata.into_iter().filter_map(|field| {
+        let value = get(object, &format!("/metadata/{field}"));
+        (!value.is_null()).then(|| (field.to_owned(), value.clone()))
+    });
+    let metadata: Value = metadata.collect::<serde_json::Map<_, _>>().into();
+    let mut scale = json!({
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": metadata,
+        "spec": {},
+        "status": { "replicas": number(object, "/status/replicas").unwrap_or_default() },
+    });
+    let replicas = number(object, "/spec/replicas").unwrap_or_default();
+    if replicas != 0 {
+        put(&mut scale, &["spec", "replicas"], json!(replicas));
+    }
+    let selector = selector_text(object)?;
+    if !selector.is_empty() {
+        put(&mut scale, &["status", "selector"], json!(selector));
+    }
+    Ok(scale)
+}
+
+/// The workload with another scale, based on the version that the scale names.
+pub(crate) fn write(object: &Value, scale: &Value, resource: &GroupResource) -> Result<Value, ApiError> {
+    let name = text(object, "/metadata/name");
+    let errors: Vec<FieldError> = not_negative(scale, "/spec/replicas").into_iter().collect();
+    if !errors.is_empty() {
+        return Err(ApiError::invalid("autoscaling", "Scale", name, errors));
+    }
+    let (wanted, uid) = (text(scale, "/metadata/uid"), text(object, "/metadata/uid"));
+    if !wanted.is_empty() && wanted != uid {
+        let message = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}");
+        return Err(ApiError::conflict(&of(resource), name, message));
+    }
+    let mut object = object.clone();
+    let replicas = number(scale, "/spec/replicas").unwrap_or_default();
+    put(&mut object, &["spec", "replicas"], json!(replicas));
+    let version = text(scale, "/metadata/resourceVersion");
+    put(&mut object, &["metadata", "resourceVersion"], json!(version));
+    Ok(object)
+}
+
+/// `deployments/scale.apps`, as errors name the subresource.
+pub(crate) fn of(resource: &GroupResource) -> GroupResource {
+    GroupResource::new(resource.group.clone(), format!("{}/scale", resource.resource))
+}
+
+/// What the workload selects, as text. A replication controller has a plain map.
+fn selector_text(object: &Value) -> Result<String, ApiError> {
+    let wanted = get(object, "/spec/selector");
+    let plain = text(object, "/kind") == "ReplicationController";
+    let wanted = if plain {
+        json!({ "matchLabels": wanted })
+    } else {
+        wanted.clone()
+    };
+    if !wanted.is_object() {
+        return Ok(String::new());
+    }
+    let parsed = selector::parse(&wanted);
+    parsed
+        .map(|selector| selector.to_string())
+        .map_err(|error| ApiError::bad_request(error.to_string()))
+}

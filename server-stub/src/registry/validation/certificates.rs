@@ -1,0 +1,192 @@
+//! The rules for requests for certificates.
+
+use kubewire_client::validation::{dns1123_label, dns1123_subdomain};
+use serde_json::{Value, json};
+
+use super::values::{broken, get, items, number, one_of, text, texts};
+use crate::status::FieldError;
+
+const USAGES: [&str; 23] = [
+    "any",
+    "cert sign",
+    "client auth",
+    "code signing",
+    "content commitment",
+    "crl sign",
+    "data encipherment",
+    "decipher only",
+    "digital signature",
+    "email protection",
+    "encipher only",
+    "ipsec end system",
+    "ipsec tunnel",
+    "ipsec user",
+    "key agreement",
+    "key encipherment",
+    "microsoft sgc",
+    "netscape sgc",
+    "ocsp signing",
+    "s/mime",
+    "server auth",
+    "signing",
+    "timestamping",
+];
+const TEN_MINUTES: i64 = 600;
+/// Conditions that are true or not there.
+const DECISIONS: [&str; 3] = ["Approved", "Denied", "Failed"];
+
+/// The rules for a request.
+pub(in crate::registry) fn signing_request(object: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if text(object, "/spec/request").is_empty() {
+        let detail = "PEM block type must be CERTIFICATE REQUEST";
+        errors.push(FieldError::invalid(
+            "spec.request",
+            get(object, "/spec/request").clone(),
+            detail,
+        ));
+    }
+    let usages = texts(object, "/spec/usages");
+    if usages.is_empty() {
+        errors.push(FieldError::required("spec.usages", ""));
+    }
+    for (index, usage) in usages.iter().enumerate() {
+        let field = format!("spec.usages[{index}]");
+        errors.extend(one_of(&field, usage, &USAGES));
+        if usages.iter().take(index).any(|earlier| earlier == usage) {
+            errors.push(FieldError::duplicate(field, json!(usage)));
+        }
+    }
+    errors.extend(signer_name(text(object, "/spec/signerName"), "spec.signerName"));
+    if let Some(seconds) = number(object, "/spec/expirationSeconds").filter(|seconds| *seconds < TEN_MINUTES) {
+        let detail = "may not specify a duration less than 600 seconds (10 minutes)";
+        errors.push(FieldError::invalid("spec.expirationSeconds", json!(seconds), detail));
+    }
+    errors
+}
+
+/// The rules for a change of the conditions, by who may decide or by who may not.
+pub(in crate::registry) fn conditions_update(new: &Value, old: &Value, may_decide: bool) -> Vec<FieldError> {
+    const FIELD: &str = "status.conditions";
+    let conditions = items(new, "/status/conditions");
+    let mut errors = Vec::new();
+    for (index, condition) in conditions.iter().enumerate() {
+        let kind = text(condition, "/type");
+        if kind.is_empty() {
+            errors.push(FieldError::required(format!("{FIELD}[{index}].type"), ""));
+        }
+        let states: &[&str] = match DECISIONS.contains(&kind) {
+            true => &["True"],
+            false => &["False", "True", "Unknown"],
+        };
+        let field = format!("{FIELD}[{index}].status");
+        match text(condition, "/status") {
+            "" => errors.push(FieldError::required(field, "")),
+            status => errors.extend(one_of(&field, status, states)),
+        }
+        let earlier = |wanted: &str| {
+            conditions
+                .iter()
+                .take(index)
+                .any(|other| text(other, "/type") == wanted)
+        };
+        let opposite = match kind {
+            "Approved" => Some("Denied"),
+            "Denied" => Some("Approved"),
+            _ => None,
+        };
+        if opposite.is_some_and(earlier) {
+            let detail = "Approved and Denied conditions are mutually exclusive";
+            errors.push(FieldError::invalid(FIELD, json!(kind), detail));
+        }
+        if earlier(kind) {
+            errors.push(FieldError::duplicate(format!("{FIELD}[{index}].type"), json!(kind)));
+        }
+    }
+    for decision in DECISIONS {
+        let of = |object| -> Vec<&Value> {
+            let all = items(object, "/status/conditions").iter();
+            all.filter(|condition| text(condition, "/type") == decision).collect()
+        };
+        let (now, before) = (of(new), of(old));
+        if now.len() < before.len() {
+            let detail = format!("updates may not remove a condition of type \"{decision}\"");
+            errors.push(FieldError::forbidden(FIELD, detail));
+        } else if now.len() > before.len() && !may_decide && decision != "Failed" {
+            let detail = format!("updates may not add a condition of type \"{decision}\"");
+            errors.push(FieldError::forbidden(FIELD, detail));
+        }
+    }
+    let certificate = |object| text(object, "/status/certificate");
+    if certificate(new) != certificate(old) && (may_decide || !certificate(old).is_empty()) {
+        let detail = match certificate(old) {
+            "" => "updates may not set certificate content",
+            _ => "updates may not modify existing certificate content",
+        };
+        errors.push(FieldError::forbidden("status.certificate", detail));
+    }
+    errors
+}
+
+/// A domain and a path, as in `kubernetes.io/kubelet-serving`.
+fn signer_name(name: &str, field: &str) -> Vec<FieldError> {
+    let wrong = |detail: &str| FieldError::invalid(field, json!(name), detail);
+    let Some((domain, path)) = name.split_once('/') else {
+        return match name {
+            "" => vec![FieldError::required(field, "")],
+            _ => vec![wrong(
+                "must be a fully qualified domain and path of the form 'example.com/signer-name'",
+            )],
+        };
+    };
+    let mut errors = broken(field, domain, dns1123_subdomain(domain));
+    if !domain.contains('.') {
+        errors.push(wrong("should be a domain with at least two segments separated by dots"));
+    }
+    if path.is_empty() {
+        errors.push(wrong("validating signer name path: must not be empty"));
+    }
+    for part in path.split('.').filter(|_| !path.is_empty()) {
+        errors.extend(broken(field, part, dns1123_label(part)));
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(conditions: &[&str]) -> Value {
+        let conditions = conditions.iter().map(|kind| json!({ "type": kind, "status": "True" }));
+        json!({ "status": { "conditions": conditions.collect::<Vec<_>>() } })
+    }
+
+    fn told(errors: Vec<FieldError>) -> Vec<String> {
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn decisions_are_for_those_who_may() {
+        assert!(conditions_update(&with(&["Approved"]), &with(&[]), true).is_empty());
+        assert_eq!(
+            told(conditions_update(&with(&["Approved"]), &with(&[]), false)),
+            ["status.conditions: Forbidden: updates may not add a condition of type \"Approved\""]
+        );
+        assert_eq!(
+            told(conditions_update(&with(&[]), &with(&["Denied"]), true)),
+            ["status.conditions: Forbidden: updates may not remove a condition of type \"Denied\""]
+        );
+        assert_eq!(
+            told(conditions_update(&with(&["Approved", "Denied"]), &with(&[]), true)),
+            ["status.conditions: Invalid value: \"Denied\": Approved and Denied conditions are mutually exclusive"]
+        );
+    }
+
+    #[test]
+    fn requests() {
+        let request = json!({ "spec": { "request": "x", "usages": ["client auth"], "signerName": "example.com/a" } });
+        assert_eq!(told(signing_request(&request)), Vec::<String>::new());
+        let wrong = json!({ "spec": { "request": "x", "usages": ["nosuch"], "signerName": "a" } });
+        assert_eq!(signing_request(&wrong).len(), 2);
+    }
+}
