@@ -69,7 +69,7 @@ pub(super) async fn read_object(call: &Call<'_>, body: RequestBody, options: &Wr
 }
 
 /// The name in an object that replaces another must be that of the path.
-fn check_name(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+pub(super) fn check_name(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     let wanted = &call.info.name;
     match object["metadata"]["name"].as_str().unwrap_or_default() {
         "" => Err(ApiError::bad_request(format!(

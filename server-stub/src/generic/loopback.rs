@@ -19,7 +19,12 @@ pub(super) struct Loopback {
     pub(super) authorization: HeaderValue,
 }
 
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("kubewire-server-stub/", env!("CARGO_PKG_VERSION")));
+/// The first word is the manager of the fields that the server sets in its own objects, as in kube-apiserver.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!(
+    "kube-apiserver/",
+    env!("CARGO_PKG_VERSION"),
+    " (kubewire-server-stub)"
+));
 
 #[async_trait]
 impl Transport for Loopback {

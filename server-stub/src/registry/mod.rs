@@ -8,6 +8,7 @@ mod conversion;
 pub mod defaults;
 pub mod facts;
 mod generated;
+pub(crate) mod managed_fields;
 pub mod object;
 pub(crate) mod printers;
 pub mod protobuf_codec;

@@ -118,7 +118,7 @@ pub struct WriteContext {
     pub ids: Ids,
     /// Do everything but the writing.
     pub dry_run: bool,
-    /// To whom the fields are attributed.
+    /// To whom the fields are attributed; `None` where the object says so already.
     pub field_manager: Option<String>,
 }
 

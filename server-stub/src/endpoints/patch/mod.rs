@@ -1,5 +1,6 @@
 //! Patches: apply one to the stored object, check the outcome against the schema, write it back.
 
+mod apply;
 pub(crate) mod json;
 pub(crate) mod merge;
 mod schema;
@@ -21,6 +22,7 @@ use crate::registry::UpdateOptions;
 use crate::registry::subresources::scale;
 use crate::status::{ApiError, FieldError};
 
+const APPLY_PATCH: &str = "application/apply-patch+yaml";
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
@@ -36,11 +38,15 @@ enum Patch {
 pub(crate) async fn patch(call: &Call<'_>, body: RequestBody) -> Result<Response, ApiError> {
     call.accepted()?;
     let media_type = body::media_type(call.headers);
+    if media_type == APPLY_PATCH {
+        return apply::apply(call, body).await;
+    }
     if ![JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH].contains(&media_type.as_str()) {
         return Err(ApiError::unsupported_media_type(&[
             JSON_PATCH,
             MERGE_PATCH,
             STRATEGIC_PATCH,
+            APPLY_PATCH,
         ]));
     }
     let options = WriteOptions::parse(&call.query, "PatchOptions", false)?;

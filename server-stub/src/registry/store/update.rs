@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use kubewire_client::Gvk;
+use kubewire_client::wire::schema;
 use serde_json::{Value, json};
 
 use super::fields::{metadata_mut, names, text};
 use super::{Store, storage_error};
 use crate::endpoints::number_error;
+use crate::registry::facts;
+use crate::registry::managed_fields::FieldManager;
 use crate::registry::object::{StoredObject, set_resource_version};
 use crate::registry::query::{Preconditions, UpdateOptions, WriteContext};
 use crate::registry::strategy::{Update, invalid};
@@ -98,6 +102,7 @@ impl Store {
         self.set_namespace(namespace, &mut new)?;
         self.check_version(name, &mut new, current)?;
         self.strategy.default_object(&mut new);
+        self.track_fields(context, subresource, &old, &mut new);
         if subresource.is_none() {
             self.strategy.allocate(context, &mut new, Some(&old)).await?;
         }
@@ -138,6 +143,24 @@ impl Store {
                 Err(error)
             }
         }
+    }
+
+    /// Attributes what a write changes to its manager.
+    pub(super) fn track_fields(&self, context: &WriteContext, subresource: Option<&str>, old: &Value, new: &mut Value) {
+        let Some(manager) = &context.field_manager else { return };
+        let api_version = self.info.api_version();
+        let Some(kind) = schema::kind(&Gvk::from_api_version(&api_version, &self.info.kind)) else {
+            return;
+        };
+        let facts = facts::resource(&self.info.group, &self.info.version, &self.info.resource);
+        let fields = FieldManager {
+            kind,
+            api_version: &api_version,
+            subresource,
+            has_status: facts.is_some_and(|facts| facts.subresource("status").is_some()),
+            now: context.clock.now(),
+        };
+        fields.update(old, new, manager);
     }
 
     /// Metadata, forced values and rules of an update.

@@ -1,0 +1,100 @@
+//! Server-side apply (KEP-555): the client says what it wants and who it is, the server merges and keeps account.
+
+use http::StatusCode;
+use kubewire_client::wire::transcode;
+use serde_json::Value;
+
+use crate::endpoints::body;
+use crate::endpoints::call::Call;
+use crate::endpoints::options::WriteOptions;
+use crate::endpoints::write::{check_name, set_namespace};
+use crate::generic::request::{RequestBody, Response};
+use crate::registry::managed_fields::FieldManager;
+use crate::registry::{UpdateOptions, WriteContext};
+use crate::status::{ApiError, FieldError};
+
+/// Applies a configuration: creates the object or merges with it.
+pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<Response, ApiError> {
+    let options = WriteOptions::parse(&call.query, "PatchOptions", true)?;
+    let force = call.query.switch("force").unwrap_or(false);
+    let bytes = body::read(call.headers, request_body).await?;
+    let applied = parse(&bytes)?;
+    check_type(call, &applied)?;
+    // The managed fields are in the object already.
+    let context = WriteContext {
+        field_manager: None,
+        ..call.write_context(&options)
+    };
+    let (facts, kind) = (call.resource.facts, call.resource.kind);
+    let api_version = facts.api_version();
+    let fields = FieldManager {
+        kind,
+        api_version: &api_version,
+        subresource: call.subresource(),
+        has_status: facts.subresource("status").is_some(),
+        now: call.clock.now(),
+    };
+    let manager = options.field_manager.unwrap_or_default();
+    let mutate = |live: &Value| {
+        if live.is_null() {
+            check_uid(call, &applied)?;
+        }
+        let mut object = fields.apply(live, &applied, &manager, force)?;
+        check_name(call, &object)?;
+        set_namespace(call, &mut object)?;
+        let text = serde_json::to_vec(&object).map_err(ApiError::internal)?;
+        let typed = transcode::json_to_value(kind.message, &text);
+        let (object, _) = typed.map_err(|error| {
+            let error = FieldError::invalid("patch", applied.to_string().into(), error.to_string());
+            ApiError::invalid("", "", "", vec![error])
+        })?;
+        Ok(object)
+    };
+    let store_options = UpdateOptions {
+        allow_create: call.subresource().is_none(),
+        ..UpdateOptions::default()
+    };
+    let (namespace, name) = (call.namespace(), call.info.name.as_str());
+    let store = &call.resource.store;
+    let (object, created) = store
+        .update(&context, namespace, name, call.subresource(), mutate, store_options)
+        .await?;
+    let code = if created { StatusCode::CREATED } else { StatusCode::OK };
+    call.object(code, &object)
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
+    let unreadable = |error: String| ApiError::bad_request(format!("error encoding patch: yaml: {error}"));
+    let text = std::str::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
+    serde_saphyr::from_str(text).map_err(|error| unreadable(error.to_string()))
+}
+
+/// The configuration must be of the kind and version of the path.
+fn check_type(call: &Call<'_>, applied: &Value) -> Result<(), ApiError> {
+    let text = |field: &str| applied[field].as_str().unwrap_or_default();
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    let facts = call.resource.facts;
+    if (api_version, kind) == (facts.api_version().as_str(), facts.kind) {
+        return Ok(());
+    }
+    let slash = if api_version.contains('/') { "" } else { "/" };
+    Err(ApiError::bad_request(format!(
+        "invalid object type: {slash}{api_version}, Kind={kind}"
+    )))
+}
+
+/// A configuration for one certain object does not create another.
+fn check_uid(call: &Call<'_>, applied: &Value) -> Result<(), ApiError> {
+    match applied["metadata"]["uid"].as_str().unwrap_or_default() {
+        "" => Ok(()),
+        uid => {
+            let message =
+                format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+            Err(ApiError::conflict(
+                &call.resource.group_resource(),
+                &call.info.name,
+                message,
+            ))
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! How the parts of an object belong together: what is owned as a whole, what field by field, what element by element.
+
+use std::borrow::Cow;
+
+use kubewire_client::wire::schema::{Container, FieldSchema, ListType, MessageSchema, Special, Type};
+use serde_json::{Value, json};
+
+use super::set::{Element, member};
+
+/// The shape of a value (KEP-555).
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape {
+    /// Owned as a whole: scalars and what is declared atomic.
+    Leaf,
+    /// Declared fields.
+    Struct(&'static MessageSchema),
+    /// Any keys, values of one shape.
+    Map(&'static FieldSchema),
+    /// Elements that are told apart by their value.
+    Set,
+    /// Elements that are told apart by some of their members.
+    Keyed(&'static FieldSchema),
+}
+
+impl Shape {
+    pub(super) fn of_message(message: &'static MessageSchema) -> Self {
+        match message.special {
+            None if !message.atomic => Self::Struct(message),
+            _ => Self::Leaf,
+        }
+    }
+
+    pub(super) fn of_field(field: &'static FieldSchema) -> Self {
+        match (field.container, field.list_type) {
+            (Container::One, _) if field.atomic => Self::Leaf,
+            (Container::One, _) => Self::of_element(field),
+            (Container::Map, _) if field.atomic => Self::Leaf,
+            (Container::Map, _) => Self::Map(field),
+            (Container::List, Some(ListType::Set)) => Self::Set,
+            (Container::List, Some(ListType::Map)) => Self::Keyed(field),
+            (Container::List, _) => Self::Leaf,
+        }
+    }
+
+    /// The shape of a list's elements or a map's values.
+    pub(super) fn of_element(field: &'static FieldSchema) -> Self {
+        field.message().map_or(Self::Leaf, Self::of_message)
+    }
+
+    /// The shape below a step, and whether the step is a declared field.
+    pub(super) fn below(self, element: &str) -> (Self, bool) {
+        match self {
+            Self::Struct(message) => {
+                let field = element.strip_prefix("f:").and_then(|name| message.field(name));
+                field.map_or((Self::Leaf, false), |field| (Self::of_field(field), true))
+            }
+            Self::Map(field) | Self::Keyed(field) => (Self::of_element(field), false),
+            Self::Leaf | Self::Set => (Self::Leaf, false),
+        }
+    }
+
+    /// The parts of a value with their steps, as Go would write it: fields that always show are there, and empty ones
+    /// that may be left out are not.
+    pub(super) fn parts<'a>(self, value: Option<&'a Value>) -> Vec<(Element, Cow<'a, Value>)> {
+        let mut parts = Vec::new();
+        match self {
+            Self::Struct(message) if value.is_some_and(Value::is_object) => struct_parts(message, value, &mut parts),
+            Self::Map(_) => {
+                let entries = value.and_then(Value::as_object).into_iter().flatten();
+                parts.extend(entries.map(|(key, value)| (member(key), Cow::Borrowed(value))));
+            }
+            Self::Set => {
+                let items = value.and_then(Value::as_array).into_iter().flatten();
+                parts.extend(items.map(|item| (format!("v:{item}"), Cow::Borrowed(item))));
+            }
+            Self::Keyed(field) => {
+                let items = value.and_then(Value::as_array).into_iter().flatten();
+                parts.extend(items.map(|item| (key_of(field, item), Cow::Borrowed(item))));
+            }
+            Self::Leaf | Self::Struct(_) => {}
+        }
+        parts
+    }
+}
+
+/// The step to an element of a keyed list; a key that is missing has its default.
+pub(super) fn key_of(field: &FieldSchema, item: &Value) -> Element {
+    let key = |&key: &&str| {
+        let given = item.get(key).filter(|value| !value.is_null()).cloned();
+        let default = || serde_json::from_str(field.message()?.field(key)?.default?).ok();
+        given.or_else(default).map(|value| (key.to_owned(), value))
+    };
+    let keys: Value = field.list_map_keys.iter().filter_map(key).collect();
+    format!("k:{keys}")
+}
+
+fn struct_parts<'a>(
+    message: &'static MessageSchema,
+    value: Option<&'a Value>,
+    parts: &mut Vec<(Element, Cow<'a, Value>)>,
+) {
+    for field in message.fields {
+        if field.inlined {
+            // Kind and version stand in a message without a number.
+            if let Some(inlined) = field.message().filter(|_| field.number > 0) {
+                struct_parts(inlined, value, parts);
+            }
+        } else if !field.json.is_empty()
+            && let Some(shown) = shown(field, value.and_then(|value| value.get(field.json)))
+        {
+            parts.push((member(field.json), shown));
+        }
+    }
+}
+
+/// A field's value as Go's types have it, `None` where it is left out.
+fn shown<'a>(field: &FieldSchema, value: Option<&'a Value>) -> Option<Cow<'a, Value>> {
+    let is_struct = field.container == Container::One && field.message().is_some();
+    let value = value.filter(|value| !value.is_null());
+    if let Some(value) = value {
+        let left_out = field.omitempty && !field.pointer && !is_struct && is_zero(value);
+        return (!left_out).then_some(Cow::Borrowed(value));
+    }
+    if field.omitzero || (field.omitempty && (field.pointer || !is_struct)) {
+        return None;
+    }
+    if field.pointer || field.container != Container::One {
+        return Some(Cow::Owned(Value::Null));
+    }
+    Some(Cow::Owned(match field.ty {
+        Type::Message(message) => match message.special {
+            None => json!({}),
+            Some(Special::Quantity) => "0".into(),
+            Some(Special::IntOrString) => json!(0),
+            Some(_) => Value::Null,
+        },
+        Type::String => "".into(),
+        Type::Bool => false.into(),
+        Type::Int32 | Type::Int64 | Type::Double => json!(0),
+        _ => Value::Null,
+    }))
+}
+
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    }
+}
