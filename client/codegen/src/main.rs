@@ -6,6 +6,7 @@ mod clientset;
 mod facts;
 mod objects;
 mod output;
+mod request_tests;
 mod resource_tables;
 mod schema_tables;
 mod typed;
@@ -25,6 +26,7 @@ fn main() -> Result<()> {
     typed::emit(&facts, &mut output)?;
     typed_tests::emit(&facts, &mut output)?;
     objects::emit(&facts, &mut output)?;
+    request_tests::emit(&facts, &mut output)?;
     schema_tables::emit(&facts, &mut output)?;
     resource_tables::emit(&facts, &mut output)?;
     clientset::emit(&facts, &mut output)?;

@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 
 use super::{EachObject, EncodedWatch, ListOptions, Patch, PatchOptions, WriteOptions};
 use crate::error::Error;
+use crate::resource::ResourceVersion;
 use crate::rest::{Client, Representation, Request, ResourcePath, Response, Verb, content_type};
 use crate::wire::{self, EncodedList, EncodedObject, Encoding, Envelope, WireError, envelope};
 
@@ -36,6 +37,12 @@ pub(crate) type Encode<'a> = dyn Fn(Encoding) -> Result<Bytes, WireError> + Send
 impl Endpoint {
     pub(crate) async fn get(&self, name: &str, subresource: Option<&str>) -> Result<Envelope, Error> {
         let request = self.object_request(Verb::Get, name, subresource)?;
+        self.client.send_whole(request).await?.envelope().await
+    }
+
+    pub(crate) async fn get_not_older(&self, name: &str, version: &ResourceVersion) -> Result<Envelope, Error> {
+        let request = self.object_request(Verb::Get, name, None)?;
+        let request = request.param("resourceVersion", version.as_str());
         self.client.send_whole(request).await?.envelope().await
     }
 
@@ -161,7 +168,7 @@ impl Endpoint {
     async fn send_delete(&self, request: Request, options: &DeleteOptions) -> Result<Envelope, Error> {
         let encoding = self.body_encoding();
         let body = wire::encode(options, encoding).map_err(|error| self.wire_error(request.verb(), error))?;
-        let body = in_envelope("v1", "DeleteOptions", body);
+        let body = in_envelope(&self.path.resource.api_version(), "DeleteOptions", body);
         let response = self
             .client
             .send_whole(request.body(content_type(encoding), body))

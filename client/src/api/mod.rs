@@ -27,6 +27,7 @@ pub use watch::{EncodedWatch, WatchEvent, WatchStream};
 
 use crate::error::Error;
 use crate::object::Object;
+use crate::resource::ResourceVersion;
 use crate::rest::{Client, ResourcePath, Verb};
 use crate::wire::{EncodedList, EncodedObject, Encoding, Envelope, WireError};
 
@@ -109,6 +110,13 @@ impl<K: Object> Api<K> {
     /// Reads the newest state of an object.
     pub async fn get(&self, name: &str) -> Result<K, Error> {
         self.decode(Verb::Get, &self.endpoint.get(name, None).await?)
+    }
+
+    /// Reads a state of an object that is not older than `version`; with `0`, whatever the server has at hand.
+    ///
+    /// Cheaper for the server than [`get`](Api::get), which has to make sure that the state is the newest.
+    pub async fn get_not_older(&self, name: &str, version: &ResourceVersion) -> Result<K, Error> {
+        self.decode(Verb::Get, &self.endpoint.get_not_older(name, version).await?)
     }
 
     /// Reads the objects that the options select; with a limit, one page of them.

@@ -108,6 +108,7 @@ impl ListOptions {
             VersionMatch::Exact => "Exact",
             VersionMatch::NotOlderThan => "NotOlderThan",
         });
+        let seconds = self.timeout.map(|timeout| timeout.as_secs());
         request
             .maybe("labelSelector", self.label_selector.as_ref())
             .maybe("fieldSelector", self.field_selector.as_ref())
@@ -115,10 +116,8 @@ impl ListOptions {
             .maybe("continue", self.continue_token.as_ref())
             .maybe("resourceVersion", version.map(ResourceVersion::as_str))
             .maybe("resourceVersionMatch", version_match)
-            .maybe(
-                "timeoutSeconds",
-                self.timeout.map(|timeout| timeout.as_secs().to_string()),
-            )
+            .maybe("timeoutSeconds", seconds.map(|seconds| seconds.to_string()))
+            .maybe("timeout", seconds.map(|seconds| format!("{seconds}s")))
             .maybe("allowWatchBookmarks", self.allow_watch_bookmarks.then_some("true"))
             .maybe(
                 "sendInitialEvents",

@@ -157,7 +157,7 @@ async fn a_watch_ends_with_the_servers_reason() {
         request.headers()[header::ACCEPT]
             .to_str()
             .unwrap()
-            .starts_with("application/vnd.kubernetes.protobuf;stream=watch")
+            .starts_with("application/vnd.kubernetes.protobuf,")
     );
 }
 

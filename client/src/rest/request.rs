@@ -205,9 +205,6 @@ impl Request {
             return accept;
         }
         match (self.representation, encoding, self.verb) {
-            (None, Encoding::Protobuf, Verb::Watch) => {
-                "application/vnd.kubernetes.protobuf;stream=watch,application/vnd.kubernetes.protobuf,application/json"
-            }
             (None, Encoding::Protobuf, _) => "application/vnd.kubernetes.protobuf,application/json",
             (None, Encoding::Json, _) => JSON,
             (Some(Representation::Metadata), encoding, Verb::List) => match encoding {

@@ -118,8 +118,7 @@ impl Api<Pod> {
     /// ```
     pub async fn logs(&self, name: &str, options: &LogOptions) -> Result<LogStream, Error> {
         let request = options.add_to(self.endpoint().subresource_request(name, "log")?);
-        // The server answers logs as plain text, but refusals as objects.
-        let response = self.client().send(request.accept("*/*").without_time_limit()).await?;
+        let response = self.client().send(request.without_time_limit()).await?;
         Ok(LogStream::new(response))
     }
 }

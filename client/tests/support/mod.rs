@@ -121,7 +121,7 @@ fn compact(text: &[u8]) -> String {
     String::from_utf8(kept.copied().collect()).unwrap()
 }
 
-fn unzstd(path: &Path) -> Vec<u8> {
+pub(crate) fn unzstd(path: &Path) -> Vec<u8> {
     let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut decoder = zstd::Decoder::new(file).unwrap();
     decoder.window_log_max(27).unwrap();
