@@ -1,5 +1,6 @@
 //! A minimal Kubernetes API server for tests, as a library and as a binary.
 
+mod admission;
 pub mod aggregator;
 pub mod apiextensions;
 pub mod app;

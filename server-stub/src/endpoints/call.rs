@@ -13,6 +13,7 @@ use super::group_version::Resource;
 use super::negotiation::{ALL_FORMATS, Accepted, Format, Offer, View};
 use super::options::{ListOptions, Query, WriteOptions, manager_or_user_agent, parse_resource_version};
 use super::table::{IncludeObject, TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
+use crate::admission::Attributes;
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::request::{RequestInfo, Response, UserInfo};
@@ -102,6 +103,15 @@ impl<'a> Call<'a> {
             formats: ALL_FORMATS,
             views: true,
             streams: matches!(self.info.verb.as_str(), "list" | "watch"),
+        }
+    }
+
+    /// What admission has to know.
+    pub(crate) fn attributes(&self) -> Attributes<'_> {
+        Attributes {
+            stores: self.stores,
+            facts: self.resource.facts,
+            namespace: self.namespace(),
         }
     }
 

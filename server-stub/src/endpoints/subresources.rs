@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::options::{DeleteOptions, WriteOptions};
 use super::{delete, write};
+use crate::admission::admit_create;
 use crate::generic::request::{RequestBody, Response};
 use crate::registry::subresources::eviction::{self, Evicted};
 use crate::registry::subresources::{binding, scale};
@@ -18,6 +19,7 @@ pub(crate) async fn create(call: &Call<'_>, subresource: &str, body: RequestBody
     let options = WriteOptions::parse(&call.query, "CreateOptions", false)?;
     let mut object = write::read_object(call, body, &options).await?;
     write::set_namespace(call, &mut object)?;
+    admit_create(&call.attributes(), None).await?;
     let mut context = call.write_context(&options);
     let (namespace, name) = (call.namespace(), call.info.name.as_str());
     let store = &call.resource.store;

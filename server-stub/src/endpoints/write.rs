@@ -8,6 +8,7 @@ use super::call::Call;
 use super::decode::{Decoded, decode};
 use super::options::WriteOptions;
 use super::subresources;
+use crate::admission::admit_create;
 use crate::generic::request::{RequestBody, Response};
 use crate::registry::{Preconditions, UpdateOptions};
 use crate::status::ApiError;
@@ -23,6 +24,8 @@ pub(crate) async fn create(call: &Call<'_>, body: RequestBody) -> Result<Respons
     set_namespace(call, &mut object)?;
     let context = call.write_context(&options);
     let store = &call.resource.store;
+    store.strategy().default_object(&mut object);
+    admit_create(&call.attributes(), Some(&mut object)).await?;
     let created = store.create(&context, call.namespace(), object).await?;
     call.object(StatusCode::CREATED, &created)
 }

@@ -12,7 +12,7 @@ pub(crate) mod managed_fields;
 pub mod object;
 pub(crate) mod printers;
 pub mod protobuf_codec;
-mod quantity;
+pub(crate) mod quantity;
 pub mod query;
 pub mod resource_info;
 pub mod service_ranges;

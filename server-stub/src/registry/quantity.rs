@@ -1,7 +1,7 @@
 //! Comparing quantities such as `500m` and `1Gi`.
 
 /// A quantity in billionths, rounded up; `None` for a text that is none. Larger ones than fit are cut off.
-pub(super) fn nanos(text: &str) -> Option<i128> {
+pub(crate) fn nanos(text: &str) -> Option<i128> {
     let digits_end = text
         .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-')))
         .unwrap_or(text.len());

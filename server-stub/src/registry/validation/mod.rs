@@ -17,5 +17,5 @@ mod rolling;
 pub(super) mod selector;
 pub(super) mod service;
 pub(super) mod storage;
-pub(super) mod values;
+pub(crate) mod values;
 pub(super) mod workloads;

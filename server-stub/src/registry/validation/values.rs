@@ -5,45 +5,42 @@ use serde_json::{Map, Value, json};
 use crate::status::FieldError;
 
 /// A field of an object, null where it is not there.
-pub(in crate::registry) fn get<'a>(object: &'a Value, pointer: &str) -> &'a Value {
+pub(crate) fn get<'a>(object: &'a Value, pointer: &str) -> &'a Value {
     object.pointer(pointer).unwrap_or(&Value::Null)
 }
 
 /// A text field, empty where it is not there.
-pub(in crate::registry) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     get(object, pointer).as_str().unwrap_or_default()
 }
 
 /// A number, if it is there.
-pub(in crate::registry) fn number(object: &Value, pointer: &str) -> Option<i64> {
+pub(crate) fn number(object: &Value, pointer: &str) -> Option<i64> {
     get(object, pointer).as_i64()
 }
 
 /// A switch, off where it is not there.
-pub(in crate::registry) fn flag(object: &Value, pointer: &str) -> bool {
+pub(crate) fn flag(object: &Value, pointer: &str) -> bool {
     get(object, pointer).as_bool().unwrap_or_default()
 }
 
 /// The elements of a list, none where it is not there.
-pub(in crate::registry) fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
+pub(crate) fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
     get(object, pointer).as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The texts in a list.
-pub(in crate::registry) fn texts<'a>(object: &'a Value, pointer: &str) -> Vec<&'a str> {
+pub(crate) fn texts<'a>(object: &'a Value, pointer: &str) -> Vec<&'a str> {
     items(object, pointer).iter().filter_map(Value::as_str).collect()
 }
 
 /// The entries of a map or the fields of an object, none where it is not there.
-pub(in crate::registry) fn entries<'a>(
-    object: &'a Value,
-    pointer: &str,
-) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
+pub(crate) fn entries<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
     get(object, pointer).as_object().into_iter().flatten()
 }
 
 /// Puts a value into an object, making the objects on the way to it; null takes the field away.
-pub(in crate::registry) fn put(object: &mut Value, path: &[&str], value: Value) {
+pub(crate) fn put(object: &mut Value, path: &[&str], value: Value) {
     let Some((first, rest)) = path.split_first() else {
         *object = value;
         return;
@@ -60,23 +57,23 @@ pub(in crate::registry) fn put(object: &mut Value, path: &[&str], value: Value) 
 }
 
 /// Removes a field of the object at a pointer.
-pub(in crate::registry) fn remove(object: &mut Value, pointer: &str, field: &str) -> Option<Value> {
+pub(crate) fn remove(object: &mut Value, pointer: &str, field: &str) -> Option<Value> {
     object.pointer_mut(pointer)?.as_object_mut()?.remove(field)
 }
 
 /// Errors about a text, one for each rule that it breaks.
-pub(in crate::registry) fn broken(field: &str, value: &str, rules: Vec<String>) -> Vec<FieldError> {
+pub(crate) fn broken(field: &str, value: &str, rules: Vec<String>) -> Vec<FieldError> {
     let error = |rule| FieldError::invalid(field, json!(value), rule);
     rules.into_iter().map(error).collect()
 }
 
 /// The text must be one of a set, which is named in this order.
-pub(in crate::registry) fn one_of(field: &str, value: &str, supported: &[&str]) -> Option<FieldError> {
+pub(crate) fn one_of(field: &str, value: &str, supported: &[&str]) -> Option<FieldError> {
     (!supported.contains(&value)).then(|| FieldError::not_supported(field, json!(value), supported))
 }
 
 /// The number, if there is one, must not be negative.
-pub(in crate::registry) fn not_negative(object: &Value, pointer: &str) -> Option<FieldError> {
+pub(crate) fn not_negative(object: &Value, pointer: &str) -> Option<FieldError> {
     let value = number(object, pointer).filter(|value| *value < 0)?;
     Some(FieldError::invalid(
         path_of(pointer),
@@ -86,18 +83,18 @@ pub(in crate::registry) fn not_negative(object: &Value, pointer: &str) -> Option
 }
 
 /// The field, which must be what it was.
-pub(in crate::registry) fn immutable(new: &Value, old: &Value, pointer: &str) -> Option<FieldError> {
+pub(crate) fn immutable(new: &Value, old: &Value, pointer: &str) -> Option<FieldError> {
     let value = get(new, pointer);
     (value != get(old, pointer)).then(|| FieldError::invalid(path_of(pointer), value.clone(), "field is immutable"))
 }
 
 /// `spec.replicas` for `/spec/replicas`.
-pub(in crate::registry) fn path_of(pointer: &str) -> String {
+pub(crate) fn path_of(pointer: &str) -> String {
     pointer.trim_start_matches('/').replace('/', ".")
 }
 
 /// An object as JSON with the named fields in this order, those that are not there left out.
-pub(in crate::registry) fn ordered(object: &Value, fields: &[&str]) -> String {
+pub(crate) fn ordered(object: &Value, fields: &[&str]) -> String {
     let present = fields.iter().filter_map(|field| Some((field, object.get(*field)?)));
     let shown: Vec<String> = present
         .map(|(field, value)| format!("{}:{value}", json!(field)))

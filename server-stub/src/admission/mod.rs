@@ -1,0 +1,80 @@
+//! Admission: what looks at other objects before a new one is accepted, and changes or refuses it.
+//!
+//! These plugins are built in and always on. What needs no other object is part of a resource's own rules.
+
+mod default_classes;
+mod limit_ranger;
+mod namespace_lifecycle;
+mod priority;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::registry::facts::ResourceFacts;
+use crate::registry::store::Store;
+use crate::registry::stores::Stores;
+use crate::registry::{ListQuery, StoredObject};
+use crate::status::{ApiError, GroupResource};
+
+/// An object on its way in.
+pub(crate) struct Attributes<'a> {
+    /// Everything that is stored.
+    pub(crate) stores: &'a Stores,
+    /// The resource to which something is added.
+    pub(crate) facts: &'static ResourceFacts,
+    /// The namespace, empty for cluster-scoped resources.
+    pub(crate) namespace: &'a str,
+}
+
+/// Lets a new object in, or what is posted to a subresource (then there is no `object` to change).
+///
+/// # Errors
+/// 404 for a missing namespace, 403 for what a plugin refuses.
+pub(crate) async fn admit_create(attributes: &Attributes<'_>, object: Option<&mut Value>) -> Result<(), ApiError> {
+    let name = object.as_deref().map(name_of).unwrap_or_default();
+    namespace_lifecycle::check(attributes, &name).await?;
+    let Some(object) = object else { return Ok(()) };
+    match (attributes.facts.group, attributes.facts.plural) {
+        ("", "pods") => {
+            limit_ranger::limit_pod(attributes, object).await?;
+            priority::set(attributes, object).await
+        }
+        ("", "persistentvolumeclaims") => {
+            limit_ranger::limit_claim(attributes, object).await?;
+            default_classes::set_storage_class(attributes, object).await
+        }
+        ("networking.k8s.io", "ingresses") => default_classes::set_ingress_class(attributes, object).await,
+        _ => Ok(()),
+    }
+}
+
+impl Attributes<'_> {
+    fn store(&self, group: &'static str, plural: &'static str) -> Result<&Arc<Store>, ApiError> {
+        let missing = || ApiError::internal(format!("{plural} are not stored"));
+        self.stores.get(group, plural).ok_or_else(missing)
+    }
+
+    /// All objects of another resource; those in this object's namespace if they live in namespaces.
+    async fn list(&self, group: &'static str, plural: &'static str) -> Result<Vec<Arc<StoredObject>>, ApiError> {
+        let store = self.store(group, plural)?;
+        let namespace = if store.info().namespaced { self.namespace } else { "" };
+        Ok(store.list(namespace, &ListQuery::default()).await?.items)
+    }
+
+    fn forbidden(&self, object: &Value, message: impl std::fmt::Display) -> ApiError {
+        let resource = GroupResource::new(self.facts.group, self.facts.plural);
+        ApiError::forbidden(&resource, &name_of(object), message)
+    }
+}
+
+/// The name, or what is known of it so far.
+fn name_of(object: &Value) -> String {
+    let text = |field: &str| object["metadata"][field].as_str().filter(|text| !text.is_empty());
+    text("name")
+        .or_else(|| text("generateName"))
+        .unwrap_or("Unknown")
+        .to_owned()
+}

@@ -1,0 +1,23 @@
+//! Nothing is created in a namespace that does not exist, or that is being deleted.
+
+use super::Attributes;
+use crate::registry::validation::values::text;
+use crate::status::{ApiError, GroupResource};
+
+/// Checks the namespace of a new object.
+pub(super) async fn check(attributes: &Attributes<'_>, name: &str) -> Result<(), ApiError> {
+    let namespace = attributes.namespace;
+    if namespace.is_empty() {
+        return Ok(());
+    }
+    let store = attributes.store("", "namespaces")?;
+    let found = store.get("", namespace, None).await?;
+    if text(&found.document(), "/status/phase") != "Terminating" {
+        return Ok(());
+    }
+    let resource = GroupResource::new(attributes.facts.group, attributes.facts.plural);
+    let message = format!("unable to create new content in namespace {namespace} because it is being terminated");
+    let cause = format!("namespace {namespace} is being terminated");
+    let error = ApiError::forbidden(&resource, name, message);
+    Err(error.with_cause("NamespaceTerminating", cause, "metadata.namespace"))
+}

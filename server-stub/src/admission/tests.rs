@@ -1,0 +1,166 @@
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Attributes, admit_create};
+use crate::registry::service_ranges::ServiceRanges;
+use crate::registry::stores::Stores;
+use crate::registry::{DeleteOptions, WriteContext, facts};
+use crate::status::ApiError;
+use crate::storage::Storage;
+use crate::storage::memory::MemoryStorage;
+
+async fn stores() -> Stores {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let stores = Stores::open(&storage, &ServiceRanges::default());
+    add(&stores, ("", "namespaces"), "", json!({ "metadata": { "name": "ns" } })).await;
+    stores
+}
+
+async fn add(stores: &Stores, (group, plural): (&'static str, &'static str), namespace: &str, object: Value) {
+    let store = stores.get(group, plural).unwrap();
+    store.create(&WriteContext::default(), namespace, object).await.unwrap();
+}
+
+async fn admit(stores: &Stores, plural: &str, namespace: &str, object: &mut Value) -> Result<(), ApiError> {
+    let facts = facts::resources().iter().find(|facts| facts.plural == plural).unwrap();
+    let attributes = Attributes {
+        stores,
+        facts,
+        namespace,
+    };
+    admit_create(&attributes, Some(object)).await
+}
+
+fn pod(spec: Value) -> Value {
+    json!({ "metadata": { "name": "p" }, "spec": spec })
+}
+
+#[tokio::test]
+async fn namespaces_must_be_there_and_stay() {
+    let stores = stores().await;
+    let mut object = json!({ "metadata": { "name": "a" } });
+    assert!(admit(&stores, "configmaps", "ns", &mut object).await.is_ok());
+    let missing = admit(&stores, "configmaps", "nosuch", &mut object).await.unwrap_err();
+    assert_eq!(
+        (missing.code(), missing.message()),
+        (404, "namespaces \"nosuch\" not found")
+    );
+    let namespaces = stores.get("", "namespaces").unwrap();
+    namespaces
+        .delete(&WriteContext::default(), "", "ns", DeleteOptions::default())
+        .await
+        .unwrap();
+    let ending = admit(&stores, "configmaps", "ns", &mut object).await.unwrap_err();
+    assert_eq!(
+        (ending.code(), ending.message()),
+        (
+            403,
+            "configmaps \"a\" is forbidden: unable to create new content in namespace ns because it is being terminated"
+        )
+    );
+}
+
+#[tokio::test]
+async fn priorities_come_from_classes() {
+    let stores = stores().await;
+    let class = json!({ "metadata": { "name": "high" }, "value": 7, "preemptionPolicy": "Never" });
+    add(&stores, ("scheduling.k8s.io", "priorityclasses"), "", class).await;
+    let mut plain = pod(json!({}));
+    admit(&stores, "pods", "ns", &mut plain).await.unwrap();
+    assert_eq!(plain["spec"], json!({ "priority": 0 }));
+    let mut high = pod(json!({ "priorityClassName": "high" }));
+    admit(&stores, "pods", "ns", &mut high).await.unwrap();
+    assert_eq!(
+        (&high["spec"]["priority"], &high["spec"]["preemptionPolicy"]),
+        (&json!(7), &json!("Never"))
+    );
+    let unknown = admit(
+        &stores,
+        "pods",
+        "ns",
+        &mut pod(json!({ "priorityClassName": "nosuch" })),
+    )
+    .await;
+    assert_eq!(
+        unknown.unwrap_err().message(),
+        "pods \"p\" is forbidden: no PriorityClass with name nosuch was found"
+    );
+    let default = json!({ "metadata": { "name": "all" }, "value": 3, "globalDefault": true });
+    add(&stores, ("scheduling.k8s.io", "priorityclasses"), "", default).await;
+    let mut plain = pod(json!({}));
+    admit(&stores, "pods", "ns", &mut plain).await.unwrap();
+    assert_eq!(
+        (&plain["spec"]["priority"], &plain["spec"]["priorityClassName"]),
+        (&json!(3), &json!("all"))
+    );
+}
+
+#[tokio::test]
+async fn limit_ranges() {
+    let stores = stores().await;
+    let limits = json!([
+        { "type": "Container", "default": { "cpu": "1" }, "defaultRequest": { "cpu": "500m" }, "max": { "cpu": "2" } },
+        { "type": "Pod", "max": { "cpu": "3" } },
+        { "type": "PersistentVolumeClaim", "min": { "storage": "1Gi" } },
+    ]);
+    let range = json!({ "metadata": { "name": "l" }, "spec": { "limits": limits } });
+    add(&stores, ("", "limitranges"), "ns", range).await;
+    let with = |cpu: &[&str]| {
+        let containers = cpu.iter().enumerate().map(|(index, cpu)| {
+            let resources = json!({ "limits": { "cpu": cpu }, "requests": { "cpu": cpu } });
+            json!({ "name": format!("c{index}"), "resources": resources })
+        });
+        pod(json!({ "containers": containers.collect::<Vec<_>>() }))
+    };
+    let mut plain = pod(json!({ "containers": [{ "name": "c" }] }));
+    admit(&stores, "pods", "ns", &mut plain).await.unwrap();
+    assert_eq!(
+        plain["spec"]["containers"][0]["resources"],
+        json!({ "limits": { "cpu": "1" }, "requests": { "cpu": "500m" } })
+    );
+    assert_eq!(
+        plain["metadata"]["annotations"]["kubernetes.io/limit-ranger"],
+        "LimitRanger plugin set: cpu request for container c; cpu limit for container c"
+    );
+    let large = admit(&stores, "pods", "ns", &mut with(&["2.5"])).await.unwrap_err();
+    assert_eq!(
+        large.message(),
+        "pods \"p\" is forbidden: maximum cpu usage per Container is 2, but limit is 2.5"
+    );
+    let together = admit(&stores, "pods", "ns", &mut with(&["2", "1500m"]))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        together.message(),
+        "pods \"p\" is forbidden: maximum cpu usage per Pod is 3, but limit is 3500m"
+    );
+    let mut claim =
+        json!({ "metadata": { "name": "c" }, "spec": { "resources": { "requests": { "storage": "1Mi" } } } });
+    let small = admit(&stores, "persistentvolumeclaims", "ns", &mut claim)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        small.message(),
+        "persistentvolumeclaims \"c\" is forbidden: minimum storage usage per PersistentVolumeClaim is 1Gi, but request \
+         is 1Mi"
+    );
+}
+
+#[tokio::test]
+async fn claims_get_the_default_class() {
+    let stores = stores().await;
+    for (name, default) in [("a", "true"), ("b", "false")] {
+        let annotations = json!({ "storageclass.kubernetes.io/is-default-class": default });
+        let class = json!({ "metadata": { "name": name, "annotations": annotations }, "provisioner": "example.com/p" });
+        add(&stores, ("storage.k8s.io", "storageclasses"), "", class).await;
+    }
+    let mut claim = json!({ "metadata": { "name": "c" }, "spec": {} });
+    admit(&stores, "persistentvolumeclaims", "ns", &mut claim)
+        .await
+        .unwrap();
+    assert_eq!(claim["spec"]["storageClassName"], "a");
+    let mut none = json!({ "metadata": { "name": "c" }, "spec": { "storageClassName": "" } });
+    admit(&stores, "persistentvolumeclaims", "ns", &mut none).await.unwrap();
+    assert_eq!(none["spec"]["storageClassName"], "");
+}
