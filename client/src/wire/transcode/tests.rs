@@ -172,6 +172,24 @@ fn json_errors_have_a_path() {
     }
 }
 
+/// Tests run on threads with the usual 2 MiB of stack, as servers do.
+#[test]
+fn the_deepest_input_fits_on_the_stack() {
+    let schema = schema::message("apiextensions.v1.JSONSchemaProps").unwrap();
+    for depth in [90, 249, 5000] {
+        let text = format!("{}{{}}{}", r#"{"properties":{"a":"#.repeat(depth), "}}".repeat(depth));
+        let Ok((value, _)) = json_to_value(schema, text.as_bytes()) else {
+            assert_eq!(depth, 5000);
+            continue;
+        };
+        let mut json = Vec::new();
+        write_json(schema, &value, &mut json);
+        assert_eq!(json, text.as_bytes());
+        let protobuf = value_to_protobuf(schema, &value).unwrap();
+        assert_eq!(protobuf_to_value(schema, &protobuf).is_ok(), depth == 90);
+    }
+}
+
 #[test]
 fn deep_values_are_refused() {
     let mut value = json!({});

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use kubewire_client::wire::WireError;
 
+/// Of a longer path only the end is shown.
+const LONGEST_PATH: usize = 200;
+
 /// Why an input has no output.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -54,8 +57,10 @@ impl fmt::Display for Broken {
         if let Some(offset) = self.offset {
             write!(f, "byte {offset}: ")?;
         }
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+        match self.path.char_indices().nth_back(LONGEST_PATH) {
+            Some((start, _)) => write!(f, "…{}: ", self.path.get(start..).unwrap_or_default())?,
+            None if self.path.is_empty() => {}
+            None => write!(f, "{}: ", self.path)?,
         }
         f.write_str(&self.reason)
     }

@@ -21,8 +21,24 @@ use crate::args::Args;
 use crate::error::Error;
 use crate::output::OutDir;
 
+/// Room for documents that nest as deeply as they may.
+const STACK: usize = 64 << 20;
+
 fn main() -> ExitCode {
     let args = Args::parse();
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(move || run(&args));
+    match thread.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Each input in turn.
+fn run(args: &Args) -> ExitCode {
     let mut files: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
     if files.is_empty() {
         files.push(Path::new("-"));
@@ -30,9 +46,9 @@ fn main() -> ExitCode {
     let mut out_dir = args.out_dir.as_deref().map(|dir| OutDir::new(dir, args.to, &files));
     let mut code = ExitCode::SUCCESS;
     for (index, file) in files.into_iter().enumerate() {
-        let written = transcode(file, &args).and_then(|text| match &mut out_dir {
+        let written = transcode(file, args).and_then(|text| match &mut out_dir {
             Some(dir) => dir.write(file, &text),
-            None => print(&text, index, &args),
+            None => print(&text, index, args),
         });
         if let Err(error) = written {
             eprintln!("{}: {error}", name(file));
