@@ -26,8 +26,8 @@ impl VirtualResource for ComponentStatuses {
             .map(drop)
             .map_err(|error| error.to_string());
         Ok(vec![
-            status("controller-manager", listens(10257).await),
             status("scheduler", listens(10259).await),
+            status("controller-manager", listens(10257).await),
             status("etcd-0", storage),
         ])
     }

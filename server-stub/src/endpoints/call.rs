@@ -125,6 +125,7 @@ impl<'a> Call<'a> {
                 options.field_manager.as_deref(),
                 self.user_agent(),
             )),
+            subresource: self.subresource().map(str::to_owned),
         }
     }
 
@@ -183,7 +184,11 @@ impl<'a> Call<'a> {
             View::Object => answer::object(object, self.resource.kind, format, pretty)?,
             View::Table(_) => {
                 let meta = ListMeta {
-                    resource_version: object.resource_version().to_string(),
+                    resource_version: match object.resource_version() {
+                        // Not stored: a dry run.
+                        0 => String::new(),
+                        version => version.to_string(),
+                    },
                     ..ListMeta::default()
                 };
                 let table = self.table(accepted.view)?.table([object], &meta, true)?;

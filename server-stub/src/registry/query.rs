@@ -120,6 +120,8 @@ pub struct WriteContext {
     pub dry_run: bool,
     /// To whom the fields are attributed; `None` where the object says so already.
     pub field_manager: Option<String>,
+    /// The subresource that the fields are written through, if any.
+    pub subresource: Option<String>,
 }
 
 /// The options of an update.

@@ -26,7 +26,7 @@ pub fn to_string(document: &Value) -> String {
     match document {
         Value::Object(map) if !map.is_empty() => emitter.mapping(map, 0),
         Value::Array(items) if !items.is_empty() => emitter.sequence(items, 0),
-        scalar => emitter.scalar(scalar, 0),
+        scalar => emitter.scalar(scalar, STEP),
     }
     emitter.out.push('\n');
     emitter.out

@@ -17,12 +17,9 @@ pub(super) const CONFIG_MAP: Rules = Rules {
 };
 
 pub(super) const SECRET: Rules = Rules {
-    create: |object, _| {
-        encode_string_data(object);
-        drop_empty(object);
-    },
+    convert: encode_string_data,
+    create: |object, _| drop_empty(object),
     update: |change| {
-        encode_string_data(change.new);
         drop_empty(change.new);
         // The type cannot change, so it may be left out.
         if text(change.new, "/type").is_empty() {

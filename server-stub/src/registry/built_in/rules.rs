@@ -16,6 +16,8 @@ use crate::status::{ApiError, FieldError};
 
 /// The behaviour of a built-in resource; the fields follow [`Strategy`](crate::registry::Strategy).
 pub(super) struct Rules {
+    /// How what clients write becomes what is stored, before defaults.
+    pub(super) convert: fn(&mut Value),
     pub(super) create: fn(&mut Value, &WriteContext),
     pub(super) update: fn(&mut Update<'_>),
     pub(super) validate: fn(&Value) -> Vec<FieldError>,
@@ -44,6 +46,7 @@ pub(super) struct Rules {
 impl Rules {
     /// A resource without any rules of its own.
     pub(super) const PLAIN: Self = Self {
+        convert: |_| {},
         create: |_, _| {},
         update: |_| {},
         validate: |_| Vec::new(),

@@ -47,6 +47,7 @@ impl BuiltInStrategy {
 #[async_trait]
 impl Strategy for BuiltInStrategy {
     fn default_object(&self, object: &mut Value) {
+        (self.rules.convert)(object);
         apply_defaults(&self.gvk, object);
     }
 

@@ -175,7 +175,11 @@ impl FieldManager<'_> {
         Owned {
             fields,
             api_version: self.api_version.to_owned(),
-            time: seconds(self.now),
+            // Whoever scales leaves no time, as in kube-apiserver.
+            time: match self.subresource {
+                Some("scale") => String::new(),
+                _ => seconds(self.now),
+            },
         }
     }
 

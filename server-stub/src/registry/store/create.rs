@@ -87,7 +87,7 @@ impl Store {
             metadata.insert("name".to_owned(), name.into());
         }
         self.strategy.default_object(object);
-        self.track_fields(context, None, &Value::Null, object);
+        self.track_fields(context, &Value::Null, object);
         self.strategy.allocate(context, object, None).await?;
         self.strategy.prepare_for_create(object, context);
         let mut errors = metadata::validate(object, self.info.namespaced, self.strategy.name_rule());

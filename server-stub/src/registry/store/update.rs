@@ -102,7 +102,7 @@ impl Store {
         self.set_namespace(namespace, &mut new)?;
         self.check_version(name, &mut new, current)?;
         self.strategy.default_object(&mut new);
-        self.track_fields(context, subresource, &old, &mut new);
+        self.track_fields(context, &old, &mut new);
         if subresource.is_none() {
             self.strategy.allocate(context, &mut new, Some(&old)).await?;
         }
@@ -146,8 +146,14 @@ impl Store {
     }
 
     /// Attributes what a write changes to its manager.
-    pub(super) fn track_fields(&self, context: &WriteContext, subresource: Option<&str>, old: &Value, new: &mut Value) {
-        let Some(manager) = &context.field_manager else { return };
+    pub(super) fn track_fields(&self, context: &WriteContext, old: &Value, new: &mut Value) {
+        let Some(manager) = &context.field_manager else {
+            return;
+        };
+        let subresource = context.subresource.as_deref();
+        if matches!(subresource, Some("binding" | "eviction")) {
+            return;
+        }
         let api_version = self.info.api_version();
         let Some(kind) = schema::kind(&Gvk::from_api_version(&api_version, &self.info.kind)) else {
             return;
