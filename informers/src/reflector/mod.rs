@@ -208,7 +208,9 @@ impl<'a, K: Object, S: ReflectorStore<K>> Session<'a, K, S> {
         let options = &self.reflector.options;
         match CachedObject::read(encoded, options.cache_format, options.managed_fields) {
             Ok(object) => {
-                if let (CacheFormat::Decoded, Err(error)) = (options.cache_format, object.decode()) {
+                if options.cache_format == CacheFormat::Decoded
+                    && let Err(error) = object.decode()
+                {
                     self.count(|stats| stats.undecodable += 1);
                     self.report(error.into());
                 }
