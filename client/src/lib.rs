@@ -24,6 +24,6 @@ pub use api::{Api, Deleted, ListOptions, ObjectList, Patch, PatchOptions, WatchE
 pub use clientset::Clientset;
 pub use config::Config;
 pub use error::Error;
-pub use object::Object;
+pub use object::{Decode, Object};
 pub use resource::{Gvk, Gvr, ObjectKey, ResourceVersion};
 pub use rest::Client;

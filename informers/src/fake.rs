@@ -11,10 +11,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusCause, Status
 use kubewire_client::api::EachObject;
 use kubewire_client::transport::{Body, Transport, TransportError};
 use kubewire_client::wire::{EncodedEvent, EncodedList, EncodedObject, Encoding};
-use kubewire_client::{Api, Client, Error, ListOptions, Object};
+use kubewire_client::{Api, Client, Decode, Error, ListOptions, Object};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cache::{CacheFormat, CachedObject};
+use crate::cache::{CachedObject, EntryOptions};
 use crate::reflector::{EventStream, ListWatch};
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -208,11 +208,11 @@ pub(crate) fn reborn(name: &str, uid: &str, version: u64) -> EncodedObject {
 }
 
 pub(crate) fn cached(object: &EncodedObject) -> CachedObject<ConfigMap> {
-    CachedObject::new(object, CacheFormat::Lazy).unwrap()
+    CachedObject::new(object, &(), EntryOptions::default()).unwrap()
 }
 
 /// `name@version`, for short comparisons.
-pub(crate) fn short<K>(object: &CachedObject<K>) -> String {
+pub(crate) fn short<K: Decode>(object: &CachedObject<K>) -> String {
     format!("{}@{}", object.name(), object.resource_version())
 }
 

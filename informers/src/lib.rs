@@ -10,6 +10,7 @@ pub mod factory;
 #[cfg(test)]
 mod fake;
 pub mod metrics;
+mod random;
 pub mod reflector;
 pub mod shared_informer;
 pub mod work_queue;
@@ -20,6 +21,7 @@ pub use factory::SharedInformerFactory;
 pub use metrics::Metrics;
 pub use reflector::{ListWatch, Reflector, ReflectorOptions};
 pub use shared_informer::{
-    EventHandler, EventHandlerFuncs, HandlerRegistration, InformerOptions, InformerStats, SharedInformer,
+    Event, EventHandler, EventHandlerFuncs, Events, HandlerRegistration, HandlerStats, InformerOptions, InformerStats,
+    SharedInformer,
 };
 pub use work_queue::WorkQueue;

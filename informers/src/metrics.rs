@@ -7,6 +7,22 @@ use std::time::Duration;
 /// What is rather asked for than told is in [`InformerStats`](crate::InformerStats) and
 /// [`WorkQueueStats`](crate::work_queue::WorkQueueStats).
 pub trait Metrics: Send + Sync + 'static {
+    /// A list of so many objects was read, in so much time.
+    fn listed(&self, resource: &str, objects: usize, took: Duration) {
+        let _ = (resource, objects, took);
+    }
+
+    /// A watch began; every one after the first is a restart.
+    fn watch_started(&self, resource: &str) {
+        let _ = resource;
+    }
+
+    /// The store has changed: it has so many objects, of so many bytes as they arrived, and the oldest of the changes
+    /// waited for so long between the network and the store.
+    fn store_changed(&self, resource: &str, objects: usize, bytes: usize, waited: Duration) {
+        let _ = (resource, objects, bytes, waited);
+    }
+
     /// An item was put in a work queue, in which so many now wait.
     fn queue_added(&self, queue: &str, depth: usize) {
         let _ = (queue, depth);

@@ -67,6 +67,11 @@ impl DynamicApi {
         &self.resource
     }
 
+    /// The namespace that requests go to; empty for all.
+    pub fn namespace(&self) -> &str {
+        &self.endpoint.path.namespace
+    }
+
     /// Reads the newest state of an object.
     pub async fn get(&self, name: &str) -> Result<DynamicObject, Error> {
         self.get_at(name, None).await

@@ -1,6 +1,9 @@
 //! What a type must offer to be carried by [`Api`](crate::api::Api).
 
+mod decode;
 mod generated;
+
+pub use decode::Decode;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Serialize, de::DeserializeOwned};

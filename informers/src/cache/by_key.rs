@@ -3,28 +3,28 @@
 use std::hash::{Hash, Hasher};
 
 use hashbrown::Equivalent;
-use kubewire_client::ObjectKey;
+use kubewire_client::{Decode, ObjectKey};
 
 use super::CachedObject;
 
 /// An object that equals every other of its namespace and name.
-pub(crate) struct ByKey<K>(pub(crate) CachedObject<K>);
+pub(crate) struct ByKey<K: Decode>(pub(crate) CachedObject<K>);
 
-impl<K> Clone for ByKey<K> {
+impl<K: Decode> Clone for ByKey<K> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<K> PartialEq for ByKey<K> {
+impl<K: Decode> PartialEq for ByKey<K> {
     fn eq(&self, other: &Self) -> bool {
         self.0.is_entry(&other.0) || (self.0.name() == other.0.name() && self.0.namespace() == other.0.namespace())
     }
 }
 
-impl<K> Eq for ByKey<K> {}
+impl<K: Decode> Eq for ByKey<K> {}
 
-impl<K> Hash for ByKey<K> {
+impl<K: Decode> Hash for ByKey<K> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         hash(self.0.namespace(), self.0.name(), state);
     }
@@ -39,7 +39,7 @@ impl Hash for Key<'_> {
     }
 }
 
-impl<K> Equivalent<ByKey<K>> for Key<'_> {
+impl<K: Decode> Equivalent<ByKey<K>> for Key<'_> {
     fn equivalent(&self, object: &ByKey<K>) -> bool {
         self.0.name == object.0.name() && self.0.namespace == object.0.namespace()
     }

@@ -1,7 +1,7 @@
 //! The thread-safe store.
 
 use kubewire_client::selector::LabelSelector;
-use kubewire_client::{Object, ObjectKey};
+use kubewire_client::{Decode, ObjectKey};
 use parking_lot::RwLock;
 
 use super::{CachedObject, Objects};
@@ -15,7 +15,7 @@ pub(super) type IndexFunction<K> = Box<dyn Fn(&CachedObject<K>) -> Vec<String> +
 /// Objects by key with indices over them; client-go's `Store`, `Indexer` and `ThreadSafeStore` in one.
 ///
 /// Every method sees or makes one state of the whole store.
-pub struct Indexer<K>(RwLock<Objects<K>>);
+pub struct Indexer<K: Decode>(RwLock<Objects<K>>);
 
 /// A name of an index that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum IndexError {
     Unknown(String),
 }
 
-impl<K: 'static> Indexer<K> {
+impl<K: Decode> Indexer<K> {
     /// An empty store with the index over namespaces.
     pub fn new() -> Self {
         let mut objects = Objects::new();
@@ -57,10 +57,7 @@ impl<K: 'static> Indexer<K> {
         &self,
         name: &str,
         function: impl Fn(&K) -> Vec<String> + Send + Sync + 'static,
-    ) -> Result<(), IndexError>
-    where
-        K: Object,
-    {
+    ) -> Result<(), IndexError> {
         self.add_index(name, move |object| {
             object.decode().map(|object| function(&object)).unwrap_or_default()
         })
@@ -142,13 +139,13 @@ impl<K: 'static> Indexer<K> {
     }
 }
 
-impl<K: 'static> Default for Indexer<K> {
+impl<K: Decode> Default for Indexer<K> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<K> std::fmt::Debug for Indexer<K> {
+impl<K: Decode> std::fmt::Debug for Indexer<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Indexer")
             .field("len", &self.0.read().len())

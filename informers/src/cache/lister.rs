@@ -2,35 +2,44 @@
 
 use std::sync::Arc;
 
-use kubewire_client::ObjectKey;
 use kubewire_client::selector::LabelSelector;
+use kubewire_client::{Decode, ObjectKey};
 
 use super::{CachedObject, IndexError, Indexer, NAMESPACE_INDEX};
 
-/// Reads the store of an informer. Cloning shares the store.
+/// Reads the store of an informer, and keeps the informer running. Cloning shares the store.
 ///
 /// A lister can be behind the cluster, never ahead of it; what it gives out is shared and cannot be changed.
-pub struct Lister<K>(Arc<Indexer<K>>);
+pub struct Lister<K: Decode> {
+    store: Arc<Indexer<K>>,
+    /// What fills the store as long as somebody reads it.
+    informer: Option<Arc<dyn Send + Sync>>,
+}
 
-impl<K: 'static> Lister<K> {
+impl<K: Decode> Lister<K> {
     /// Read access to this store.
     pub fn new(store: Arc<Indexer<K>>) -> Self {
-        Self(store)
+        Self { store, informer: None }
+    }
+
+    /// Read access to the store of an informer, which it keeps running.
+    pub(crate) fn of_informer(store: Arc<Indexer<K>>, informer: Option<Arc<dyn Send + Sync>>) -> Self {
+        Self { store, informer }
     }
 
     /// The object of this key.
     pub fn get(&self, key: &ObjectKey) -> Option<CachedObject<K>> {
-        self.0.get(key)
+        self.store.get(key)
     }
 
     /// All objects, in no particular order.
     pub fn list(&self) -> Vec<CachedObject<K>> {
-        self.0.list()
+        self.store.list()
     }
 
     /// The objects whose labels fulfil the selector, in no particular order.
     pub fn select(&self, selector: &LabelSelector) -> Vec<CachedObject<K>> {
-        self.0.select(selector)
+        self.store.select(selector)
     }
 
     /// The objects of one namespace; the empty one holds the cluster-scoped objects.
@@ -43,45 +52,48 @@ impl<K: 'static> Lister<K> {
 
     /// The objects under one value of an index, in no particular order.
     pub fn by_index(&self, index: &str, value: &str) -> Result<Vec<CachedObject<K>>, IndexError> {
-        self.0.by_index(index, value)
+        self.store.by_index(index, value)
     }
 
     /// Every value of an index that has objects, in no particular order.
     pub fn index_values(&self, index: &str) -> Result<Vec<String>, IndexError> {
-        self.0.index_values(index)
+        self.store.index_values(index)
     }
 
     /// How many objects there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.store.len()
     }
 
     /// True where there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.store.is_empty()
     }
 }
 
-impl<K> Clone for Lister<K> {
+impl<K: Decode> Clone for Lister<K> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self {
+            store: self.store.clone(),
+            informer: self.informer.clone(),
+        }
     }
 }
 
-impl<K> std::fmt::Debug for Lister<K> {
+impl<K: Decode> std::fmt::Debug for Lister<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Lister").field(&self.0).finish()
+        f.debug_tuple("Lister").field(&self.store).finish()
     }
 }
 
 /// Reads the objects of one namespace.
 #[derive(Debug)]
-pub struct NamespaceLister<K> {
+pub struct NamespaceLister<K: Decode> {
     lister: Lister<K>,
     namespace: String,
 }
 
-impl<K: 'static> NamespaceLister<K> {
+impl<K: Decode> NamespaceLister<K> {
     /// The object of this name.
     pub fn get(&self, name: &str) -> Option<CachedObject<K>> {
         self.lister.get(&ObjectKey::new(self.namespace.as_str(), name))
@@ -103,7 +115,7 @@ impl<K: 'static> NamespaceLister<K> {
     }
 }
 
-impl<K> Clone for NamespaceLister<K> {
+impl<K: Decode> Clone for NamespaceLister<K> {
     fn clone(&self) -> Self {
         Self {
             lister: self.lister.clone(),

@@ -27,5 +27,5 @@ pub(crate) use by_key::ByKey;
 pub use format::CacheFormat;
 pub use indexer::{IndexError, Indexer, NAMESPACE_INDEX};
 pub use lister::{Lister, NamespaceLister};
-pub use object::{CachedObject, DecodeError};
+pub use object::{CachedObject, DecodeError, EntryOptions};
 pub(crate) use objects::Objects;

@@ -1,11 +1,12 @@
 //! One entry of the cache.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
 use kubewire_client::selector::LabelSelector;
 use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader, WireError};
-use kubewire_client::{Object, ObjectKey};
+use kubewire_client::{Decode, ObjectKey};
 use parking_lot::Mutex;
 
 use super::CacheFormat;
@@ -15,11 +16,13 @@ use super::head::{Head, Parts, join_protobuf};
 /// An object as it was in the cluster at one version. Cloning shares it; nobody can change it.
 ///
 /// Its metadata is read without decoding the rest, and [`decode`](CachedObject::decode) gives the whole.
-pub struct CachedObject<K>(Arc<Entry<K>>);
+pub struct CachedObject<K: Decode>(Arc<Entry<K>>);
 
-struct Entry<K> {
+struct Entry<K: Decode> {
     head: Head,
     body: Mutex<Body<K>>,
+    /// What decoding needs beside the bytes.
+    context: K::Context,
     encoding: Encoding,
     /// How much of the body is managed fields, where it is protobuf.
     managed: u32,
@@ -27,11 +30,21 @@ struct Entry<K> {
     size: u32,
 }
 
+/// How an entry is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EntryOptions {
+    /// What is kept of the object, and when it is decoded. Default [`CacheFormat::Lazy`].
+    pub format: CacheFormat,
+    /// Keeps managed fields, which are often a third of an object. Default off.
+    pub managed_fields: bool,
+}
+
 /// An object that its type cannot hold.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("decode {kind} {key}: {source}")]
 pub struct DecodeError {
-    kind: &'static str,
+    kind: Cow<'static, str>,
     key: Box<ObjectKey>,
     source: Arc<WireError>,
 }
@@ -43,7 +56,7 @@ impl DecodeError {
     }
 }
 
-impl<K> CachedObject<K> {
+impl<K: Decode> CachedObject<K> {
     /// Name.
     pub fn name(&self) -> &str {
         self.0.head.name()
@@ -127,24 +140,15 @@ impl<K> CachedObject<K> {
     }
 }
 
-impl<K: Object> CachedObject<K> {
-    /// Makes an entry of an encoded object without its managed fields; see
-    /// [`with_managed_fields`](CachedObject::with_managed_fields).
-    pub fn new(encoded: &EncodedObject, format: CacheFormat) -> Result<Self, WireError> {
-        Self::read(encoded, format, false)
-    }
-
+impl<K: Decode> CachedObject<K> {
     /// Makes an entry of an encoded object: copies the bytes, so that the response they lie in can go, and reads where
     /// its names are. In format [`CacheFormat::Decoded`] an object that its type cannot hold stays encoded.
     ///
     /// # Errors
     /// The bytes are no object, or one without a name.
-    pub fn with_managed_fields(encoded: &EncodedObject, format: CacheFormat) -> Result<Self, WireError> {
-        Self::read(encoded, format, true)
-    }
-
-    pub(crate) fn read(encoded: &EncodedObject, format: CacheFormat, managed: bool) -> Result<Self, WireError> {
-        let parts = Parts::cut(encoded, managed)?;
+    pub fn new(encoded: &EncodedObject, context: &K::Context, options: EntryOptions) -> Result<Self, WireError> {
+        let EntryOptions { format, managed_fields } = options;
+        let parts = Parts::cut(encoded, managed_fields)?;
         let size = u32::try_from(parts.head.len() + parts.body.len()).unwrap_or(u32::MAX);
         let body = match format {
             CacheFormat::Lazy | CacheFormat::Decoded => Body::Encoded(parts.body),
@@ -153,6 +157,7 @@ impl<K: Object> CachedObject<K> {
         let object = Self(Arc::new(Entry {
             head: parts.head,
             body: Mutex::new(body),
+            context: context.clone(),
             encoding: encoded.encoding,
             managed: parts.managed,
             size,
@@ -173,7 +178,7 @@ impl<K: Object> CachedObject<K> {
             return Ok(object);
         }
         let encoded = self.0.encoded(&body).map_err(|error| self.undecodable(error))?;
-        let object = K::decode(&encoded).map_err(|error| self.undecodable(error))?;
+        let object = K::decode_in(&encoded, &self.0.context).map_err(|error| self.undecodable(error))?;
         let object = Arc::new(object);
         body.remember(&object);
         Ok(object)
@@ -204,17 +209,17 @@ impl<K: Object> CachedObject<K> {
 
     fn undecodable(&self, error: WireError) -> DecodeError {
         DecodeError {
-            kind: K::KIND,
+            kind: K::kind(&self.0.context),
             key: Box::new(self.key()),
             source: Arc::new(error),
         }
     }
 }
 
-impl<K: Object> Entry<K> {
+impl<K: Decode> Entry<K> {
     fn encoded(&self, body: &Body<K>) -> Result<EncodedObject, WireError> {
         let bytes = match (body, self.encoding) {
-            (Body::Decoded(object), encoding) => return object.encode(encoding),
+            (Body::Decoded(object), encoding) => return object.encode_in(encoding, &self.context),
             (Body::Encoded(body) | Body::Shared(body, _), Encoding::Protobuf) => {
                 join_protobuf(&self.head, body, self.managed)
             }
@@ -227,13 +232,13 @@ impl<K: Object> Entry<K> {
     }
 }
 
-impl<K> Clone for CachedObject<K> {
+impl<K: Decode> Clone for CachedObject<K> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<K> fmt::Debug for CachedObject<K> {
+impl<K: Decode> fmt::Debug for CachedObject<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedObject")
             .field("key", &format_args!("{}", self.key()))

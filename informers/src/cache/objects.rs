@@ -3,25 +3,25 @@
 use std::hash::RandomState;
 
 use hashbrown::{HashMap, HashSet};
-use kubewire_client::ObjectKey;
+use kubewire_client::{Decode, ObjectKey};
 
 use super::CachedObject;
 use super::by_key::{ByKey, Key};
 use super::indexer::IndexFunction;
 
 /// Objects by key, and every index over them.
-pub(crate) struct Objects<K> {
+pub(crate) struct Objects<K: Decode> {
     objects: HashSet<ByKey<K>, RandomState>,
     indices: HashMap<String, Index<K>, RandomState>,
     bytes: usize,
 }
 
-struct Index<K> {
+struct Index<K: Decode> {
     function: IndexFunction<K>,
     objects: HashMap<String, HashSet<ByKey<K>, RandomState>, RandomState>,
 }
 
-impl<K> Objects<K> {
+impl<K: Decode> Objects<K> {
     pub(super) fn new() -> Self {
         Self {
             objects: HashSet::default(),
@@ -114,7 +114,7 @@ impl<K> Objects<K> {
     }
 }
 
-impl<K> Index<K> {
+impl<K: Decode> Index<K> {
     /// One state of an object takes the place of another, of none where it is new, or goes.
     fn change(&mut self, old: Option<&CachedObject<K>>, new: Option<&CachedObject<K>>) {
         let values = new.map(&self.function).unwrap_or_default();

@@ -9,13 +9,17 @@ use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader};
 use kubewire_client::{Object, ObjectKey};
 use proptest::prelude::*;
 
-use super::{CacheFormat, CachedObject, IndexError, Indexer, Lister};
+use super::{CacheFormat, CachedObject, EntryOptions, IndexError, Indexer, Lister};
 use crate::fake::{cached, object, short};
 
 fn shorts(objects: &[CachedObject<ConfigMap>]) -> Vec<String> {
     let mut shorts: Vec<_> = objects.iter().map(short).collect();
     shorts.sort();
     shorts
+}
+
+fn options(format: CacheFormat, managed_fields: bool) -> EntryOptions {
+    EntryOptions { format, managed_fields }
 }
 
 fn store(objects: &[CachedObject<ConfigMap>]) -> Indexer<ConfigMap> {
@@ -27,14 +31,14 @@ fn store(objects: &[CachedObject<ConfigMap>]) -> Indexer<ConfigMap> {
 #[test]
 fn modes_differ_in_when_they_decode() {
     let same = |mode| {
-        let object = CachedObject::<ConfigMap>::new(&object("a", 1), mode).unwrap();
+        let object = CachedObject::<ConfigMap>::new(&object("a", 1), &(), options(mode, false)).unwrap();
         let (one, other) = (object.decode().unwrap(), object.decode().unwrap());
         assert_eq!(one.metadata.name.as_deref(), Some("a"));
         Arc::ptr_eq(&one, &other)
     };
     assert!(same(CacheFormat::Lazy) && same(CacheFormat::Decoded));
     assert!(same(CacheFormat::Compact), "two who look at the same time share");
-    let object = CachedObject::<ConfigMap>::new(&object("a", 1), CacheFormat::Compact).unwrap();
+    let object = CachedObject::<ConfigMap>::new(&object("a", 1), &(), options(CacheFormat::Compact, false)).unwrap();
     let once = Arc::downgrade(&object.decode().unwrap());
     assert!(once.upgrade().is_none(), "nothing decoded is kept");
 }
@@ -47,7 +51,7 @@ fn an_entry_does_not_hold_on_to_the_response() {
         encoding: Encoding::Protobuf,
         bytes: page.slice(..half),
     };
-    let entry = CachedObject::<ConfigMap>::new(&item, CacheFormat::Lazy).unwrap();
+    let entry = CachedObject::<ConfigMap>::new(&item, &(), options(CacheFormat::Lazy, false)).unwrap();
     drop(item);
     assert!(page.is_unique(), "the page can be freed");
     assert_eq!(entry.encoded().unwrap(), object("a", 1));
@@ -186,14 +190,14 @@ proptest! {
     ) {
         let map = with_managers(managers, labels.clone(), annotations);
         let encoded = map.encode(if json { Encoding::Json } else { Encoding::Protobuf }).unwrap();
-        let kept = CachedObject::<ConfigMap>::with_managed_fields(&encoded, CacheFormat::Lazy).unwrap();
+        let kept = CachedObject::<ConfigMap>::new(&encoded, &(), options(CacheFormat::Lazy, true)).unwrap();
         prop_assert_eq!(kept.encoded().unwrap(), encoded.clone(), "byte by byte");
         prop_assert_eq!(kept.header(), ObjectHeader::parse(&encoded).unwrap());
         prop_assert_eq!(&*kept.decode().unwrap(), &map);
         prop_assert_eq!(ConfigMap::decode(&kept.encoded().unwrap()).unwrap(), map.clone());
         prop_assert!(kept.labels().eq(labels.iter().map(|(key, value)| (key.as_str(), value.as_str()))));
 
-        let stripped = CachedObject::<ConfigMap>::new(&encoded, CacheFormat::Compact).unwrap();
+        let stripped = CachedObject::<ConfigMap>::new(&encoded, &(), options(CacheFormat::Compact, false)).unwrap();
         let mut without = map;
         without.metadata.managed_fields = None;
         prop_assert_eq!(stripped.header(), kept.header());
@@ -204,7 +208,7 @@ proptest! {
     fn bytes_that_are_no_object_are_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..80), json: bool) {
         let encoding = if json { Encoding::Json } else { Encoding::Protobuf };
         let encoded = EncodedObject { encoding, bytes: bytes.into() };
-        if let Ok(object) = CachedObject::<ConfigMap>::new(&encoded, CacheFormat::Decoded) {
+        if let Ok(object) = CachedObject::<ConfigMap>::new(&encoded, &(), options(CacheFormat::Decoded, false)) {
             prop_assert!(!object.name().is_empty());
         }
     }

@@ -1,7 +1,7 @@
 //! From what an informer tells to items of a queue.
 
 use async_trait::async_trait;
-use kubewire_client::Object;
+use kubewire_client::Decode;
 
 use crate::cache::CachedObject;
 use crate::shared_informer::EventHandler;
@@ -18,7 +18,7 @@ impl<T: Item, F> Enqueue<T, F> {
         Self { queue, items }
     }
 
-    fn add<K>(&self, object: &CachedObject<K>, priority: i32)
+    fn add<K: Decode>(&self, object: &CachedObject<K>, priority: i32)
     where
         F: Fn(&CachedObject<K>) -> Vec<T>,
     {
@@ -32,7 +32,7 @@ impl<T: Item, F> Enqueue<T, F> {
 impl<T, K, F> EventHandler<K> for Enqueue<T, F>
 where
     T: Item,
-    K: Object,
+    K: Decode,
     F: Fn(&CachedObject<K>) -> Vec<T> + Send + 'static,
 {
     async fn on_add(&mut self, object: &CachedObject<K>, is_in_initial_list: bool) {

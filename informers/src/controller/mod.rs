@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::join_all;
-use kubewire_client::{Object, ObjectKey};
+use kubewire_client::{Decode, ObjectKey};
 use tokio_util::sync::CancellationToken;
 
 use self::enqueue::Enqueue;
@@ -133,7 +133,7 @@ impl<T: Item + fmt::Debug> Controller<T> {
 
     /// Adds the items that `items` names for each object that an informer tells of: added, changed (as it was, and as
     /// it is now), deleted, or due for a resync.
-    pub fn watch<K: Object>(
+    pub fn watch<K: Decode>(
         &mut self,
         informer: &SharedInformer<K>,
         items: impl Fn(&CachedObject<K>) -> Vec<T> + Send + 'static,
@@ -193,7 +193,7 @@ impl<T: Item + fmt::Debug> Controller<T> {
 
 impl Controller<ObjectKey> {
     /// Adds the key of every object that an informer tells of.
-    pub fn watch_keys<K: Object>(&mut self, informer: &SharedInformer<K>) -> Result<(), InformerStopped> {
+    pub fn watch_keys<K: Decode>(&mut self, informer: &SharedInformer<K>) -> Result<(), InformerStopped> {
         self.watch(informer, |object| vec![object.key()])
     }
 }

@@ -12,12 +12,14 @@
 use std::fmt;
 use std::hash::RandomState;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
-use kubewire_client::Object;
 use kubewire_client::wire::ObjectHeader;
+use kubewire_client::{Decode, ResourceVersion};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::cache::{ByKey, CachedObject, Indexer};
 use crate::reflector::ReflectorStore;
@@ -43,7 +45,7 @@ pub enum DeltaKind {
 
 /// One change of one object.
 #[derive(Clone, Debug)]
-pub struct Delta<K> {
+pub struct Delta<K: Decode> {
     /// What happened.
     pub kind: DeltaKind,
     /// The object, as it is now or was last.
@@ -51,12 +53,12 @@ pub struct Delta<K> {
 }
 
 /// What is pending for one key: at most a deletion and, after it, one present state.
-struct Deltas<K> {
+struct Deltas<K: Decode> {
     deleted: Option<Delta<K>>,
     present: Option<Delta<K>>,
 }
 
-impl<K> Deltas<K> {
+impl<K: Decode> Deltas<K> {
     fn oldest_first(self) -> impl Iterator<Item = Delta<K>> {
         self.deleted.into_iter().chain(self.present)
     }
@@ -76,7 +78,7 @@ impl<K> Deltas<K> {
     }
 }
 
-impl<K> Default for Deltas<K> {
+impl<K: Decode> Default for Deltas<K> {
     fn default() -> Self {
         Self {
             deleted: None,
@@ -86,13 +88,16 @@ impl<K> Default for Deltas<K> {
 }
 
 /// Everything that was pending at one moment.
-pub struct Batch<K> {
+pub struct Batch<K: Decode> {
     replaced: bool,
+    /// The version that the store has reached with this batch, where that is known.
+    version: Option<ResourceVersion>,
+    since: Instant,
     order: Vec<ByKey<K>>,
     pending: HashMap<ByKey<K>, Deltas<K>, RandomState>,
 }
 
-impl<K> Batch<K> {
+impl<K: Decode> Batch<K> {
     /// True where a list is part of the batch: every object that is not in the batch is gone.
     pub fn is_replacement(&self) -> bool {
         self.replaced
@@ -103,6 +108,16 @@ impl<K> Batch<K> {
         self.pending.contains_key(&ByKey(object.clone()))
     }
 
+    /// The version that the store has reached once it has taken the batch, where that is known.
+    pub fn version(&self) -> Option<&ResourceVersion> {
+        self.version.as_ref()
+    }
+
+    /// How long the oldest delta has waited.
+    pub fn waited(&self) -> Duration {
+        self.since.elapsed()
+    }
+
     /// How many keys have deltas.
     pub fn len(&self) -> usize {
         self.pending.len()
@@ -110,7 +125,7 @@ impl<K> Batch<K> {
 
     /// True where nothing is pending, not even an empty list.
     pub fn is_empty(&self) -> bool {
-        self.pending.is_empty() && !self.replaced
+        self.pending.is_empty() && !self.replaced && self.version.is_none()
     }
 
     /// The deltas of every key, in the order in which the keys first got one.
@@ -131,10 +146,12 @@ impl<K> Batch<K> {
     }
 }
 
-impl<K> Default for Batch<K> {
+impl<K: Decode> Default for Batch<K> {
     fn default() -> Self {
         Self {
             replaced: false,
+            version: None,
+            since: Instant::now(),
             order: Vec::new(),
             pending: HashMap::default(),
         }
@@ -142,14 +159,14 @@ impl<K> Default for Batch<K> {
 }
 
 /// A queue of deltas that coalesces per key; see the [module](self).
-pub struct DeltaFifo<K> {
+pub struct DeltaFifo<K: Decode> {
     /// What the consumer makes of the deltas.
     store: Arc<Indexer<K>>,
     pending: Mutex<Batch<K>>,
     ready: Notify,
 }
 
-impl<K> DeltaFifo<K> {
+impl<K: Decode> DeltaFifo<K> {
     /// An empty queue before this store, which its consumer is to fill.
     pub fn new(store: Arc<Indexer<K>>) -> Self {
         Self {
@@ -183,7 +200,12 @@ impl<K> DeltaFifo<K> {
     }
 
     fn push(&self, push: impl FnOnce(&mut Batch<K>)) {
-        push(&mut self.pending.lock());
+        let mut batch = self.pending.lock();
+        if batch.is_empty() {
+            batch.since = Instant::now();
+        }
+        push(&mut batch);
+        drop(batch);
         self.ready.notify_one();
     }
 
@@ -195,7 +217,7 @@ impl<K> DeltaFifo<K> {
     }
 }
 
-impl<K: Object> ReflectorStore<K> for DeltaFifo<K> {
+impl<K: Decode> ReflectorStore<K> for DeltaFifo<K> {
     fn add(&self, object: CachedObject<K>) {
         self.push_present(DeltaKind::Added, object);
     }
@@ -236,9 +258,13 @@ impl<K: Object> ReflectorStore<K> for DeltaFifo<K> {
     fn has(&self, object: &ObjectHeader) -> bool {
         self.store.has(object)
     }
+
+    fn reached(&self, version: &ResourceVersion) {
+        self.push(|batch| batch.version = Some(version.clone()));
+    }
 }
 
-impl<K> fmt::Debug for DeltaFifo<K> {
+impl<K: Decode> fmt::Debug for DeltaFifo<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeltaFifo")
             .field("len", &self.len())

@@ -15,18 +15,38 @@ use crate::shared_informer::InformerOptions;
 
 pub(super) struct Settings {
     pub(super) namespace: String,
-    pub(super) tweak: Option<TweakListOptions>,
+    labels: Option<String>,
+    fields: Option<String>,
+    tweak: Option<TweakListOptions>,
     informer: InformerOptions,
-    custom_resync: HashMap<TypeId, Duration>,
+    /// What is other for the informers of one type.
+    custom: HashMap<TypeId, Vec<Customise>>,
 }
 
+type Customise = Box<dyn Fn(InformerOptions) -> InformerOptions + Send + Sync>;
+
 impl Settings {
+    pub(super) fn options(&self) -> InformerOptions {
+        self.informer.clone()
+    }
+
     pub(super) fn options_for<K: Object>(&self) -> InformerOptions {
-        let mut options = self.informer.clone();
-        if let Some(resync) = self.custom_resync.get(&TypeId::of::<K>()) {
-            options.resync = *resync;
+        let custom = self.custom.get(&TypeId::of::<K>()).into_iter().flatten();
+        custom.fold(self.options(), |options, customise| customise(options))
+    }
+
+    pub(super) fn tweak(&self) -> Option<TweakListOptions> {
+        if self.labels.is_none() && self.fields.is_none() {
+            return self.tweak.clone();
         }
-        options
+        let (labels, fields, tweak) = (self.labels.clone(), self.fields.clone(), self.tweak.clone());
+        Some(Arc::new(move |options: &mut ListOptions| {
+            options.label_selector.clone_from(&labels);
+            options.field_selector.clone_from(&fields);
+            if let Some(tweak) = &tweak {
+                tweak(options);
+            }
+        }))
     }
 }
 
@@ -43,9 +63,11 @@ impl SharedInformerFactoryBuilder {
             clientset,
             settings: Settings {
                 namespace: String::new(),
+                labels: None,
+                fields: None,
                 tweak: None,
                 informer: InformerOptions::default(),
-                custom_resync: HashMap::new(),
+                custom: HashMap::new(),
             },
         }
     }
@@ -57,9 +79,16 @@ impl SharedInformerFactoryBuilder {
     }
 
     /// The resync period of the informers of one type; zero for no resync.
-    pub fn custom_resync<K: Object>(mut self, period: Duration) -> Self {
-        self.settings.custom_resync.insert(TypeId::of::<K>(), period);
-        self
+    pub fn custom_resync<K: Object>(self, period: Duration) -> Self {
+        self.customise::<K>(move |options| options.with_resync(period))
+    }
+
+    /// Changes every object of one type before it is kept; see [`ReflectorOptions::with_transform`].
+    pub fn transform<K: Object>(self, transform: impl Fn(&mut K) + Clone + Send + Sync + 'static) -> Self {
+        self.customise::<K>(move |mut options| {
+            options.reflector = options.reflector.with_transform(transform.clone());
+            options
+        })
     }
 
     /// The namespace of informers that name none. Default: all namespaces.
@@ -68,15 +97,36 @@ impl SharedInformerFactoryBuilder {
         self
     }
 
-    /// Changes the options of every list and watch: adds a selector, as a rule.
+    /// Only objects whose labels fulfil this selector, such as `app=web`.
+    pub fn labels(mut self, selector: impl Into<String>) -> Self {
+        self.settings.labels = Some(selector.into());
+        self
+    }
+
+    /// Only objects whose fields fulfil this selector, such as `spec.nodeName=node-1`.
+    pub fn fields(mut self, selector: impl Into<String>) -> Self {
+        self.settings.fields = Some(selector.into());
+        self
+    }
+
+    /// Changes the options of every list and watch.
     pub fn tweak_list_options(mut self, tweak: impl Fn(&mut ListOptions) + Send + Sync + 'static) -> Self {
         self.settings.tweak = Some(Arc::new(tweak));
         self
     }
 
-    /// How collections are listed and watched.
+    /// How collections are listed and watched, and what is kept of objects.
     pub fn reflector(mut self, options: ReflectorOptions) -> Self {
         self.settings.informer.reflector = options;
+        self
+    }
+
+    fn customise<K: Object>(
+        mut self,
+        customise: impl Fn(InformerOptions) -> InformerOptions + Send + Sync + 'static,
+    ) -> Self {
+        let custom = self.settings.custom.entry(TypeId::of::<K>()).or_default();
+        custom.push(Box::new(customise));
         self
     }
 

@@ -1,34 +1,40 @@
 //! The informers of a program, one per type and namespace.
 //!
 //! The contract:
-//! - Whoever asks a [`SharedInformerFactory`] for the informer of a type gets the same one: one watch, one store.
+//! - Whoever asks a [`SharedInformerFactory`] for the informer of a type gets the same one: one watch, one store. There
+//!   are informers of types, of objects without a type ([`dynamic`](SharedInformerFactory::dynamic)), and of metadata
+//!   only ([`metadata`](SharedInformerFactory::metadata)).
 //! - [`start`](SharedInformerFactory::start) starts the informers that were asked for so far; it may be called again
 //!   after more were.
 //! - [`wait_for_cache_sync`](SharedInformerFactory::wait_for_cache_sync) says for each informer that is not ready why.
+//! - An informer stops when the last of its handles, listers, event streams and handlers is gone; who asks for it then
+//!   gets a new one.
 //! - [`shutdown`](SharedInformerFactory::shutdown) joins every task; dropping the last clone of the factory stops the
 //!   informers without waiting.
 
+mod any;
 mod builder;
 mod sync;
 #[cfg(test)]
 mod tests;
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::future::join_all;
-use kubewire_client::{Api, Clientset, Object};
+use kubewire_client::dynamic::{ApiResource, DynamicApi, DynamicObject};
+use kubewire_client::metadata::PartialObjectMetadata;
+use kubewire_client::{Api, Client, Clientset, Decode, Gvr, Object};
 use parking_lot::Mutex;
 
 pub use builder::SharedInformerFactoryBuilder;
 pub use sync::{CacheSyncError, NotSynced, NotSyncedReason};
 
+use self::any::AnyInformer;
 use self::builder::Settings;
-use crate::reflector::{ListWatch, Tweaked};
+use crate::reflector::{ListWatch, MetadataSource, Tweaked};
 use crate::shared_informer::{InformerStats, SharedInformer};
 
 /// The informers of a program; see the [module](self). Cloning is cheap and shares them.
@@ -87,7 +93,22 @@ pub struct SharedInformerFactory {
 struct Shared {
     clientset: Clientset,
     settings: Settings,
-    informers: Mutex<HashMap<(TypeId, String), Arc<dyn AnyInformer>>>,
+    informers: Mutex<Informers>,
+}
+
+#[derive(Default)]
+struct Informers {
+    /// What each is of, and it; stopped ones too until their tasks have ended.
+    known: Vec<(Key, Arc<dyn AnyInformer>)>,
+    shut_down: bool,
+}
+
+/// Which informer: how objects are decoded, of which resource, in which namespace.
+#[derive(Clone, PartialEq, Eq)]
+struct Key {
+    decoded: TypeId,
+    resource: Gvr,
+    namespace: String,
 }
 
 impl SharedInformerFactory {
@@ -109,16 +130,40 @@ impl SharedInformerFactory {
     /// The informer of a type in one namespace; in all where it is empty.
     pub fn informer_in<K: Object>(&self, namespace: &str) -> SharedInformer<K> {
         let namespace = if K::NAMESPACED { namespace } else { "" };
-        let key = (TypeId::of::<K>(), namespace.to_owned());
-        let mut informers = self.shared.informers.lock();
-        let known = informers.get(&key).and_then(|informer| {
-            let informer: &dyn Any = &**informer;
-            informer.downcast_ref::<SharedInformer<K>>().cloned()
-        });
-        known.unwrap_or_else(|| {
-            let informer = self.new_informer::<K>(namespace);
-            informers.insert(key, Arc::new(informer.clone()));
-            informer
+        self.shared_informer(K::gvr(), namespace, || {
+            let api = Api::<K>::namespaced(self.client(), namespace);
+            let options = self.shared.settings.options_for::<K>();
+            SharedInformer::build(self.source(api), (), options, true)
+        })
+    }
+
+    /// The informer of a resource whose type the program does not know, in the factory's namespace.
+    pub fn dynamic(&self, resource: &ApiResource) -> SharedInformer<DynamicObject> {
+        self.dynamic_in(resource, &self.shared.settings.namespace)
+    }
+
+    /// The informer of a resource whose type the program does not know, in one namespace; in all where it is empty.
+    pub fn dynamic_in(&self, resource: &ApiResource, namespace: &str) -> SharedInformer<DynamicObject> {
+        let namespace = if resource.namespaced { namespace } else { "" };
+        self.shared_informer(resource.gvr.clone(), namespace, || {
+            let api = DynamicApi::namespaced(self.client(), resource, namespace);
+            let options = self.shared.settings.options();
+            SharedInformer::build(self.source(api), Arc::new(resource.clone()), options, true)
+        })
+    }
+
+    /// The informer of a resource's metadata, in the factory's namespace: the server sends nothing else.
+    pub fn metadata(&self, resource: &ApiResource) -> SharedInformer<PartialObjectMetadata> {
+        self.metadata_in(resource, &self.shared.settings.namespace)
+    }
+
+    /// The informer of a resource's metadata in one namespace; in all where it is empty.
+    pub fn metadata_in(&self, resource: &ApiResource, namespace: &str) -> SharedInformer<PartialObjectMetadata> {
+        let namespace = if resource.namespaced { namespace } else { "" };
+        self.shared_informer(resource.gvr.clone(), namespace, || {
+            let source = MetadataSource::new(self.client(), resource, namespace);
+            let options = self.shared.settings.options();
+            SharedInformer::build(self.source(source), Arc::new(resource.clone()), options, true)
         })
     }
 
@@ -160,8 +205,9 @@ impl SharedInformerFactory {
         stats
     }
 
-    /// Stops every informer and waits until all their tasks have ended. Cancel safe: they stop all the same.
+    /// Stops every informer, and every one that is asked for from now on, and waits until all their tasks have ended. Cancel safe: they stop all the same.
     pub async fn shutdown(&self) {
+        self.shared.informers.lock().shut_down = true;
         let informers = self.informers();
         informers.iter().for_each(|informer| informer.cancel());
         join_all(informers.iter().map(|informer| informer.shutdown())).await;
@@ -172,72 +218,59 @@ impl SharedInformerFactory {
         &self.shared.clientset
     }
 
-    fn new_informer<K: Object>(&self, namespace: &str) -> SharedInformer<K> {
-        let settings = &self.shared.settings;
-        let api = Api::<K>::namespaced(self.shared.clientset.client().clone(), namespace);
-        let source: Arc<dyn ListWatch> = match settings.tweak.clone() {
-            Some(tweak) => Arc::new(Tweaked::new(api, tweak)),
-            None => Arc::new(api),
+    fn client(&self) -> Client {
+        self.shared.clientset.client().clone()
+    }
+
+    fn source<L: ListWatch>(&self, source: L) -> Arc<dyn ListWatch> {
+        match self.shared.settings.tweak() {
+            Some(tweak) => Arc::new(Tweaked::new(source, tweak)),
+            None => Arc::new(source),
+        }
+    }
+
+    /// The informer of this key that runs, or a new one.
+    fn shared_informer<K: Decode>(
+        &self,
+        resource: Gvr,
+        namespace: &str,
+        new: impl FnOnce() -> SharedInformer<K>,
+    ) -> SharedInformer<K> {
+        let key = Key {
+            decoded: TypeId::of::<K>(),
+            resource,
+            namespace: namespace.to_owned(),
         };
-        SharedInformer::new(source, settings.options_for::<K>())
+        let mut informers = self.shared.informers.lock();
+        informers.known.retain(|(_, informer)| !informer.is_ended());
+        let same_key = informers.known.iter().filter(|(known, _)| *known == key);
+        let mut running = same_key.filter_map(|(_, informer)| {
+            let informer: &dyn Any = &**informer;
+            informer.downcast_ref::<SharedInformer<K>>()?.upgraded()
+        });
+        if let Some(informer) = running.next() {
+            return informer;
+        }
+        let informer = new();
+        if informers.shut_down {
+            informer.cancel();
+        }
+        informers.known.push((key, Arc::new(informer.downgraded())));
+        informer
     }
 
     fn informers(&self) -> Vec<Arc<dyn AnyInformer>> {
-        self.shared.informers.lock().values().cloned().collect()
-    }
-}
-
-/// What a factory does with informers of whatever type.
-#[async_trait]
-trait AnyInformer: Any + Send + Sync {
-    fn start(&self);
-    fn cancel(&self);
-    fn stats(&self) -> (String, InformerStats);
-    fn not_synced(&self, reason: NotSyncedReason) -> Result<(), NotSynced>;
-    async fn wait(&self) -> Result<(), NotSynced>;
-    async fn shutdown(&self);
-}
-
-#[async_trait]
-impl<K: Object> AnyInformer for SharedInformer<K> {
-    fn start(&self) {
-        SharedInformer::start(self);
-    }
-
-    fn cancel(&self) {
-        SharedInformer::cancel(self);
-    }
-
-    fn stats(&self) -> (String, InformerStats) {
-        (self.describe(), SharedInformer::stats(self))
-    }
-
-    fn not_synced(&self, reason: NotSyncedReason) -> Result<(), NotSynced> {
-        Err(NotSynced {
-            informer: self.describe(),
-            reason,
-            last_error: SharedInformer::stats(self).reflector.last_error,
-        })
-    }
-
-    async fn wait(&self) -> Result<(), NotSynced> {
-        if !self.is_started() && !self.is_stopped() {
-            return self.not_synced(NotSyncedReason::NotStarted);
-        }
-        match self.wait_for_sync().await {
-            Ok(()) => Ok(()),
-            Err(_) => self.not_synced(NotSyncedReason::Stopped),
-        }
-    }
-
-    async fn shutdown(&self) {
-        SharedInformer::shutdown(self).await;
+        let mut informers = self.shared.informers.lock();
+        informers.known.retain(|(_, informer)| !informer.is_ended());
+        informers.known.iter().map(|(_, informer)| informer.clone()).collect()
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.informers.lock().values().for_each(|informer| informer.cancel());
+        for (_, informer) in &self.informers.lock().known {
+            informer.cancel();
+        }
     }
 }
 
@@ -252,7 +285,7 @@ impl Clone for SharedInformerFactory {
 impl fmt::Debug for SharedInformerFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedInformerFactory")
-            .field("informers", &self.shared.informers.lock().len())
+            .field("informers", &self.shared.informers.lock().known.len())
             .finish_non_exhaustive()
     }
 }

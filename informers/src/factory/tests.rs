@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Secret};
+use kubewire_client::dynamic::ApiResource;
 use kubewire_client::transport::{Body, Transport, TransportError};
-use kubewire_client::{Client, Clientset};
+use kubewire_client::{Client, Clientset, ObjectKey};
 use parking_lot::Mutex;
 
 use super::{NotSyncedReason, SharedInformerFactory};
@@ -69,7 +70,7 @@ async fn one_informer_per_type_and_namespace() {
     let factory = SharedInformerFactory::new(clientset);
     let (one, other) = (factory.informer::<ConfigMap>(), factory.informer::<ConfigMap>());
     let scoped = factory.informer_in::<ConfigMap>("shop");
-    factory.informer_in::<Node>("shop");
+    let _nodes = factory.informer_in::<Node>("shop");
     assert_eq!(
         factory.informer::<Node>().describe(),
         "nodes",
@@ -129,8 +130,7 @@ async fn settings_reach_the_informers() {
 async fn waiting_says_what_is_not_ready_and_why() {
     let (_server, clientset) = server();
     let factory = SharedInformerFactory::builder(clientset).reflector(quiet()).build();
-    factory.informer::<ConfigMap>();
-    factory.informer::<Secret>();
+    let _informers = (factory.informer::<ConfigMap>(), factory.informer::<Secret>());
     let error = factory.wait_for_cache_sync().await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -169,4 +169,64 @@ async fn dropping_the_factory_stops_its_informers() {
     drop(factory);
     assert!(informer.is_stopped());
     informer.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_informer_that_nobody_uses_stops_and_is_made_anew() {
+    let (server, clientset) = server();
+    let factory = SharedInformerFactory::new(clientset);
+    let registration = factory
+        .informer::<ConfigMap>()
+        .add_handler(EventHandlerFuncs::new())
+        .unwrap();
+    factory.start();
+    registration.wait_for_sync().await.unwrap();
+    let lister = factory.informer::<ConfigMap>().lister();
+    registration.remove();
+    assert_eq!((lister.len(), factory.stats().len()), (1, 1), "the lister keeps it");
+    drop(lister);
+    let again = factory.informer::<ConfigMap>();
+    assert!(!again.is_stopped() && !again.is_started());
+    factory.start();
+    again.wait_for_sync().await.unwrap();
+    let asked = server.asked.lock().clone();
+    assert_eq!(asked.iter().filter(|uri| !uri.contains("watch=true")).count(), 2);
+    factory.shutdown().await;
+    assert!(factory.stats().is_empty(), "every task has ended");
+    assert!(
+        factory.informer::<ConfigMap>().is_stopped(),
+        "a factory that is shut down starts nothing"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_resource_in_three_ways() {
+    let (server, clientset) = server();
+    let factory = SharedInformerFactory::builder(clientset)
+        .labels("app=web")
+        .fields("metadata.name=a")
+        .transform(|map: &mut ConfigMap| map.data = None)
+        .build();
+    let resource = ApiResource::of::<ConfigMap>();
+    let (typed, dynamic) = (factory.informer::<ConfigMap>(), factory.dynamic_in(&resource, "shop"));
+    let metadata = factory.metadata(&resource);
+    assert_eq!(metadata.describe(), "metadata of configmaps");
+    factory.start();
+    factory.wait_for_cache_sync().await.unwrap();
+    let key = ObjectKey::new("shop", "a");
+    assert_eq!(
+        typed.lister().get(&key).unwrap().decode().unwrap().data,
+        None,
+        "transformed"
+    );
+    let object = dynamic.lister().get(&key).unwrap().decode().unwrap();
+    assert_eq!(
+        (object.kind.as_str(), &object.data["data"]["key"]),
+        ("ConfigMap", &"value".into())
+    );
+    let object = metadata.lister().get(&key).unwrap().decode().unwrap();
+    assert_eq!(object.metadata.name.as_deref(), Some("a"));
+    for asked in server.asked.lock().iter() {
+        assert!(asked.contains("labelSelector=app%3Dweb") && asked.contains("fieldSelector=metadata.name%3Da"));
+    }
 }

@@ -1,6 +1,5 @@
 //! What can go wrong while reflecting.
 
-use kubewire_client::wire::WireError;
 use kubewire_client::{Error, ResourceVersion};
 
 use crate::cache::DecodeError;
@@ -16,14 +15,14 @@ pub enum ReflectorError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// Something in a list or a watch is no object; it was passed over.
-    #[error("read {resource}: object {key:?}: {source}")]
+    #[error("read {resource}: object {key:?}: {reason}")]
     NoObject {
         /// What was being read.
         resource: String,
         /// Which object, as far as known.
         key: String,
         /// What is wrong.
-        source: WireError,
+        reason: String,
     },
     /// The server knows only older versions than we have seen: it lost its state. The collection is listed anew.
     #[error("watch {resource}: the server went back from version {known} to {current}, listing anew")]

@@ -1,18 +1,18 @@
 //! Reading the whole collection.
 
-use kubewire_client::{Error, ListOptions, Object, ResourceVersion};
+use kubewire_client::{Decode, Error, ListOptions, ResourceVersion};
 use tokio::time::Instant;
 
 use super::{ReflectorStore, Session, State};
 use crate::cache::CachedObject;
 
 /// A whole collection at one version.
-pub(super) struct Listed<K> {
+pub(super) struct Listed<K: Decode> {
     pub(super) objects: Vec<CachedObject<K>>,
     pub(super) version: ResourceVersion,
 }
 
-impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
+impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
     pub(super) async fn list_state(&mut self) -> State {
         let started = Instant::now();
         let listed = match self.list().await {
@@ -29,8 +29,11 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
     /// Hands a list to the store.
     pub(super) fn listed(&mut self, listed: Listed<K>, started: Instant) {
         self.version_unavailable = false;
+        let count = listed.objects.len();
         self.reflector.store.replace(listed.objects);
         self.reached(listed.version);
+        let metrics = &self.reflector.options.metrics;
+        metrics.listed(&self.reflector.describe(), count, started.elapsed());
         self.count(|stats| {
             stats.lists += 1;
             stats.last_list_duration = started.elapsed();

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
 use kubewire_client::api::EachObject;
+use kubewire_client::dynamic::{ApiResource, DynamicApi};
+use kubewire_client::metadata::MetadataApi;
 use kubewire_client::wire::{EncodedEvent, EncodedList};
-use kubewire_client::{Api, Error, ListOptions, Object};
+use kubewire_client::{Api, Client, Error, Gvr, ListOptions, Object};
 
 /// A stream of changes that are not decoded yet; a server's `ERROR` event is an `Err` and the end.
 pub type EventStream = BoxStream<'static, Result<EncodedEvent, Error>>;
@@ -36,14 +38,65 @@ impl<K: Object> ListWatch for Api<K> {
     }
 
     fn describe(&self) -> String {
-        let resource = match K::GROUP {
-            "" => K::RESOURCE.to_owned(),
-            group => format!("{}.{group}", K::RESOURCE),
-        };
-        match self.namespace() {
-            "" => resource,
-            namespace => format!("{resource} in namespace {namespace}"),
+        describe(&K::gvr(), self.namespace())
+    }
+}
+
+#[async_trait]
+impl ListWatch for DynamicApi {
+    async fn list(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
+        self.list_each(options, each).await
+    }
+
+    async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error> {
+        Ok(self.watch_encoded(options).await?.boxed())
+    }
+
+    fn describe(&self) -> String {
+        describe(&self.resource().gvr, self.namespace())
+    }
+}
+
+/// Lists and watches the metadata of one resource.
+#[derive(Debug)]
+pub struct MetadataSource {
+    api: MetadataApi,
+    about: String,
+}
+
+impl MetadataSource {
+    /// The metadata of a resource's objects in one namespace; in all where it is empty.
+    pub fn new(client: Client, resource: &ApiResource, namespace: &str) -> Self {
+        Self {
+            api: MetadataApi::namespaced(client, resource, namespace),
+            about: format!("metadata of {}", describe(&resource.gvr, namespace)),
         }
+    }
+}
+
+#[async_trait]
+impl ListWatch for MetadataSource {
+    async fn list(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
+        self.api.list_each(options, each).await
+    }
+
+    async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error> {
+        Ok(self.api.watch_encoded(options).await?.boxed())
+    }
+
+    fn describe(&self) -> String {
+        self.about.clone()
+    }
+}
+
+fn describe(resource: &Gvr, namespace: &str) -> String {
+    let resource = match &*resource.group {
+        "" => resource.resource.to_string(),
+        group => format!("{}.{group}", resource.resource),
+    };
+    match namespace {
+        "" => resource,
+        namespace => format!("{resource} in namespace {namespace}"),
     }
 }
 

@@ -32,19 +32,20 @@ use std::time::Duration;
 
 use kubewire_client::backoff::{Backoff, ExponentialBackoff};
 use kubewire_client::wire::{EncodedObject, ObjectHeader};
-use kubewire_client::{Error, Object, ResourceVersion};
+use kubewire_client::{Decode, Error, ResourceVersion};
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use error::ReflectorError;
-pub use list_watch::{EventStream, ListWatch, TweakListOptions, Tweaked};
-pub use options::{ErrorHandler, ReflectorOptions};
+pub use list_watch::{EventStream, ListWatch, MetadataSource, TweakListOptions, Tweaked};
+pub use options::{ErrorHandler, ReflectorOptions, Transform};
 pub use stats::ReflectorStats;
 
-use crate::cache::{CacheFormat, CachedObject, Indexer};
+use crate::cache::{CacheFormat, CachedObject, EntryOptions, Indexer};
 
 /// What a reflector fills.
-pub trait ReflectorStore<K>: Send + Sync {
+pub trait ReflectorStore<K: Decode>: Send + Sync {
     /// The watch reported an object as new.
     fn add(&self, object: CachedObject<K>);
     /// The watch reported a change.
@@ -55,9 +56,13 @@ pub trait ReflectorStore<K>: Send + Sync {
     fn replace(&self, objects: Vec<CachedObject<K>>);
     /// True where the store has this very object (the same uid), at whatever version.
     fn has(&self, object: &ObjectHeader) -> bool;
+    /// Everything up to this version has been handed over.
+    fn reached(&self, version: &ResourceVersion) {
+        let _ = version;
+    }
 }
 
-impl<K: Object> ReflectorStore<K> for Indexer<K> {
+impl<K: Decode> ReflectorStore<K> for Indexer<K> {
     fn add(&self, object: CachedObject<K>) {
         self.insert(object);
     }
@@ -80,23 +85,23 @@ impl<K: Object> ReflectorStore<K> for Indexer<K> {
 }
 
 /// Keeps a store equal to a collection of the API server; see the [module](self).
-pub struct Reflector<K, S> {
+pub struct Reflector<K: Decode, S> {
     source: Arc<dyn ListWatch>,
     store: Arc<S>,
     options: ReflectorOptions,
     stats: Mutex<ReflectorStats>,
-    kind: std::marker::PhantomData<fn() -> K>,
+    context: K::Context,
 }
 
-impl<K: Object, S: ReflectorStore<K>> Reflector<K, S> {
+impl<K: Decode, S: ReflectorStore<K>> Reflector<K, S> {
     /// A reflector from `source` to `store`; does nothing before [`run`](Reflector::run).
-    pub fn new(source: Arc<dyn ListWatch>, store: Arc<S>, options: ReflectorOptions) -> Self {
+    pub fn new(source: Arc<dyn ListWatch>, store: Arc<S>, context: K::Context, options: ReflectorOptions) -> Self {
         Self {
             source,
             store,
             options,
             stats: Mutex::default(),
-            kind: std::marker::PhantomData,
+            context,
         }
     }
 
@@ -116,7 +121,7 @@ impl<K: Object, S: ReflectorStore<K>> Reflector<K, S> {
     }
 }
 
-impl<K, S> fmt::Debug for Reflector<K, S> {
+impl<K: Decode, S> fmt::Debug for Reflector<K, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reflector")
             .field("source", &self.source.describe())
@@ -136,7 +141,7 @@ enum State {
 }
 
 /// A reflector at work.
-struct Session<'a, K, S> {
+struct Session<'a, K: Decode, S> {
     reflector: &'a Reflector<K, S>,
     backoff: ExponentialBackoff,
     /// The version that the store's content has reached; unset before the first list.
@@ -149,12 +154,12 @@ struct Session<'a, K, S> {
     streaming_list: bool,
 }
 
-impl<'a, K: Object, S: ReflectorStore<K>> Session<'a, K, S> {
+impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
     fn new(reflector: &'a Reflector<K, S>) -> Self {
         Self {
             reflector,
             backoff: ExponentialBackoff::new(reflector.options.backoff),
-            last_version: ResourceVersion::default(),
+            last_version: reflector.options.not_older_than.clone(),
             version_unavailable: false,
             pages_from_storage: false,
             streaming_list: reflector.options.streaming_list,
@@ -198,15 +203,33 @@ impl<'a, K: Object, S: ReflectorStore<K>> Session<'a, K, S> {
         count(&mut self.reflector.stats.lock());
     }
 
+    /// The store has everything up to this version.
     fn reached(&mut self, version: ResourceVersion) {
-        self.count(|stats| stats.last_resource_version = version.clone());
+        if version.is_unset() {
+            return;
+        }
+        self.reflector.store.reached(&version);
+        self.count(|stats| {
+            stats.last_resource_version = version.clone();
+            stats.last_event = Some(Instant::now());
+        });
         self.last_version = version;
     }
 
     /// Makes an entry of an object; one that cannot be read is reported.
     fn entry(&self, encoded: &EncodedObject) -> Option<CachedObject<K>> {
         let options = &self.reflector.options;
-        match CachedObject::read(encoded, options.cache_format, options.managed_fields) {
+        let transformed = options.transform.as_ref().map(|transform| transform(encoded));
+        let encoded = match &transformed {
+            None => encoded,
+            Some(Ok(transformed)) => transformed,
+            Some(Err(error)) => return self.unreadable(encoded, error.to_string()),
+        };
+        let entry = EntryOptions {
+            format: options.cache_format,
+            managed_fields: options.managed_fields,
+        };
+        match CachedObject::new(encoded, &self.reflector.context, entry) {
             Ok(object) => {
                 if options.cache_format == CacheFormat::Decoded
                     && let Err(error) = object.decode()
@@ -216,14 +239,16 @@ impl<'a, K: Object, S: ReflectorStore<K>> Session<'a, K, S> {
                 }
                 Some(object)
             }
-            Err(source) => {
-                let resource = self.reflector.describe();
-                let key = ObjectHeader::parse(encoded).map(|header| header.key().to_string());
-                let key = key.unwrap_or_else(|_| format!("of {} bytes without metadata", encoded.bytes.len()));
-                self.count(|stats| stats.undecodable += 1);
-                self.report(ReflectorError::NoObject { resource, key, source });
-                None
-            }
+            Err(error) => self.unreadable(encoded, error.to_string()),
         }
+    }
+
+    fn unreadable(&self, encoded: &EncodedObject, reason: String) -> Option<CachedObject<K>> {
+        let resource = self.reflector.describe();
+        let key = ObjectHeader::parse(encoded).map(|header| header.key().to_string());
+        let key = key.unwrap_or_else(|_| format!("of {} bytes without metadata", encoded.bytes.len()));
+        self.count(|stats| stats.undecodable += 1);
+        self.report(ReflectorError::NoObject { resource, key, reason });
+        None
     }
 }

@@ -4,12 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use kubewire_client::backoff::ExponentialOptions;
+use kubewire_client::wire::{EncodedObject, WireError};
+use kubewire_client::{Object, ResourceVersion};
 
 use super::ReflectorError;
 use crate::cache::CacheFormat;
+use crate::metrics::{Metrics, NoMetrics};
 
 /// Is told of everything that goes wrong; must be quick.
 pub type ErrorHandler = Arc<dyn Fn(&ReflectorError) + Send + Sync>;
+
+/// Makes another object of an encoded one.
+pub type Transform = Arc<dyn Fn(&EncodedObject) -> Result<EncodedObject, WireError> + Send + Sync>;
 
 /// Options of a [`Reflector`](super::Reflector).
 #[derive(Clone)]
@@ -26,6 +32,13 @@ pub struct ReflectorOptions {
     pub cache_format: CacheFormat,
     /// Keeps managed fields, which are often a third of an object. Default off.
     pub managed_fields: bool,
+    /// Is applied to every object before it is kept. Default none.
+    pub transform: Option<Transform>,
+    /// The first list must not be older than this version, which a program may have saved from its last run; unset for
+    /// whatever the server has at hand. Default unset.
+    pub not_older_than: ResourceVersion,
+    /// Is told what is done. Default: nobody.
+    pub metrics: Arc<dyn Metrics>,
     /// How long to wait between tries. Default 0.8 s, doubled up to 30 s, jittered; starts anew with the first event
     /// of a watch.
     pub backoff: ExponentialOptions,
@@ -40,6 +53,9 @@ impl Default for ReflectorOptions {
             streaming_list: false,
             cache_format: CacheFormat::default(),
             managed_fields: false,
+            transform: None,
+            not_older_than: ResourceVersion::default(),
+            metrics: Arc::new(NoMetrics),
             backoff: ExponentialOptions::default(),
             on_error: Arc::new(|error| tracing::warn!(%error, "reflector")),
         }
@@ -72,6 +88,33 @@ impl ReflectorOptions {
     #[must_use]
     pub fn with_managed_fields(mut self, keep: bool) -> Self {
         self.managed_fields = keep;
+        self
+    }
+
+    /// Changes every object before it is kept: leaves out what nobody needs, as a rule.
+    ///
+    /// It costs decoding and encoding each object once. An object that its type cannot hold is reported and passed over.
+    #[must_use]
+    pub fn with_transform<K: Object>(mut self, transform: impl Fn(&mut K) + Send + Sync + 'static) -> Self {
+        self.transform = Some(Arc::new(move |object| {
+            let mut decoded = K::decode(object)?;
+            transform(&mut decoded);
+            decoded.encode(object.encoding)
+        }));
+        self
+    }
+
+    /// Sets which version the first list must not be older than.
+    #[must_use]
+    pub fn with_not_older_than(mut self, version: ResourceVersion) -> Self {
+        self.not_older_than = version;
+        self
+    }
+
+    /// Sets who is told what is done.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<dyn Metrics>) -> Self {
+        self.metrics = metrics;
         self
     }
 

@@ -1,11 +1,11 @@
 //! Whether a server that was out of reach is still the one we know.
 
 use kubewire_client::wire::{EncodedObject, ObjectHeader};
-use kubewire_client::{ListOptions, Object, ResourceVersion};
+use kubewire_client::{Decode, ListOptions, ResourceVersion};
 
 use super::{ReflectorError, ReflectorStore, Session, State};
 
-impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
+impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
     /// One object's list tells at little cost.
     ///
     /// A server that lost its state counts its versions anew, and they mean nothing to us even where they have come

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kubewire_client::ResourceVersion;
+use tokio::time::Instant;
 
 use super::ReflectorError;
 
@@ -31,6 +32,9 @@ pub struct ReflectorStats {
     pub errors: u64,
     /// How long the last list took.
     pub last_list_duration: Duration,
+    /// When the server was last heard of: a list, an event or a bookmark. How long ago that is tells of a watch that
+    /// has gone deaf.
+    pub last_event: Option<Instant>,
     /// The version that has been reached.
     pub last_resource_version: ResourceVersion,
     /// What went wrong last; none once a later list or watch event has come through.
@@ -41,5 +45,10 @@ impl ReflectorStats {
     /// Lists after the first: each one is a watch that could not go on.
     pub fn relists(&self) -> u64 {
         self.lists.saturating_sub(1)
+    }
+
+    /// How long ago the server was last heard of; `None` before the first list.
+    pub fn last_event_age(&self) -> Option<Duration> {
+        self.last_event.map(|event| event.elapsed())
     }
 }

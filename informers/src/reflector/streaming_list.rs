@@ -5,7 +5,7 @@ use std::hash::RandomState;
 use hashbrown::HashSet;
 use kubewire_client::api::VersionMatch;
 use kubewire_client::wire::EncodedEvent;
-use kubewire_client::{ListOptions, Object};
+use kubewire_client::{Decode, ListOptions};
 use tokio::time::Instant;
 
 use super::list::Listed;
@@ -13,7 +13,7 @@ use super::watch::{End, Watch};
 use super::{ReflectorStore, Session, State};
 use crate::cache::ByKey;
 
-impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
+impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
     pub(super) async fn streaming_list_state(&mut self) -> State {
         let started = Instant::now();
         let options = ListOptions::default()

@@ -34,7 +34,7 @@ fn run_with(options: ReflectorOptions) -> Run {
     let (store, errors) = (Arc::new(Indexer::new()), Arc::new(Mutex::new(Vec::new())));
     let reported = errors.clone();
     let options = options.with_error_handler(move |error| reported.lock().push(error.to_string()));
-    let reflector = Arc::new(Reflector::new(source, store.clone(), options));
+    let reflector = Arc::new(Reflector::new(source, store.clone(), (), options));
     let stop = CancellationToken::new();
     let running = (reflector.clone(), stop.clone());
     let task = tokio::spawn(async move { running.0.run(running.1).await });

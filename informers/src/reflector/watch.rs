@@ -1,17 +1,17 @@
 //! Following the changes.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use futures::StreamExt;
 use kubewire_client::backoff::Backoff;
 use kubewire_client::wire::{EncodedEvent, EncodedObject};
-use kubewire_client::{Error, ListOptions, Object, ResourceVersion};
+use kubewire_client::{Decode, Error, ListOptions, ResourceVersion};
 use tokio::time::{Instant, timeout_at};
 
 use super::reconnect::is_older;
 use super::{EventStream, ReflectorStore, Session, State};
 use crate::cache::CachedObject;
+use crate::random::random;
 
 /// The shortest time that a watch is asked to last; the longest is twice that.
 const MIN_WATCH: Duration = Duration::from_secs(300);
@@ -47,7 +47,7 @@ impl Watch {
     }
 }
 
-impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
+impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
     pub(super) async fn watch_state(&mut self) -> State {
         let from = self.last_version.clone();
         let options = ListOptions::default().with_resource_version(from.clone());
@@ -68,6 +68,7 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
             .map_err(|_| End::Untimely { useful: true })?
             .map_err(End::Failed)?;
         self.count(|stats| stats.watches += 1);
+        self.reflector.options.metrics.watch_started(&self.reflector.describe());
         Ok(Watch { events, started, due })
     }
 
@@ -165,21 +166,22 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
     ) -> bool {
         let Some(object) = self.entry(encoded) else { return true };
         let version = ResourceVersion::from(object.resource_version());
-        let advanced = self.advance(from, &version);
-        if advanced {
-            change(&self.reflector.store, object);
+        if self.went_back(from, &version) {
+            return false;
         }
-        advanced
+        change(&self.reflector.store, object);
+        self.reached(version);
+        true
     }
 
     /// Some servers send the version of the last change, not that of the deletion, so it proves nothing.
     fn delete(&mut self, from: &ResourceVersion, encoded: &EncodedObject) {
         let Some(object) = self.entry(encoded) else { return };
         let version = ResourceVersion::from(object.resource_version());
-        if !is_older(&version, from) && !version.is_unset() {
+        self.reflector.store.delete(object);
+        if !is_older(&version, from) {
             self.reached(version);
         }
-        self.reflector.store.delete(object);
     }
 
     /// Every change of a watch is later than where the watch began.
@@ -187,15 +189,7 @@ impl<K: Object, S: ReflectorStore<K>> Session<'_, K, S> {
         if self.went_back(from, version) {
             return false;
         }
-        if !version.is_unset() {
-            self.reached(version.clone());
-        }
+        self.reached(version.clone());
         true
     }
-}
-
-/// A number from 0 to 1, so that many reflectors do not come back all at once.
-fn random() -> f64 {
-    let random = RandomState::new().build_hasher().finish();
-    (random >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -1,13 +1,13 @@
 //! What a batch of deltas changes in the store, and what handlers are to be told of it.
 
-use kubewire_client::Object;
+use kubewire_client::Decode;
 
 use super::queue::Notification;
 use crate::cache::{CachedObject, Objects};
 use crate::delta_fifo::{Batch, Delta, DeltaKind};
 
 /// Applies a batch to the store. `initial` where it brings the first list.
-pub(super) fn apply<K: Object>(objects: &mut Objects<K>, batch: Batch<K>, initial: bool) -> Vec<Notification<K>> {
+pub(super) fn apply<K: Decode>(objects: &mut Objects<K>, batch: Batch<K>, initial: bool) -> Vec<Notification<K>> {
     objects.reserve(if initial { batch.len() } else { 0 });
     let mut changes = Changes {
         objects,
@@ -27,13 +27,13 @@ pub(super) fn apply<K: Object>(objects: &mut Objects<K>, batch: Batch<K>, initia
     changes.notifications
 }
 
-struct Changes<'a, K> {
+struct Changes<'a, K: Decode> {
     objects: &'a mut Objects<K>,
     initial: bool,
     notifications: Vec<Notification<K>>,
 }
 
-impl<K: Object> Changes<'_, K> {
+impl<K: Decode> Changes<'_, K> {
     fn delete_what_is_not_in(&mut self, batch: &Batch<K>) {
         let gone: Vec<_> = self
             .objects

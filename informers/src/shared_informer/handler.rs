@@ -1,6 +1,7 @@
 //! Who is told of changes.
 
 use async_trait::async_trait;
+use kubewire_client::Decode;
 
 use crate::cache::CachedObject;
 
@@ -9,7 +10,7 @@ use crate::cache::CachedObject;
 /// The methods of one handler are called one after the other from a task of its own. A handler may take its time: it
 /// delays only itself, and what changes meanwhile is coalesced per object. Methods that are not written do nothing.
 #[async_trait]
-pub trait EventHandler<K: Send + Sync + 'static>: Send + 'static {
+pub trait EventHandler<K: Decode>: Send + 'static {
     /// An object is there that this handler has not seen; `is_in_initial_list` where it was there when the handler, or
     /// the informer, began.
     async fn on_add(&mut self, object: &CachedObject<K>, is_in_initial_list: bool) {
@@ -51,14 +52,14 @@ type OnDelete<K> = Box<dyn FnMut(&CachedObject<K>, bool) + Send>;
 /// # drop(handler);
 /// ```
 #[must_use]
-pub struct EventHandlerFuncs<K> {
+pub struct EventHandlerFuncs<K: Decode> {
     add: Option<OnAdd<K>>,
     update: Option<OnUpdate<K>>,
     sync: Option<OnSync<K>>,
     delete: Option<OnDelete<K>>,
 }
 
-impl<K> EventHandlerFuncs<K> {
+impl<K: Decode> EventHandlerFuncs<K> {
     /// A handler that does nothing yet.
     pub fn new() -> Self {
         Self {
@@ -95,7 +96,7 @@ impl<K> EventHandlerFuncs<K> {
 }
 
 #[async_trait]
-impl<K: Send + Sync + 'static> EventHandler<K> for EventHandlerFuncs<K> {
+impl<K: Decode> EventHandler<K> for EventHandlerFuncs<K> {
     async fn on_add(&mut self, object: &CachedObject<K>, is_in_initial_list: bool) {
         if let Some(add) = &mut self.add {
             add(object, is_in_initial_list);
@@ -121,13 +122,13 @@ impl<K: Send + Sync + 'static> EventHandler<K> for EventHandlerFuncs<K> {
     }
 }
 
-impl<K> Default for EventHandlerFuncs<K> {
+impl<K: Decode> Default for EventHandlerFuncs<K> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<K> std::fmt::Debug for EventHandlerFuncs<K> {
+impl<K: Decode> std::fmt::Debug for EventHandlerFuncs<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EventHandlerFuncs").finish_non_exhaustive()
     }

@@ -13,12 +13,18 @@
 //!   panics, harms nobody else, and memory is bounded by the number of objects.
 //! - A handler that comes late is first told of everything in the store (`is_in_initial_list`), then of what changes;
 //!   nothing is missed or told twice in between.
-//! - `on_sync` comes once per resync period for every object, from the store, without any request to the server.
+//! - `on_sync` comes once per resync period (and at most a twentieth later, so that not all come at once) for every
+//!   object, from the store, without any request to the server.
+//! - Events can be had as a stream ([`events`](SharedInformer::events)), by the same rules as a handler.
+//! - Once [`wait_for_version`](SharedInformer::wait_for_version) returns, the store has that version or a later one.
+//! - The informer runs while somebody has a handle, a lister or a stream of it.
 //! - Stopping cancels requests, lets handler calls that have begun come to their end, and joins every task.
 
 mod changes;
+mod events;
 #[cfg(test)]
 mod faults;
+mod handle;
 mod handler;
 mod processor;
 #[cfg(test)]
@@ -27,26 +33,32 @@ mod queue;
 mod registration;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod users;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kubewire_client::{Object, ResourceVersion};
+use kubewire_client::{Decode, ResourceVersion};
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::runtime;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use events::{Event, Events};
 pub use handler::{EventHandler, EventHandlerFuncs};
-pub use registration::{HandlerRegistration, HandlerRemoved};
+pub use registration::{HandlerRegistration, HandlerRemoved, HandlerStats};
 
+use self::events::Forward;
+use self::handle::{Handle, Handles};
 use self::processor::{HandlerTask, Processor};
 use self::queue::{Notification, NotificationQueue};
 use crate::cache::{CachedObject, IndexError, Indexer, Lister};
 use crate::delta_fifo::DeltaFifo;
+use crate::metrics::Metrics;
 use crate::reflector::{ListWatch, Reflector, ReflectorOptions, ReflectorStats};
 
 /// The resync period where nothing else is said.
@@ -109,19 +121,22 @@ pub struct InformerStats {
     pub time_to_sync: Option<Duration>,
     /// Handlers.
     pub handlers: usize,
+    /// Notifications of all handlers that became one with a later one, because a handler was busy.
+    pub coalesced: u64,
     /// Objects that the store, or some handler, has still to be told about.
     pub pending: usize,
 }
 
-/// One watch of a collection that many share; see the [module](self). Cloning gives another handle; when the last one
-/// is dropped, the informer stops.
-pub struct SharedInformer<K: Object> {
+/// One watch of a collection that many share; see the [module](self). Cloning gives another handle; the informer stops
+/// when the last handle, [`Lister`] and [`Events`] are dropped. One of a factory is kept by its handlers as well.
+pub struct SharedInformer<K: Decode> {
     core: Arc<Core<K>>,
-    _stop: Arc<DropGuard>,
+    /// Keeps the informer running.
+    handle: Option<Arc<Handle<K>>>,
 }
 
 /// What the tasks of an informer share.
-struct Core<K> {
+struct Core<K: Decode> {
     reflector: Reflector<K, DeltaFifo<K>>,
     fifo: Arc<DeltaFifo<K>>,
     indexer: Arc<Indexer<K>>,
@@ -130,31 +145,55 @@ struct Core<K> {
     started: Mutex<Option<Instant>>,
     /// From the start until the store had the first list.
     synced: watch::Sender<Option<Duration>>,
+    /// The version that the store has reached.
+    version: watch::Sender<ResourceVersion>,
+    metrics: Arc<dyn Metrics>,
+    handles: Handles<K>,
+    /// Handlers keep the informer running, like handles.
+    kept_by_handlers: bool,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
-impl<K: Object> SharedInformer<K> {
+impl<K: Decode> SharedInformer<K> {
     /// An informer of what `source` lists and watches; does nothing before [`start`](SharedInformer::start).
-    pub fn new(source: Arc<dyn ListWatch>, options: InformerOptions) -> Self {
+    pub fn new(source: Arc<dyn ListWatch>, options: InformerOptions) -> Self
+    where
+        K: Decode<Context = ()>,
+    {
+        Self::with_context(source, (), options)
+    }
+
+    /// Like [`new`](SharedInformer::new), for objects that are not decoded by their type alone.
+    pub fn with_context(source: Arc<dyn ListWatch>, context: K::Context, options: InformerOptions) -> Self {
+        Self::build(source, context, options, false)
+    }
+
+    pub(crate) fn build(
+        source: Arc<dyn ListWatch>,
+        context: K::Context,
+        options: InformerOptions,
+        kept_by_handlers: bool,
+    ) -> Self {
         let indexer = Arc::new(Indexer::new());
         let fifo = Arc::new(DeltaFifo::new(indexer.clone()));
-        let stop = CancellationToken::new();
-        let core = Core {
-            reflector: Reflector::new(source, fifo.clone(), options.reflector),
+        let core = Arc::new(Core {
+            metrics: options.reflector.metrics.clone(),
+            reflector: Reflector::new(source, fifo.clone(), context, options.reflector),
             fifo,
             indexer,
             processor: Mutex::new(Processor::new()),
             resync: options.resync,
             started: Mutex::new(None),
             synced: watch::Sender::new(None),
-            stop: stop.clone(),
+            version: watch::Sender::new(ResourceVersion::default()),
+            handles: Handles::new(),
+            kept_by_handlers,
+            stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-        };
-        Self {
-            core: Arc::new(core),
-            _stop: Arc::new(stop.drop_guard()),
-        }
+        });
+        let handle = core.handle();
+        Self { core, handle }
     }
 
     /// Starts to list and watch; does nothing where that has been done.
@@ -168,7 +207,7 @@ impl<K: Object> SharedInformer<K> {
             return;
         }
         *started = Some(Instant::now());
-        core.processor.lock().start(core, Handle::current());
+        core.processor.lock().start(core, runtime::Handle::current());
         let reflecting = core.clone();
         core.tasks
             .spawn(async move { reflecting.reflector.run(reflecting.stop.clone()).await });
@@ -203,21 +242,37 @@ impl<K: Object> SharedInformer<K> {
         if core.stop.is_cancelled() {
             return Err(self.stopped());
         }
-        let synced = queue.synced();
         let task = HandlerTask {
             handler: Box::new(handler),
-            queue,
+            queue: queue.clone(),
             resync: Some(resync),
             stop: stop.clone(),
         };
         let id = processor.add(core, task);
-        let weak = Arc::downgrade(core);
-        let remove = move || {
-            if let Some(core) = weak.upgrade() {
-                core.processor.lock().remove(id);
-            }
-        };
-        Ok(HandlerRegistration::new(synced, stop, Box::new(remove)))
+        Ok(HandlerRegistration::new(core, id, queue, stop))
+    }
+
+    /// The events as a stream, which begins with everything in the store; it has `Synced` events at the informer's
+    /// resync period. Dropping it removes it.
+    ///
+    /// ```no_run
+    /// # async fn example(pods: kubewire_informers::SharedInformer<k8s_openapi::api::core::v1::Pod>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures::StreamExt;
+    /// use kubewire_informers::Event;
+    /// let mut events = pods.events()?;
+    /// while let Some(event) = events.next().await {
+    ///     match event {
+    ///         Event::Deleted { object, .. } => println!("{} is gone", object.key()),
+    ///         other => println!("{} is at {}", other.object().key(), other.object().resource_version()),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn events(&self) -> Result<Events<K>, InformerStopped> {
+        let (sender, receiver) = mpsc::channel(1);
+        let registration = self.add_handler(Forward(sender))?;
+        Ok(Events::new(receiver, registration, self.keep()))
     }
 
     /// Adds an index to the store; see [`Indexer::add_index`].
@@ -240,7 +295,7 @@ impl<K: Object> SharedInformer<K> {
 
     /// Reads the store.
     pub fn lister(&self) -> Lister<K> {
-        Lister::new(self.core.indexer.clone())
+        Lister::of_informer(self.core.indexer.clone(), self.keep())
     }
 
     /// True once the store has had the first list.
@@ -261,9 +316,26 @@ impl<K: Object> SharedInformer<K> {
         }
     }
 
-    /// The version that the store has reached, or is about to reach.
+    /// The version that the store has reached; unset before the first list.
     pub fn last_sync_resource_version(&self) -> ResourceVersion {
-        self.core.reflector.stats().last_resource_version
+        self.core.version.borrow().clone()
+    }
+
+    /// Waits until the store has reached a version, such as that of an object that was just written: from then on a
+    /// lister shows that write or what came after it. As long as that takes; cancel safe.
+    ///
+    /// Versions can be compared where they are numbers, as those of kube-apiserver are; any other has to be met exactly.
+    pub async fn wait_for_version(&self, version: &ResourceVersion) -> Result<(), InformerStopped> {
+        let mut reached = self.core.version.subscribe();
+        let is_there = |reached: &ResourceVersion| match (reached.as_number(), version.as_number()) {
+            (Some(reached), Some(version)) => reached >= version,
+            _ => reached == version,
+        };
+        let wait = self.core.stop.run_until_cancelled(reached.wait_for(is_there));
+        match wait.await {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(_)) | None => Err(self.stopped()),
+        }
     }
 
     /// How the informer stands.
@@ -276,6 +348,7 @@ impl<K: Object> SharedInformer<K> {
             bytes: core.indexer.bytes(),
             time_to_sync: *core.synced.borrow(),
             handlers: processor.len(),
+            coalesced: processor.coalesced(),
             pending: core.fifo.len() + processor.pending(),
         }
     }
@@ -308,6 +381,16 @@ impl<K: Object> SharedInformer<K> {
         self.core.stop.is_cancelled()
     }
 
+    /// True once every task of a stopped informer has ended.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_stopped() && self.core.tasks.is_empty()
+    }
+
+    fn keep(&self) -> Option<Arc<dyn Send + Sync>> {
+        let handle = self.handle.clone()?;
+        Some(handle)
+    }
+
     fn stopped(&self) -> InformerStopped {
         InformerStopped {
             informer: self.describe(),
@@ -315,11 +398,12 @@ impl<K: Object> SharedInformer<K> {
     }
 }
 
-impl<K: Object> Core<K> {
+impl<K: Decode> Core<K> {
     /// Changes the store, and then tells the handlers. Nobody can join in between.
     fn process(&self, batch: crate::delta_fifo::Batch<K>) {
         let mut processor = self.processor.lock();
         let first_list = batch.is_replacement() && !processor.synced;
+        let (version, waited) = (batch.version().cloned(), batch.waited());
         let notifications = self
             .indexer
             .change(|objects| changes::apply(objects, batch, first_list));
@@ -329,6 +413,12 @@ impl<K: Object> Core<K> {
             let started = *self.started.lock();
             self.synced.send_replace(started.map(|started| started.elapsed()));
         }
+        if let Some(version) = version {
+            self.version.send_replace(version);
+        }
+        let (objects, bytes) = (self.indexer.len(), self.indexer.bytes());
+        self.metrics
+            .store_changed(&self.reflector.describe(), objects, bytes, waited);
     }
 
     /// Tells one handler of everything that the store has.
@@ -338,16 +428,16 @@ impl<K: Object> Core<K> {
     }
 }
 
-impl<K: Object> Clone for SharedInformer<K> {
+impl<K: Decode> Clone for SharedInformer<K> {
     fn clone(&self) -> Self {
         Self {
             core: self.core.clone(),
-            _stop: self._stop.clone(),
+            handle: self.handle.clone(),
         }
     }
 }
 
-impl<K: Object> fmt::Debug for SharedInformer<K> {
+impl<K: Decode> fmt::Debug for SharedInformer<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedInformer")
             .field("of", &self.describe())

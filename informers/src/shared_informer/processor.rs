@@ -6,17 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use kubewire_client::Object;
+use kubewire_client::Decode;
 use tokio::runtime::Handle;
-use tokio::time::{Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::queue::{Notification, NotificationQueue};
 use super::{Core, EventHandler};
+use crate::random::random;
+
+/// How much longer than its period a resync may take, so that not all come at once.
+const RESYNC_JITTER: f64 = 0.05;
 
 /// The handlers of an informer. Its lock orders changes of the store and the arrival of handlers.
-pub(super) struct Processor<K> {
+pub(super) struct Processor<K: Decode> {
     handlers: HashMap<u64, Arc<NotificationQueue<K>>>,
     next_id: u64,
     /// Handlers that came before the informer started.
@@ -28,14 +32,14 @@ pub(super) struct Processor<K> {
 }
 
 /// A handler with everything that its task needs.
-pub(super) struct HandlerTask<K> {
+pub(super) struct HandlerTask<K: Decode> {
     pub(super) handler: Box<dyn EventHandler<K>>,
     pub(super) queue: Arc<NotificationQueue<K>>,
     pub(super) resync: Option<Duration>,
     pub(super) stop: CancellationToken,
 }
 
-impl<K: Object> Processor<K> {
+impl<K: Decode> Processor<K> {
     pub(super) fn new() -> Self {
         Self {
             handlers: HashMap::new(),
@@ -79,8 +83,11 @@ impl<K: Object> Processor<K> {
     }
 
     pub(super) fn distribute(&self, notifications: Vec<Notification<K>>) {
-        for queue in self.handlers.values() {
-            queue.push(notifications.iter().cloned());
+        let mut queues = self.handlers.values();
+        let last = queues.next();
+        queues.for_each(|queue| queue.push(notifications.iter().cloned()));
+        if let Some(last) = last {
+            last.push(notifications);
         }
     }
 
@@ -94,36 +101,40 @@ impl<K: Object> Processor<K> {
         self.handlers.len()
     }
 
+    pub(super) fn coalesced(&self) -> u64 {
+        self.handlers.values().map(|queue| queue.stats().coalesced).sum()
+    }
+
     /// About how many objects some handler has still to be told.
     pub(super) fn pending(&self) -> usize {
         self.handlers.values().map(|queue| queue.len()).sum()
     }
 }
 
-impl<K: Object> HandlerTask<K> {
+impl<K: Decode> HandlerTask<K> {
     fn spawn(self, core: Arc<Core<K>>, runtime: &Handle, tasks: &TaskTracker) {
         tasks.spawn_on(self.run(core), runtime);
     }
 
     /// Serves the handler until it is removed or the informer stops; a call that has begun comes to its end.
     async fn run(mut self, core: Arc<Core<K>>) {
-        let mut resync = self.resync.filter(|period| !period.is_zero()).map(timer);
+        let mut resync = self.resync.filter(|period| !period.is_zero()).map(Resync::new);
         let (queue, stop) = (self.queue.clone(), self.stop.clone());
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = tick(resync.as_mut()) => core.resync(&queue),
+                () = due(resync.as_mut()) => core.resync(&queue),
                 notifications = queue.pop() => {
                     for notification in notifications.take_while(|_| !stop.is_cancelled()) {
-                        self.tell(notification).await;
+                        self.tell(&core, notification).await;
                     }
                 }
             }
         }
     }
 
-    async fn tell(&mut self, notification: Notification<K>) {
+    async fn tell(&mut self, core: &Core<K>, notification: Notification<K>) {
         let handler = &mut self.handler;
         let call = match &notification {
             Notification::Add {
@@ -138,24 +149,41 @@ impl<K: Object> HandlerTask<K> {
             } => handler.on_delete(object, *final_state_known),
         };
         if AssertUnwindSafe(call).catch_unwind().await.is_err() {
+            self.queue.count_panic();
             tracing::error!(
-                kind = K::KIND,
+                of = core.reflector.describe(),
                 "an event handler panicked; it goes on with the next event"
             );
         }
     }
 }
 
-fn timer(period: Duration) -> Interval {
-    let mut timer = interval_at(tokio::time::Instant::now() + period, period);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    timer
+/// When a handler is to be told of everything anew.
+struct Resync {
+    period: Duration,
+    due: Instant,
 }
 
-async fn tick(timer: Option<&mut Interval>) {
-    match timer {
-        Some(timer) => {
-            timer.tick().await;
+impl Resync {
+    fn new(period: Duration) -> Self {
+        let mut resync = Self {
+            period,
+            due: Instant::now(),
+        };
+        resync.again();
+        resync
+    }
+
+    fn again(&mut self) {
+        self.due = Instant::now() + self.period + self.period.mul_f64(RESYNC_JITTER * random());
+    }
+}
+
+async fn due(resync: Option<&mut Resync>) {
+    match resync {
+        Some(resync) => {
+            sleep_until(resync.due).await;
+            resync.again();
         }
         None => std::future::pending().await,
     }

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::hash::RandomState;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
+use kubewire_client::Decode;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
+use super::HandlerStats;
 use crate::cache::{ByKey, CachedObject};
 
 /// One thing to tell a handler.
-#[derive(Clone, Debug)]
-pub(super) enum Notification<K> {
+#[derive(Debug)]
+pub(super) enum Notification<K: Decode> {
     Add {
         object: CachedObject<K>,
         is_in_initial_list: bool,
@@ -27,7 +30,33 @@ pub(super) enum Notification<K> {
     },
 }
 
-impl<K> Notification<K> {
+impl<K: Decode> Clone for Notification<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Add {
+                object,
+                is_in_initial_list,
+            } => Self::Add {
+                object: object.clone(),
+                is_in_initial_list: *is_in_initial_list,
+            },
+            Self::Update { old, new } => Self::Update {
+                old: old.clone(),
+                new: new.clone(),
+            },
+            Self::Sync(object) => Self::Sync(object.clone()),
+            Self::Delete {
+                object,
+                final_state_known,
+            } => Self::Delete {
+                object: object.clone(),
+                final_state_known: *final_state_known,
+            },
+        }
+    }
+}
+
+impl<K: Decode> Notification<K> {
     fn object(&self) -> &CachedObject<K> {
         match self {
             Self::Add { object, .. } | Self::Sync(object) | Self::Delete { object, .. } => object,
@@ -41,28 +70,30 @@ impl<K> Notification<K> {
 /// It holds the shortest way from what the handler has seen to what is true: at most a deletion and a present state
 /// per object, and nothing of an object that came and went unseen. So it never holds more than the objects that the
 /// handler has seen and those that the store has.
-pub(super) struct NotificationQueue<K> {
+pub(super) struct NotificationQueue<K: Decode> {
     state: Mutex<State<K>>,
     ready: Notify,
     synced: watch::Sender<bool>,
+    panics: AtomicU64,
 }
 
-struct State<K> {
+struct State<K: Decode> {
     pending: HashMap<ByKey<K>, Pending<K>, RandomState>,
     /// Keys by when they first became pending.
     order: BTreeMap<u64, ByKey<K>>,
     next: u64,
     /// The initial list ends before this place.
     initial_end: Option<u64>,
+    coalesced: u64,
 }
 
-struct Pending<K> {
+struct Pending<K: Decode> {
     place: u64,
     deleted: Option<Notification<K>>,
     present: Option<Notification<K>>,
 }
 
-impl<K> NotificationQueue<K> {
+impl<K: Decode> NotificationQueue<K> {
     pub(super) fn new() -> Self {
         Self {
             state: Mutex::new(State {
@@ -70,9 +101,11 @@ impl<K> NotificationQueue<K> {
                 order: BTreeMap::new(),
                 next: 0,
                 initial_end: None,
+                coalesced: 0,
             }),
             ready: Notify::new(),
             synced: watch::Sender::new(false),
+            panics: AtomicU64::new(0),
         }
     }
 
@@ -116,6 +149,20 @@ impl<K> NotificationQueue<K> {
         self.state.lock().pending.len()
     }
 
+    pub(super) fn stats(&self) -> HandlerStats {
+        let state = self.state.lock();
+        HandlerStats {
+            pending: state.pending.len(),
+            coalesced: state.coalesced,
+            panics: self.panics.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A call of the handler panicked.
+    pub(super) fn count_panic(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn take(&self) -> Option<Pending<K>> {
         let mut state = self.state.lock();
         let first = state.order.pop_first();
@@ -128,10 +175,11 @@ impl<K> NotificationQueue<K> {
     }
 }
 
-impl<K> State<K> {
+impl<K: Decode> State<K> {
     fn push(&mut self, notification: Notification<K>) {
         let key = ByKey(notification.object().clone());
         let (next, order) = (&mut self.next, &mut self.order);
+        let before = *next;
         let pending = self.pending.entry(key.clone()).or_insert_with(|| {
             let place = *next;
             *next += 1;
@@ -142,6 +190,7 @@ impl<K> State<K> {
                 present: None,
             }
         });
+        self.coalesced += u64::from(*next == before);
         pending.push(notification);
         if pending.deleted.is_none() && pending.present.is_none() {
             self.order.remove(&pending.place);
@@ -150,7 +199,7 @@ impl<K> State<K> {
     }
 }
 
-impl<K> Pending<K> {
+impl<K: Decode> Pending<K> {
     fn push(&mut self, notification: Notification<K>) {
         use Notification::{Add, Delete, Sync, Update};
         let present = self.present.take();

@@ -1,13 +1,19 @@
 //! The handle to a handler that was added.
 
+use std::sync::{Arc, Weak};
+
+use kubewire_client::Decode;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use super::Core;
+use super::queue::NotificationQueue;
 
 /// A handler that was added to an informer. Dropping this changes nothing: the handler stays.
 pub struct HandlerRegistration {
     synced: watch::Receiver<bool>,
     stop: CancellationToken,
-    remove: Box<dyn Fn() + Send + Sync>,
+    place: Box<dyn Place>,
 }
 
 /// The handler was removed, or its informer has stopped.
@@ -15,13 +21,32 @@ pub struct HandlerRegistration {
 #[error("the handler was removed or its informer has stopped")]
 pub struct HandlerRemoved;
 
+/// How a handler stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HandlerStats {
+    /// Objects that it has still to be told about.
+    pub pending: usize,
+    /// Notifications that became one with a later one, because the handler was busy. No final state is among them.
+    pub coalesced: u64,
+    /// Calls that panicked.
+    pub panics: u64,
+}
+
 impl HandlerRegistration {
-    pub(super) fn new(
-        synced: watch::Receiver<bool>,
+    pub(super) fn new<K: Decode>(
+        core: &Arc<Core<K>>,
+        id: u64,
+        queue: Arc<NotificationQueue<K>>,
         stop: CancellationToken,
-        remove: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
-        Self { synced, stop, remove }
+        let synced = queue.synced();
+        let core = Arc::downgrade(core);
+        Self {
+            synced,
+            stop,
+            place: Box::new(PlaceIn { core, id, queue }),
+        }
     }
 
     /// True once the handler has been told of everything that was there when it began, and has handled it.
@@ -39,10 +64,15 @@ impl HandlerRegistration {
         }
     }
 
+    /// How the handler stands.
+    pub fn stats(&self) -> HandlerStats {
+        self.place.stats()
+    }
+
     /// Removes the handler: it gets no further calls, but one that has begun comes to its end.
     pub fn remove(&self) {
-        (self.remove)();
         self.stop.cancel();
+        self.place.leave();
     }
 }
 
@@ -52,5 +82,29 @@ impl std::fmt::Debug for HandlerRegistration {
             .field("synced", &self.has_synced())
             .field("removed", &self.stop.is_cancelled())
             .finish_non_exhaustive()
+    }
+}
+
+/// A handler's place in its informer, of whatever type that is.
+trait Place: Send + Sync {
+    fn stats(&self) -> HandlerStats;
+    fn leave(&self);
+}
+
+struct PlaceIn<K: Decode> {
+    core: Weak<Core<K>>,
+    id: u64,
+    queue: Arc<NotificationQueue<K>>,
+}
+
+impl<K: Decode> Place for PlaceIn<K> {
+    fn stats(&self) -> HandlerStats {
+        self.queue.stats()
+    }
+
+    fn leave(&self) {
+        if let Some(core) = self.core.upgrade() {
+            core.remove_handler(self.id);
+        }
     }
 }

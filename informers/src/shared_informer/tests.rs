@@ -13,9 +13,9 @@ use crate::cache::CachedObject;
 use crate::fake::{Events, Requests, connection_refused, object, reborn, refusal, short, source};
 use crate::reflector::ReflectorOptions;
 
-type Map = CachedObject<ConfigMap>;
+pub(super) type Map = CachedObject<ConfigMap>;
 
-fn informer() -> (SharedInformer<ConfigMap>, Requests) {
+pub(super) fn informer() -> (SharedInformer<ConfigMap>, Requests) {
     let (source, requests) = source();
     let quiet = ReflectorOptions::default().with_error_handler(|_| ());
     let options = InformerOptions::default().with_reflector(quiet);
@@ -23,7 +23,7 @@ fn informer() -> (SharedInformer<ConfigMap>, Requests) {
 }
 
 /// An informer that has listed `a@1` and `b@2` and follows the changes.
-async fn synced() -> (SharedInformer<ConfigMap>, Requests, Events) {
+pub(super) async fn synced() -> (SharedInformer<ConfigMap>, Requests, Events) {
     let (informer, mut requests) = informer();
     informer.start();
     requests.list().await.answer("10", [object("a", 1), object("b", 2)]);
@@ -33,20 +33,20 @@ async fn synced() -> (SharedInformer<ConfigMap>, Requests, Events) {
 }
 
 /// Writes down what it is told.
-struct Recorder {
+pub(super) struct Recorder {
     told: mpsc::UnboundedSender<String>,
     /// Waits for this before each call comes to its end.
     gate: Option<Arc<Notify>>,
 }
 
-struct Told(mpsc::UnboundedReceiver<String>);
+pub(super) struct Told(mpsc::UnboundedReceiver<String>);
 
-fn recorder() -> (Recorder, Told) {
+pub(super) fn recorder() -> (Recorder, Told) {
     let (told, receiver) = mpsc::unbounded_channel();
     (Recorder { told, gate: None }, Told(receiver))
 }
 
-fn slow_recorder() -> (Recorder, Told, Arc<Notify>) {
+pub(super) fn slow_recorder() -> (Recorder, Told, Arc<Notify>) {
     let (mut recorder, told) = recorder();
     let gate = Arc::new(Notify::new());
     recorder.gate = Some(gate.clone());
@@ -84,12 +84,12 @@ impl EventHandler<ConfigMap> for Recorder {
 }
 
 impl Told {
-    async fn next(&mut self) -> String {
+    pub(super) async fn next(&mut self) -> String {
         self.0.recv().await.unwrap()
     }
 
     /// The next `N` in alphabetical order, for what has no order between objects.
-    async fn sorted<const N: usize>(&mut self) -> [String; N] {
+    pub(super) async fn sorted<const N: usize>(&mut self) -> [String; N] {
         let mut told = [const { String::new() }; N];
         for slot in &mut told {
             *slot = self.next().await;
@@ -98,13 +98,13 @@ impl Told {
         told
     }
 
-    fn is_silent(&self) -> bool {
+    pub(super) fn is_silent(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 /// Lets every task go on until it waits for something.
-async fn settle() {
+pub(super) async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
 
@@ -155,10 +155,12 @@ async fn resyncs_every_ten_minutes_without_a_list() {
     for _ in 0..9 {
         assert_eq!(minutely.sorted().await, ["sync a@1", "sync b@2"]);
     }
-    assert!(minutely.is_silent());
-    sleep(Duration::from_secs(2)).await;
+    // A little later than that, so that not all come at once.
+    sleep(Duration::from_secs(32)).await;
     assert_eq!(told.sorted().await, ["sync a@1", "sync b@2"]);
-    sleep(Duration::from_secs(600)).await;
+    sleep(Duration::from_secs(565)).await;
+    assert!(told.is_silent());
+    sleep(Duration::from_secs(66)).await;
     assert_eq!(told.sorted().await, ["sync a@1", "sync b@2"]);
     assert!(told.is_silent() && quiet.is_silent());
     assert!(!watches.is_finished(), "every request was a watch");
