@@ -124,6 +124,12 @@ proptest! {
         let mut text = Vec::new();
         transcode::write_json(schema, &value, &mut text);
         prop_assert_eq!(&transcode::json_to_value(schema, &text).unwrap().0, &value);
+
+        let (direct, problems) = transcode::json_to_protobuf(schema, sent.to_string().as_bytes()).unwrap();
+        prop_assert!(problems.is_empty(), "{problems:?}");
+        prop_assert_eq!(&transcode::protobuf_to_value(schema, &direct).unwrap(), &value);
+        let text = transcode::protobuf_to_json(schema, &direct).unwrap();
+        prop_assert_eq!(&transcode::json_to_value(schema, &text).unwrap().0, &value);
         prop_assert_eq!(&serde_json::from_slice::<Value>(&text).unwrap(), &value);
         prop_assert_eq!(transcode::protobuf_to_json(schema, &protobuf).unwrap(), text);
 

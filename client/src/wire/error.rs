@@ -71,6 +71,46 @@ pub enum WireError {
     },
 }
 
+/// Why a message cannot be read, small enough to be returned in a register.
+#[derive(Debug)]
+pub struct DecodeError(Box<Place>);
+
+/// An error, and the address of the byte at which it happened.
+#[derive(Debug)]
+struct Place {
+    address: usize,
+    error: WireError,
+}
+
+impl DecodeError {
+    /// The error at the beginning of some bytes of the message.
+    #[cold]
+    pub fn at(bytes: &[u8], error: WireError) -> Self {
+        let address = bytes.as_ptr() as usize;
+        Self(Box::new(Place { address, error }))
+    }
+
+    /// The error of a reader over these bytes.
+    #[cold]
+    pub(crate) fn within(bytes: &[u8], error: WireError) -> Self {
+        let offset = match &error {
+            WireError::Truncated { offset } | WireError::Invalid { offset, .. } => *offset,
+            _ => 0,
+        };
+        Self::at(bytes.get(offset..).unwrap_or_default(), error)
+    }
+
+    /// The error with its offset in the whole message.
+    #[cold]
+    pub(crate) fn of(self, message: &[u8]) -> WireError {
+        let Place { address, mut error } = *self.0;
+        if let WireError::Truncated { offset } | WireError::Invalid { offset, .. } = &mut error {
+            *offset = address.saturating_sub(message.as_ptr() as usize);
+        }
+        error
+    }
+}
+
 impl WireError {
     /// The error for a kind that only JSON can carry.
     pub fn no_protobuf(kind: &str) -> Self {

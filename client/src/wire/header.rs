@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::Deserialize;
 
+use super::reader::text;
 use super::{EncodedObject, Encoding, Reader, Value, WireError};
 use crate::resource::{ObjectKey, ResourceVersion};
 
@@ -106,10 +107,6 @@ fn map_entry(entry: &[u8]) -> Result<(String, String), WireError> {
         }
     }
     Ok(pair)
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn parse_json(object: &Bytes) -> Result<ObjectHeader, WireError> {

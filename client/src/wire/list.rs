@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{EncodedObject, Encoding, Reader, Value, WireError};
+use super::{EncodedObject, Encoding, Reader, Value, WireError, reader};
 use crate::resource::ResourceVersion;
 
 /// A list whose items are still encoded. Protobuf items share the memory of the response.
@@ -53,9 +53,9 @@ pub(super) fn read_metadata(metadata: &[u8], list: &mut EncodedList) -> Result<(
     let mut reader = Reader::new(metadata);
     while let Some(field) = reader.next_field()? {
         match (field.number, field.value) {
-            (2, Value::Bytes(text)) => list.resource_version = String::from_utf8_lossy(text).into_owned().into(),
+            (2, Value::Bytes(text)) => list.resource_version = reader::text(text).into(),
             (3, Value::Bytes(text)) if !text.is_empty() => {
-                list.continue_token = Some(String::from_utf8_lossy(text).into_owned());
+                list.continue_token = Some(reader::text(text));
             }
             (4, Value::Varint(count)) => list.remaining_item_count = Some(count.cast_signed()),
             _ => {}

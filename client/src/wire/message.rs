@@ -6,8 +6,8 @@
 
 use k8s_openapi::ByteString;
 
-use super::reader::Field;
-use super::{Reader, ReverseWriter, Value, WireError};
+use super::reader::{Field, text};
+use super::{DecodeError, Reader, ReverseWriter, Value, WireError};
 
 /// How deep messages may nest; CRD schemas are the deepest objects that occur.
 const MAX_DEPTH: u32 = 200;
@@ -22,12 +22,10 @@ impl Depth {
         Self(MAX_DEPTH)
     }
 
-    pub(crate) fn deeper(self) -> Result<Self, WireError> {
-        let left = self.0.checked_sub(1);
-        left.map(Self).ok_or(WireError::Invalid {
-            offset: 0,
-            reason: "messages nest too deeply",
-        })
+    /// The depth inside a message here; `None` where that is too deep.
+    #[inline]
+    pub(crate) fn deeper(self) -> Option<Self> {
+        self.0.checked_sub(1).map(Self)
     }
 }
 
@@ -37,25 +35,31 @@ pub trait Message: Sized {
     fn zero() -> Self;
 
     /// Takes one field from the wire; unknown ones are ignored.
-    fn merge_field(&mut self, field: Field<'_>, depth: Depth) -> Result<(), WireError>;
+    fn merge_field(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError>;
 
     /// Writes all fields, the last one first.
     fn write(&self, writer: &mut ReverseWriter);
 
     /// Takes all fields of an encoded message.
-    fn merge(&mut self, bytes: &[u8], depth: Depth) -> Result<(), WireError> {
+    #[inline(never)]
+    fn merge(&mut self, bytes: &[u8], depth: Depth) -> Result<(), DecodeError> {
         let mut reader = Reader::new(bytes);
-        while let Some(field) = reader.next_field()? {
-            self.merge_field(field, depth)?;
+        loop {
+            match reader.next_field() {
+                Ok(Some(field)) => self.merge_field(field, depth)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(DecodeError::within(bytes, error)),
+            }
         }
-        Ok(())
     }
 
     /// Reads a whole message, without an envelope.
     fn from_protobuf(bytes: &[u8]) -> Result<Self, WireError> {
         let mut message = Self::zero();
-        message.merge(bytes, Depth::outermost())?;
-        Ok(message)
+        match message.merge(bytes, Depth::outermost()) {
+            Ok(()) => Ok(message),
+            Err(error) => Err(error.of(bytes)),
+        }
     }
 
     /// Writes a whole message, without an envelope.
@@ -70,15 +74,8 @@ pub trait Message: Sized {
 pub(crate) trait WireValue: Sized {
     fn zero() -> Self;
     fn is_zero(&self) -> bool;
-    fn merge_value(&mut self, value: Value<'_>, depth: Depth) -> Result<(), WireError>;
+    fn merge_value(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError>;
     fn write_field(&self, number: u32, writer: &mut ReverseWriter);
-}
-
-pub(super) fn wrong_wire_type<T>() -> Result<T, WireError> {
-    Err(WireError::Invalid {
-        offset: 0,
-        reason: "wire type does not fit the field",
-    })
 }
 
 impl WireValue for String {
@@ -90,12 +87,12 @@ impl WireValue for String {
         self.is_empty()
     }
 
-    #[inline]
-    fn merge_value(&mut self, value: Value<'_>, _: Depth) -> Result<(), WireError> {
-        let Value::Bytes(bytes) = value else {
-            return wrong_wire_type();
+    #[inline(always)]
+    fn merge_value(&mut self, field: Field<'_>, _: Depth) -> Result<(), DecodeError> {
+        let Value::Bytes(bytes) = field.value else {
+            return Err(field.wrong_wire_type());
         };
-        *self = String::from_utf8_lossy(bytes).into_owned();
+        *self = text(bytes);
         Ok(())
     }
 
@@ -114,9 +111,10 @@ impl WireValue for ByteString {
         self.0.is_empty()
     }
 
-    fn merge_value(&mut self, value: Value<'_>, _: Depth) -> Result<(), WireError> {
-        let Value::Bytes(bytes) = value else {
-            return wrong_wire_type();
+    #[inline(always)]
+    fn merge_value(&mut self, field: Field<'_>, _: Depth) -> Result<(), DecodeError> {
+        let Value::Bytes(bytes) = field.value else {
+            return Err(field.wrong_wire_type());
         };
         self.0 = bytes.to_vec();
         Ok(())
@@ -136,9 +134,10 @@ impl WireValue for bool {
         !self
     }
 
-    fn merge_value(&mut self, value: Value<'_>, _: Depth) -> Result<(), WireError> {
-        let Value::Varint(number) = value else {
-            return wrong_wire_type();
+    #[inline(always)]
+    fn merge_value(&mut self, field: Field<'_>, _: Depth) -> Result<(), DecodeError> {
+        let Value::Varint(number) = field.value else {
+            return Err(field.wrong_wire_type());
         };
         *self = number != 0;
         Ok(())
@@ -158,9 +157,10 @@ impl WireValue for i32 {
         *self == 0
     }
 
-    fn merge_value(&mut self, value: Value<'_>, _: Depth) -> Result<(), WireError> {
-        let Value::Varint(number) = value else {
-            return wrong_wire_type();
+    #[inline(always)]
+    fn merge_value(&mut self, field: Field<'_>, _: Depth) -> Result<(), DecodeError> {
+        let Value::Varint(number) = field.value else {
+            return Err(field.wrong_wire_type());
         };
         *self = number as i32; // negative numbers are sign-extended to 64 bits, the upper half carries nothing
         Ok(())
@@ -180,9 +180,10 @@ impl WireValue for i64 {
         *self == 0
     }
 
-    fn merge_value(&mut self, value: Value<'_>, _: Depth) -> Result<(), WireError> {
-        let Value::Varint(number) = value else {
-            return wrong_wire_type();
+    #[inline(always)]
+    fn merge_value(&mut self, field: Field<'_>, _: Depth) -> Result<(), DecodeError> {
+        let Value::Varint(number) = field.value else {
+            return Err(field.wrong_wire_type());
         };
         *self = number.cast_signed();
         Ok(())
@@ -202,9 +203,10 @@ impl WireValue for f64 {
         *self == 0.0
     }
 
-    fn merge_value(&mut self, value: Value<'_>, _: Depth) -> Result<(), WireError> {
-        let Value::Fixed64(bits) = value else {
-            return wrong_wire_type();
+    #[inline(always)]
+    fn merge_value(&mut self, field: Field<'_>, _: Depth) -> Result<(), DecodeError> {
+        let Value::Fixed64(bits) = field.value else {
+            return Err(field.wrong_wire_type());
         };
         *self = f64::from_bits(bits);
         Ok(())
@@ -225,12 +227,15 @@ impl<M: Message> WireValue for M {
         false
     }
 
-    #[inline]
-    fn merge_value(&mut self, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
-        let Value::Bytes(bytes) = value else {
-            return wrong_wire_type();
+    #[inline(always)]
+    fn merge_value(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+        let Value::Bytes(bytes) = field.value else {
+            return Err(field.wrong_wire_type());
         };
-        self.merge(bytes, depth.deeper()?)
+        match depth.deeper() {
+            Some(depth) => self.merge(bytes, depth),
+            None => Err(field.error("messages nest too deeply")),
+        }
     }
 
     #[inline]

@@ -19,7 +19,9 @@ mod managed_fields;
 mod message;
 mod pending;
 mod quantity;
+mod raw_json;
 mod reader;
+mod scan;
 pub mod schema;
 mod special;
 pub mod transcode;
@@ -28,7 +30,7 @@ mod writer;
 
 pub use encoded::{EncodedObject, Encoding};
 pub use envelope::Envelope;
-pub use error::WireError;
+pub use error::{DecodeError, WireError};
 pub use frame::{EncodedEvent, WatchDecoder};
 pub use header::ObjectHeader;
 pub use list::EncodedList;

@@ -1,14 +1,47 @@
 //! Reads protobuf fields from a slice without copying.
 
-use super::WireError;
+use super::{DecodeError, WireError};
 
 /// One field of a message, still on the wire.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Field<'a> {
     /// Field number, at least 1.
     pub number: u32,
     /// The field's value.
     pub value: Value<'a>,
+    /// What follows in the message.
+    after: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    /// The same field with another value.
+    pub(crate) fn with(self, value: Value<'a>) -> Self {
+        Self { value, ..self }
+    }
+
+    /// The error for this field, at its end.
+    #[cold]
+    pub fn error(&self, reason: &'static str) -> DecodeError {
+        DecodeError::at(self.after, WireError::Invalid { offset: 0, reason })
+    }
+
+    #[cold]
+    pub(crate) fn wrong_wire_type(&self) -> DecodeError {
+        self.error("wire type does not fit the field")
+    }
+
+    /// How many fields of this number follow one another, this one included: what a list needs room for.
+    pub(crate) fn run_length(&self) -> usize {
+        let mut reader = Reader::new(self.after);
+        let mut length = 1;
+        while let Ok(Some(next)) = reader.next_field()
+            && next.number == self.number
+        {
+            length += 1;
+        }
+        length
+    }
 }
 
 /// A field's value by wire type.
@@ -36,108 +69,143 @@ pub enum Value<'a> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
-    input: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
+    /// How long the whole message is.
+    length: usize,
 }
 
 impl<'a> Reader<'a> {
     /// A reader over the whole message.
+    #[inline]
     pub fn new(input: &'a [u8]) -> Self {
-        Self { input, at: 0 }
+        Self {
+            rest: input,
+            length: input.len(),
+        }
     }
 
     /// How many bytes are behind the reader.
+    #[inline]
     pub fn offset(&self) -> usize {
-        self.at
+        self.length - self.rest.len()
     }
 
     /// The next field, or `None` at the end of the message.
-    #[inline]
+    #[inline(always)]
     pub fn next_field(&mut self) -> Result<Option<Field<'a>>, WireError> {
-        if self.at == self.input.len() {
+        if self.rest.is_empty() {
             return Ok(None);
         }
-        let start = self.at;
+        let before = self.rest;
         let key = self.varint()?;
-        let number = u32::try_from(key >> 3).unwrap_or(0);
-        if number == 0 || number >= 1 << 29 {
-            return Err(WireError::Invalid {
-                offset: start,
-                reason: "field number out of range",
-            });
+        let number = (key >> 3) as u32;
+        if number == 0 || key >> 32 != 0 {
+            return Err(self.invalid(before, "field number out of range"));
         }
         let value = match key & 7 {
+            2 => Value::Bytes(self.delimited()?),
             0 => Value::Varint(self.varint()?),
             1 => Value::Fixed64(u64::from_le_bytes(self.fixed()?)),
-            2 => Value::Bytes(self.delimited()?),
             5 => Value::Fixed32(u32::from_le_bytes(self.fixed()?)),
-            _ => {
-                return Err(WireError::Invalid {
-                    offset: start,
-                    reason: "unsupported wire type",
-                });
-            }
+            _ => return Err(self.invalid(before, "unsupported wire type")),
         };
-        Ok(Some(Field { number, value }))
+        Ok(Some(Field {
+            number,
+            value,
+            after: self.rest,
+        }))
     }
 
     /// The next number of a packed list, or `None` at its end.
     pub(crate) fn next_packed(&mut self) -> Result<Option<u64>, WireError> {
-        if self.at == self.input.len() {
+        if self.rest.is_empty() {
             Ok(None)
         } else {
             self.varint().map(Some)
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64, WireError> {
-        let start = self.at;
-        let mut rest = self.input.get(start..).unwrap_or_default();
-        if let Some(&byte) = rest.first()
-            && byte < 0x80
-        {
-            self.at += 1;
-            return Ok(u64::from(byte));
-        }
-        let before = rest.len();
-        let value = prost::encoding::decode_varint(&mut rest).map_err(|_| {
-            let ends_inside = before < 10
-                && self
-                    .input
-                    .get(start..)
-                    .unwrap_or_default()
-                    .iter()
-                    .all(|b| b & 0x80 != 0);
-            if ends_inside {
-                WireError::Truncated { offset: start }
-            } else {
-                WireError::Invalid {
-                    offset: start,
-                    reason: "varint longer than 64 bits",
-                }
+        match *self.rest {
+            [byte @ 0..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(byte))
             }
-        })?;
-        self.at += before - rest.len();
-        Ok(value)
+            [low, high @ 0..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(),
+        }
     }
 
-    #[inline]
+    #[inline(never)]
+    fn long_varint(&mut self) -> Result<u64, WireError> {
+        let before = self.rest;
+        match prost::encoding::decode_varint(&mut self.rest) {
+            Ok(value) => Ok(value),
+            Err(_) if before.len() < 10 && before.iter().all(|byte| byte & 0x80 != 0) => Err(self.truncated(before)),
+            Err(_) => Err(self.invalid(before, "varint longer than 64 bits")),
+        }
+    }
+
+    #[inline(always)]
     fn delimited(&mut self) -> Result<&'a [u8], WireError> {
-        let start = self.at;
-        let len = self.varint()?;
-        let rest = self.input.get(self.at..).unwrap_or_default();
-        let slice = usize::try_from(len).ok().and_then(|len| rest.get(..len));
-        let slice = slice.ok_or(WireError::Truncated { offset: start })?;
-        self.at += slice.len();
+        let before = self.rest;
+        let length = self.varint()?;
+        let split = usize::try_from(length)
+            .ok()
+            .and_then(|length| self.rest.split_at_checked(length));
+        let Some((slice, rest)) = split else {
+            return Err(self.truncated(before));
+        };
+        self.rest = rest;
         Ok(slice)
     }
 
+    #[inline]
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        let bytes = self.input.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
-        let bytes = *bytes.ok_or(WireError::Truncated { offset: self.at })?;
-        self.at += N;
-        Ok(bytes)
+        let Some((bytes, rest)) = self.rest.split_first_chunk::<N>() else {
+            return Err(self.truncated(self.rest));
+        };
+        self.rest = rest;
+        Ok(*bytes)
+    }
+
+    /// The error for input that ends inside the value at `from`.
+    #[cold]
+    fn truncated(&self, from: &[u8]) -> WireError {
+        WireError::Truncated {
+            offset: self.length - from.len(),
+        }
+    }
+
+    /// The error for what stands at `from`.
+    #[cold]
+    fn invalid(&self, from: &[u8], reason: &'static str) -> WireError {
+        WireError::Invalid {
+            offset: self.length - from.len(),
+            reason,
+        }
+    }
+}
+
+/// Text of a string field; what is not UTF-8 becomes U+FFFD.
+#[inline]
+pub(crate) fn text(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        String::new() // a plain field is on the wire also when it is empty
+    } else {
+        owned(bytes)
+    }
+}
+
+#[inline(never)]
+fn owned(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
     }
 }
 

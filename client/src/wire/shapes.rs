@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::message::{Depth, Message, WireValue, wrong_wire_type};
-use super::{Field, Reader, ReverseWriter, Value, WireError};
+use super::message::{Depth, Message, WireValue};
+use super::{DecodeError, Field, Reader, ReverseWriter, Value};
 
 /// Implements [`Message`] from one line per field: `number shape(field)`, or `number inline { … }` for a message
 /// whose fields stand in their parent's Rust type. Fields are listed from the highest number to the lowest, because
@@ -25,11 +25,12 @@ macro_rules! message {
             }
 
             #[allow(unused_variables)]
+            #[inline(always)] // one loop a message, with its fields in it
             fn merge_field(
                 &mut self,
                 field: $crate::wire::Field<'_>,
                 depth: $crate::wire::message::Depth,
-            ) -> Result<(), $crate::wire::WireError> {
+            ) -> Result<(), $crate::wire::DecodeError> {
                 merge_fields!(self, field, depth, { $($fields)* })
             }
 
@@ -63,10 +64,10 @@ macro_rules! merge_fields {
 
 macro_rules! merge_field {
     ($this:ident, $field:ident, $depth:ident, inline $fields:tt) => {
-        $crate::wire::shapes::inline($field.value, |$field| merge_fields!($this, $field, $depth, $fields))
+        $crate::wire::shapes::inline($field, |$field| merge_fields!($this, $field, $depth, $fields))
     };
     ($this:ident, $field:ident, $depth:ident, $shape:ident ($($name:tt)+)) => {
-        $crate::wire::shapes::$shape::merge(&mut $this.$($name)+, $field.value, $depth)
+        $crate::wire::shapes::$shape::merge(&mut $this.$($name)+, $field, $depth)
     };
 }
 
@@ -88,15 +89,16 @@ macro_rules! write_field {
 }
 
 /// Walks a message whose fields stand in their parent's Rust type.
+#[inline]
 pub(crate) fn inline(
-    value: Value<'_>,
-    mut merge_field: impl FnMut(Field<'_>) -> Result<(), WireError>,
-) -> Result<(), WireError> {
-    let Value::Bytes(bytes) = value else {
-        return wrong_wire_type();
+    wire: Field<'_>,
+    mut merge_field: impl FnMut(Field<'_>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let Value::Bytes(bytes) = wire.value else {
+        return Err(wire.wrong_wire_type());
     };
     let mut reader = Reader::new(bytes);
-    while let Some(field) = reader.next_field()? {
+    while let Some(field) = reader.next_field().map_err(|error| DecodeError::within(bytes, error))? {
         merge_field(field)?;
     }
     Ok(())
@@ -108,9 +110,9 @@ pub(crate) mod value {
 
     pub(crate) fn init<T: WireValue>(_: &mut T) {}
 
-    #[inline]
-    pub(crate) fn merge<T: WireValue>(field: &mut T, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
-        field.merge_value(value, depth)
+    #[inline(always)]
+    pub(crate) fn merge<T: WireValue>(field: &mut T, wire: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+        field.merge_value(wire, depth)
     }
 
     #[inline]
@@ -138,9 +140,9 @@ pub(crate) mod shown {
         *field = Some(T::zero());
     }
 
-    #[inline]
-    pub(crate) fn merge<T: WireValue>(field: &mut Option<T>, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
-        field.get_or_insert_with(T::zero).merge_value(value, depth)
+    #[inline(always)]
+    pub(crate) fn merge<T: WireValue>(field: &mut Option<T>, wire: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+        field.get_or_insert_with(T::zero).merge_value(wire, depth)
     }
 
     #[inline]
@@ -158,10 +160,10 @@ pub(crate) mod omitted {
 
     pub(crate) fn init<T: WireValue>(_: &mut Option<T>) {}
 
-    #[inline]
-    pub(crate) fn merge<T: WireValue>(field: &mut Option<T>, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
+    #[inline(always)]
+    pub(crate) fn merge<T: WireValue>(field: &mut Option<T>, wire: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
         let mut read = T::zero();
-        read.merge_value(value, depth)?;
+        read.merge_value(wire, depth)?;
         *field = (!read.is_zero()).then_some(read);
         Ok(())
     }
@@ -179,14 +181,14 @@ pub(crate) mod time {
 
     pub(crate) fn init<T: Message + ZeroTime>(_: &mut Option<T>) {}
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn merge<T: Message + ZeroTime>(
         field: &mut Option<T>,
-        value: Value<'_>,
+        wire: Field<'_>,
         depth: Depth,
-    ) -> Result<(), WireError> {
+    ) -> Result<(), DecodeError> {
         let mut read = <T as Message>::zero();
-        read.merge_value(value, depth)?;
+        read.merge_value(wire, depth)?;
         *field = (!read.is_zero_time()).then_some(read);
         Ok(())
     }
@@ -203,9 +205,9 @@ pub(crate) mod pointer {
 
     pub(crate) fn init<T: WireValue>(_: &mut Option<T>) {}
 
-    #[inline]
-    pub(crate) fn merge<T: WireValue>(field: &mut Option<T>, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
-        field.get_or_insert_with(T::zero).merge_value(value, depth)
+    #[inline(always)]
+    pub(crate) fn merge<T: WireValue>(field: &mut Option<T>, wire: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+        field.get_or_insert_with(T::zero).merge_value(wire, depth)
     }
 
     #[inline]
@@ -224,27 +226,16 @@ pub(crate) mod boxed {
 
     pub(crate) fn merge<T: WireValue>(
         field: &mut Option<Box<T>>,
-        value: Value<'_>,
+        wire: Field<'_>,
         depth: Depth,
-    ) -> Result<(), WireError> {
-        field
-            .get_or_insert_with(|| Box::new(T::zero()))
-            .merge_value_boxed(value, depth)
+    ) -> Result<(), DecodeError> {
+        let boxed = field.get_or_insert_with(|| Box::new(T::zero()));
+        T::merge_value(&mut **boxed, wire, depth)
     }
 
     pub(crate) fn write<T: WireValue>(field: &Option<Box<T>>, number: u32, writer: &mut ReverseWriter) {
         if let Some(value) = field {
             T::write_field(value, number, writer);
-        }
-    }
-
-    trait MergeBoxed {
-        fn merge_value_boxed(&mut self, value: Value<'_>, depth: Depth) -> Result<(), WireError>;
-    }
-
-    impl<T: WireValue> MergeBoxed for Box<T> {
-        fn merge_value_boxed(&mut self, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
-            T::merge_value(self, value, depth)
         }
     }
 }
@@ -253,14 +244,27 @@ pub(crate) mod boxed {
 pub(crate) mod repeated {
     use super::*;
 
+    /// Makes room for the elements that follow one another: as many as there are, on the first growth.
+    fn reserve<T>(field: &mut Vec<T>, wire: Field<'_>) {
+        let more = wire.run_length();
+        if field.is_empty() {
+            field.reserve_exact(more);
+        } else {
+            field.reserve(more);
+        }
+    }
+
     pub(crate) fn init<T: WireValue>(_: &mut Vec<T>) {}
 
     #[inline]
-    pub(crate) fn merge<T: WireValue>(field: &mut Vec<T>, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
-        let mut element = T::zero();
-        element.merge_value(value, depth)?;
-        field.push(element);
-        Ok(())
+    pub(crate) fn merge<T: WireValue>(field: &mut Vec<T>, wire: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+        if field.len() == field.capacity() {
+            reserve(field, wire);
+        }
+        field.push(T::zero());
+        field
+            .last_mut()
+            .map_or(Ok(()), |element| element.merge_value(wire, depth))
     }
 
     #[inline]
@@ -280,10 +284,10 @@ pub(crate) mod optional_repeated {
     #[inline]
     pub(crate) fn merge<T: WireValue>(
         field: &mut Option<Vec<T>>,
-        value: Value<'_>,
+        wire: Field<'_>,
         depth: Depth,
-    ) -> Result<(), WireError> {
-        repeated::merge(field.get_or_insert_default(), value, depth)
+    ) -> Result<(), DecodeError> {
+        repeated::merge(field.get_or_insert_default(), wire, depth)
     }
 
     #[inline]
@@ -300,10 +304,10 @@ pub(crate) mod optional_numbers {
 
     pub(crate) fn merge<T: WireValue>(
         field: &mut Option<Vec<T>>,
-        value: Value<'_>,
+        wire: Field<'_>,
         depth: Depth,
-    ) -> Result<(), WireError> {
-        numbers::merge(field.get_or_insert_default(), value, depth)
+    ) -> Result<(), DecodeError> {
+        numbers::merge(field.get_or_insert_default(), wire, depth)
     }
 
     pub(crate) fn write<T: WireValue>(field: &Option<Vec<T>>, number: u32, writer: &mut ReverseWriter) {
@@ -317,13 +321,18 @@ pub(crate) mod numbers {
 
     pub(crate) fn init<T: WireValue>(_: &mut Vec<T>) {}
 
-    pub(crate) fn merge<T: WireValue>(field: &mut Vec<T>, value: Value<'_>, depth: Depth) -> Result<(), WireError> {
-        let Value::Bytes(packed) = value else {
-            return repeated::merge(field, value, depth);
+    pub(crate) fn merge<T: WireValue>(field: &mut Vec<T>, wire: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+        let Value::Bytes(packed) = wire.value else {
+            return repeated::merge(field, wire, depth);
         };
         let mut reader = Reader::new(packed);
-        while let Some(number) = reader.next_packed()? {
-            repeated::merge(field, Value::Varint(number), depth)?;
+        while let Some(number) = reader
+            .next_packed()
+            .map_err(|error| DecodeError::within(packed, error))?
+        {
+            let mut element = T::zero();
+            element.merge_value(wire.with(Value::Varint(number)), depth)?;
+            field.push(element);
         }
         Ok(())
     }
@@ -342,18 +351,18 @@ pub(crate) mod map {
     #[inline]
     pub(crate) fn merge<T: WireValue>(
         field: &mut BTreeMap<String, T>,
-        value: Value<'_>,
+        wire: Field<'_>,
         depth: Depth,
-    ) -> Result<(), WireError> {
-        let Value::Bytes(entry) = value else {
-            return wrong_wire_type();
+    ) -> Result<(), DecodeError> {
+        let Value::Bytes(entry) = wire.value else {
+            return Err(wire.wrong_wire_type());
         };
         let (mut key, mut item) = (String::new(), T::zero());
         let mut reader = Reader::new(entry);
-        while let Some(Field { number, value }) = reader.next_field()? {
-            match number {
-                1 => key.merge_value(value, depth)?,
-                2 => item.merge_value(value, depth)?,
+        while let Some(part) = reader.next_field().map_err(|error| DecodeError::within(entry, error))? {
+            match part.number {
+                1 => key.merge_value(part, depth)?,
+                2 => item.merge_value(part, depth)?,
                 _ => {}
             }
         }
@@ -381,10 +390,10 @@ pub(crate) mod optional_map {
     #[inline]
     pub(crate) fn merge<T: WireValue>(
         field: &mut Option<BTreeMap<String, T>>,
-        value: Value<'_>,
+        wire: Field<'_>,
         depth: Depth,
-    ) -> Result<(), WireError> {
-        map::merge(field.get_or_insert_default(), value, depth)
+    ) -> Result<(), DecodeError> {
+        map::merge(field.get_or_insert_default(), wire, depth)
     }
 
     #[inline]

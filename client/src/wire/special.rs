@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use k8s_openapi::{List, ListableResource};
 
 use super::message::{Depth, Message, WireValue};
-use super::{Field, Reader, ReverseWriter, Value, WireError, quantity};
+use super::{DecodeError, Field, Reader, ReverseWriter, Value, WireError, quantity, raw_json};
 
 /// 0001-01-01T00:00:00Z in seconds since 1970: the zero time, an empty message on the wire.
 const ZERO_SECONDS: i64 = -62_135_596_800;
@@ -40,23 +40,29 @@ fn zero_time() -> Timestamp {
 }
 
 /// `Timestamp`: seconds=1, nanos=2.
-fn read_time(bytes: &[u8]) -> Result<Timestamp, WireError> {
+fn read_time(bytes: &[u8]) -> Result<Timestamp, DecodeError> {
     if bytes.is_empty() {
         return Ok(zero_time());
     }
     let (mut seconds, mut nanos) = (0, 0);
     let mut reader = Reader::new(bytes);
-    while let Some(Field { number, value }) = reader.next_field()? {
+    while let Some(Field { number, value, .. }) = next_field(&mut reader, bytes)? {
         match (number, value) {
             (1, Value::Varint(number)) => seconds = number.cast_signed(),
             (2, Value::Varint(number)) => nanos = number as i32,
             _ => {}
         }
     }
-    Timestamp::new(seconds, nanos).map_err(|_| WireError::Invalid {
-        offset: 0,
-        reason: "time out of range",
-    })
+    Timestamp::new(seconds, nanos).map_err(|_| invalid(bytes, "time out of range"))
+}
+
+fn next_field<'a>(reader: &mut Reader<'a>, message: &[u8]) -> Result<Option<Field<'a>>, DecodeError> {
+    reader.next_field().map_err(|error| DecodeError::within(message, error))
+}
+
+#[cold]
+fn invalid(message: &[u8], reason: &'static str) -> DecodeError {
+    DecodeError::at(message, WireError::Invalid { offset: 0, reason })
 }
 
 /// Seconds and nanoseconds as Go counts them: the nanoseconds are never negative.
@@ -78,11 +84,11 @@ impl Message for Time {
         Self(zero_time())
     }
 
-    fn merge_field(&mut self, _: Field<'_>, _: Depth) -> Result<(), WireError> {
+    fn merge_field(&mut self, _: Field<'_>, _: Depth) -> Result<(), DecodeError> {
         Ok(())
     }
 
-    fn merge(&mut self, bytes: &[u8], _: Depth) -> Result<(), WireError> {
+    fn merge(&mut self, bytes: &[u8], _: Depth) -> Result<(), DecodeError> {
         let time = read_time(bytes)?;
         self.0 = Timestamp::from_second(time.as_second()).unwrap_or(time);
         Ok(())
@@ -99,11 +105,11 @@ impl Message for MicroTime {
         Self(zero_time())
     }
 
-    fn merge_field(&mut self, _: Field<'_>, _: Depth) -> Result<(), WireError> {
+    fn merge_field(&mut self, _: Field<'_>, _: Depth) -> Result<(), DecodeError> {
         Ok(())
     }
 
-    fn merge(&mut self, bytes: &[u8], _: Depth) -> Result<(), WireError> {
+    fn merge(&mut self, bytes: &[u8], _: Depth) -> Result<(), DecodeError> {
         let time = read_time(bytes)?;
         let micros = time.as_nanosecond().div_euclid(1000) * 1000;
         self.0 = Timestamp::from_nanosecond(micros).unwrap_or(time);
@@ -121,9 +127,9 @@ impl Message for Quantity {
         Self("0".to_owned())
     }
 
-    fn merge_field(&mut self, Field { number, value }: Field<'_>, depth: Depth) -> Result<(), WireError> {
-        if number == 1 {
-            self.0.merge_value(value, depth)?;
+    fn merge_field(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+        if field.number == 1 {
+            self.0.merge_value(field, depth)?;
             // A text that is no quantity stays: one bad field does not make the object unreadable.
             if let Some(Cow::Owned(text)) = quantity::canonical(&self.0) {
                 self.0 = text;
@@ -144,30 +150,25 @@ impl Message for IntOrString {
         Self::Int(0)
     }
 
-    fn merge_field(&mut self, _: Field<'_>, _: Depth) -> Result<(), WireError> {
+    fn merge_field(&mut self, _: Field<'_>, _: Depth) -> Result<(), DecodeError> {
         Ok(())
     }
 
-    fn merge(&mut self, bytes: &[u8], depth: Depth) -> Result<(), WireError> {
+    fn merge(&mut self, bytes: &[u8], depth: Depth) -> Result<(), DecodeError> {
         let (mut kind, mut int, mut string) = (0i64, 0i32, String::new());
         let mut reader = Reader::new(bytes);
-        while let Some(Field { number, value }) = reader.next_field()? {
-            match number {
-                1 => kind.merge_value(value, depth)?,
-                2 => int.merge_value(value, depth)?,
-                3 => string.merge_value(value, depth)?,
+        while let Some(field) = next_field(&mut reader, bytes)? {
+            match field.number {
+                1 => kind.merge_value(field, depth)?,
+                2 => int.merge_value(field, depth)?,
+                3 => string.merge_value(field, depth)?,
                 _ => {}
             }
         }
         *self = match kind {
             0 => Self::Int(int),
             1 => Self::String(string),
-            _ => {
-                return Err(WireError::Invalid {
-                    offset: 0,
-                    reason: "IntOrString is neither a number nor a string",
-                });
-            }
+            _ => return Err(invalid(bytes, "IntOrString is neither a number nor a string")),
         };
         Ok(())
     }
@@ -191,9 +192,9 @@ macro_rules! raw_json {
                 Self(serde_json::Value::Null)
             }
 
-            fn merge_field(&mut self, Field { number, value }: Field<'_>, _: Depth) -> Result<(), WireError> {
+            fn merge_field(&mut self, Field { number, value, .. }: Field<'_>, _: Depth) -> Result<(), DecodeError> {
                 if let (1, Value::Bytes(text)) = (number, value) {
-                    self.0 = if text.is_empty() { serde_json::Value::Null } else { serde_json::from_slice(text)? };
+                    self.0 = raw_json::parse(text).map_err(|error| DecodeError::at(text, error.into()))?;
                 }
                 Ok(())
             }
@@ -215,9 +216,9 @@ impl Message for Vec<String> {
         Self::new()
     }
 
-    fn merge_field(&mut self, Field { number, value }: Field<'_>, depth: Depth) -> Result<(), WireError> {
-        if number == 1 {
-            super::shapes::repeated::merge(self, value, depth)?;
+    fn merge_field(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+        if field.number == 1 {
+            super::shapes::repeated::merge(self, field, depth)?;
         }
         Ok(())
     }
@@ -233,12 +234,12 @@ impl Message for JSONSchemaPropsOrBool {
         Self::Bool(false)
     }
 
-    fn merge_field(&mut self, Field { number, value }: Field<'_>, depth: Depth) -> Result<(), WireError> {
-        match (number, &mut *self) {
-            (1, Self::Bool(allows)) => allows.merge_value(value, depth),
+    fn merge_field(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+        match (field.number, &mut *self) {
+            (1, Self::Bool(allows)) => allows.merge_value(field, depth),
             (2, _) => {
                 let mut schema: JSONSchemaProps = Message::zero();
-                schema.merge_value(value, depth)?;
+                schema.merge_value(field, depth)?;
                 *self = Self::Schema(Box::new(schema));
                 Ok(())
             }
@@ -263,13 +264,13 @@ impl Message for JSONSchemaPropsOrArray {
         Self::Schemas(Vec::new())
     }
 
-    fn merge_field(&mut self, Field { number, value }: Field<'_>, depth: Depth) -> Result<(), WireError> {
+    fn merge_field(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
         let mut schema: JSONSchemaProps = Message::zero();
-        match number {
-            1 | 2 => schema.merge_value(value, depth)?,
+        match field.number {
+            1 | 2 => schema.merge_value(field, depth)?,
             _ => return Ok(()),
         }
-        match (number, &mut *self) {
+        match (field.number, &mut *self) {
             (2, Self::Schemas(schemas)) => schemas.push(schema),
             (2, Self::Schema(_)) => *self = Self::Schemas(vec![schema]),
             _ => *self = Self::Schema(Box::new(schema)),
@@ -291,18 +292,18 @@ impl Message for JSONSchemaPropsOrStringArray {
         Self::Strings(Vec::new())
     }
 
-    fn merge_field(&mut self, Field { number, value }: Field<'_>, depth: Depth) -> Result<(), WireError> {
-        match (number, &mut *self) {
+    fn merge_field(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+        match (field.number, &mut *self) {
             (1, _) => {
                 let mut schema: JSONSchemaProps = Message::zero();
-                schema.merge_value(value, depth)?;
+                schema.merge_value(field, depth)?;
                 *self = Self::Schema(Box::new(schema));
                 Ok(())
             }
-            (2, Self::Strings(strings)) => super::shapes::repeated::merge(strings, value, depth),
+            (2, Self::Strings(strings)) => super::shapes::repeated::merge(strings, field, depth),
             (2, Self::Schema(_)) => {
                 let mut string = String::new();
-                string.merge_value(value, depth)?;
+                string.merge_value(field, depth)?;
                 *self = Self::Strings(vec![string]);
                 Ok(())
             }
@@ -327,10 +328,10 @@ impl<T: Message + ListableResource> Message for List<T> {
         }
     }
 
-    fn merge_field(&mut self, Field { number, value }: Field<'_>, depth: Depth) -> Result<(), WireError> {
-        match number {
-            1 => self.metadata.merge_value(value, depth),
-            2 => super::shapes::repeated::merge(&mut self.items, value, depth),
+    fn merge_field(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+        match field.number {
+            1 => self.metadata.merge_value(field, depth),
+            2 => super::shapes::repeated::merge(&mut self.items, field, depth),
             _ => Ok(()),
         }
     }

@@ -209,16 +209,17 @@ impl MessageSchema {
 
     /// The fields that protobuf has, by ascending number.
     pub(crate) fn fields_on_wire(&self) -> impl DoubleEndedIterator<Item = &'static FieldSchema> {
+        let fields = self.fields;
+        self.places_on_wire().filter_map(move |place| fields.get(place))
+    }
+
+    /// Places in `fields` of those that protobuf has, by ascending number.
+    pub(crate) fn places_on_wire(&self) -> impl DoubleEndedIterator<Item = usize> + use<> {
         let (fields, order) = (self.fields, self.wire_order);
-        let places = if order.is_empty() {
-            0..fields.len()
-        } else {
-            0..order.len()
-        };
+        let count = if order.is_empty() { fields.len() } else { order.len() };
         let place = move |index| order.get(index).map_or(index, |place| usize::from(*place));
-        places
-            .filter_map(move |index| fields.get(place(index)))
-            .filter(|field| field.number > 0)
+        let is_on_wire = move |place: &usize| fields.get(*place).is_some_and(|field| field.number > 0);
+        (0..count).map(place).filter(is_on_wire)
     }
 
     /// True where objects of this message carry `kind` and `apiVersion`.

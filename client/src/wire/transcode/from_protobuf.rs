@@ -40,7 +40,7 @@ fn fields(
         };
         match (field.message(), read.value) {
             (Some(inner), Value::Bytes(bytes)) if field.inlined => {
-                let read = fields(inner, bytes, members, depth.deeper()?);
+                let read = fields(inner, bytes, members, deeper(depth)?);
                 read.map_err(|error| error.after(content))?;
             }
             _ if field.json.is_empty() => {}
@@ -89,7 +89,7 @@ fn add(field: &FieldSchema, value: Value<'_>, members: &mut Map<String, Json>, d
 fn merged(ty: Type, value: Value<'_>, before: Option<Json>, depth: Depth) -> Result<Json, WireError> {
     match (ty, before, value) {
         (Type::Message(schema), Some(Json::Object(mut members)), Value::Bytes(bytes)) if schema.special.is_none() => {
-            fields(schema, bytes, &mut members, depth.deeper()?)?;
+            fields(schema, bytes, &mut members, deeper(depth)?)?;
             zero::complete(schema, &mut members);
             Ok(Json::Object(members))
         }
@@ -137,7 +137,7 @@ fn single(ty: Type, value: Value<'_>, depth: Depth) -> Result<Json, WireError> {
         (Type::Int64, Value::Varint(number)) => Json::from(number.cast_signed()),
         (Type::Double, Value::Fixed64(bits)) => double(f64::from_bits(bits))?,
         (Type::Bytes, Value::Bytes(bytes)) => Json::String(base64::encode(bytes)),
-        (Type::Message(schema), Value::Bytes(bytes)) => message(schema, bytes, depth.deeper()?)?,
+        (Type::Message(schema), Value::Bytes(bytes)) => message(schema, bytes, deeper(depth)?)?,
         _ => return Err(wrong_wire_type()),
     })
 }
@@ -205,7 +205,7 @@ fn union(schema: &MessageSchema, special: Special, bytes: &[u8], depth: Depth) -
         return Ok(Json::Null);
     };
     let parts = Parts::read(bytes)?;
-    let one = |part: &[u8]| message(inner, part, depth.deeper()?).map_err(|error| error.after(begin(bytes, part)));
+    let one = |part: &[u8]| message(inner, part, deeper(depth)?).map_err(|error| error.after(begin(bytes, part)));
     if special == Special::SchemaOrBool {
         return match parts.bytes(2) {
             Some(schema) => one(schema),
@@ -257,10 +257,10 @@ fn raw(bytes: &[u8], number: u32) -> Result<Json, WireError> {
 }
 
 /// The fields of a small message.
-struct Parts<'a>(Vec<(u32, Value<'a>)>);
+pub(super) struct Parts<'a>(Vec<(u32, Value<'a>)>);
 
 impl<'a> Parts<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, WireError> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, WireError> {
         let mut parts = Vec::new();
         let mut reader = Reader::new(bytes);
         while let Some(field) = reader.next_field()? {
@@ -269,22 +269,22 @@ impl<'a> Parts<'a> {
         Ok(Self(parts))
     }
 
-    fn all(&self, number: u32) -> impl Iterator<Item = &'a [u8]> {
+    pub(super) fn all(&self, number: u32) -> impl Iterator<Item = &'a [u8]> {
         self.0.iter().filter_map(move |(found, value)| match value {
             Value::Bytes(bytes) if *found == number => Some(*bytes),
             _ => None,
         })
     }
 
-    fn bytes(&self, number: u32) -> Option<&'a [u8]> {
+    pub(super) fn bytes(&self, number: u32) -> Option<&'a [u8]> {
         self.all(number).last()
     }
 
-    fn text(&self, number: u32) -> Option<String> {
+    pub(super) fn text(&self, number: u32) -> Option<String> {
         self.bytes(number).map(text_of)
     }
 
-    fn int(&self, number: u32) -> i64 {
+    pub(super) fn int(&self, number: u32) -> i64 {
         let int = self.0.iter().rev().find_map(|(found, value)| match value {
             Value::Varint(int) if *found == number => Some(int.cast_signed()),
             _ => None,
@@ -299,4 +299,10 @@ fn text_of(bytes: &[u8]) -> String {
 
 fn wrong_wire_type() -> WireError {
     WireError::value("wire type does not fit the field")
+}
+
+fn deeper(depth: Depth) -> Result<Depth, WireError> {
+    depth
+        .deeper()
+        .ok_or_else(|| WireError::value("messages nest too deeply"))
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::wire::scan;
+
 /// Writes any value, members sorted by name.
 pub(super) fn any(value: &Value, out: &mut Vec<u8>) {
     match value {
@@ -45,35 +47,70 @@ pub(super) fn object(members: &Map<String, Value>, out: &mut Vec<u8>, mut entry:
 /// and JavaScript.
 pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
+    escape(text, out, |byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+    out.push(b'"');
+}
+
+/// Writes what stands between the quotes of a string, its own escapes as they are.
+pub(super) fn escape_html(text: &str, out: &mut Vec<u8>) {
+    escape(text, out, |_| false);
+}
+
+/// Escapes what matters to HTML and JavaScript, and what is `special`.
+fn escape(text: &str, out: &mut Vec<u8>, special: impl Fn(u8) -> bool) {
     let bytes = text.as_bytes();
-    let mut written = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let (escape, length): (&[u8], usize) = match byte {
-            b'"' => (b"\\\"", 1),
-            b'\\' => (b"\\\\", 1),
-            b'\n' => (b"\\n", 1),
-            b'\r' => (b"\\r", 1),
-            b'\t' => (b"\\t", 1),
-            0x08 => (b"\\b", 1),
-            0x0c => (b"\\f", 1),
-            b'<' => (b"\\u003c", 1),
-            b'>' => (b"\\u003e", 1),
-            b'&' => (b"\\u0026", 1),
-            0xe2 if bytes.get(at..at + 3) == Some("\u{2028}".as_bytes()) => (b"\\u2028", 3),
-            0xe2 if bytes.get(at..at + 3) == Some("\u{2029}".as_bytes()) => (b"\\u2029", 3),
-            0..0x20 => (&[], 1),
-            _ => continue,
-        };
-        out.extend_from_slice(bytes.get(written..at).unwrap_or_default());
-        if escape.is_empty() {
-            out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
-        } else {
-            out.extend_from_slice(escape);
+    let (mut written, mut at) = (0, 0);
+    loop {
+        at += scan::unescaped_length(bytes.get(at..).unwrap_or_default());
+        let Some(&byte) = bytes.get(at) else { break };
+        let separator = byte == 0xe2 && matches!(bytes.get(at + 1..at + 3), Some([0x80, 0xa8 | 0xa9]));
+        if !(separator || matches!(byte, b'<' | b'>' | b'&') || special(byte)) {
+            at += 1;
+            continue;
         }
-        written = at + length;
+        out.extend_from_slice(bytes.get(written..at).unwrap_or_default());
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            _ if separator => {
+                out.extend_from_slice(if bytes.get(at + 2) == Some(&0xa8) {
+                    b"\\u2028"
+                } else {
+                    b"\\u2029"
+                });
+                at += 2;
+            }
+            _ => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+        }
+        at += 1;
+        written = at;
     }
     out.extend_from_slice(bytes.get(written..).unwrap_or_default());
-    out.push(b'"');
+}
+
+/// Writes an integer.
+pub(super) fn integer(number: i64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    let mut rest = number.unsigned_abs();
+    loop {
+        first -= 1;
+        if let Some(digit) = digits.get_mut(first) {
+            *digit = b'0' + (rest % 10) as u8;
+        }
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 /// Writes a number: whole ones as they are, others in the shortest form, with an exponent below 1e-6 and from 1e21.

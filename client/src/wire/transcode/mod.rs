@@ -18,6 +18,7 @@
 
 mod base64;
 mod cut_off;
+mod direct;
 mod document;
 mod duration;
 mod from_json;
@@ -26,6 +27,7 @@ mod json_text;
 mod object;
 mod parser;
 mod problem;
+mod raw_text;
 mod time;
 mod to_json;
 mod to_protobuf;
@@ -35,7 +37,7 @@ mod zero;
 mod tests;
 
 pub use document::JsonDocument;
-pub use object::{decode_object, encode_object};
+pub use object::{decode_object, encode_object, json_to_object, object_to_json};
 pub use problem::FieldProblem;
 
 use bytes::Bytes;
@@ -75,12 +77,39 @@ pub fn write_json(schema: &MessageSchema, value: &Value, out: &mut Vec<u8>) {
     to_json::message(schema, value, out);
 }
 
-/// Reads a protobuf message without envelope and writes it as JSON text.
+/// Reads a protobuf message without envelope and writes it as JSON text, as the API server would.
+///
+/// Raw JSON inside the object keeps its spelling, except for white space and what matters to HTML.
 pub fn protobuf_to_json(schema: &MessageSchema, bytes: &[u8]) -> Result<Vec<u8>, WireError> {
-    let value = protobuf_to_value(schema, bytes)?;
     let mut text = Vec::with_capacity(bytes.len() * 2);
-    write_json(schema, &value, &mut text);
+    if direct::to_json(schema, bytes, &mut text).is_none() {
+        text.clear();
+        write_json(schema, &protobuf_to_value(schema, bytes)?, &mut text);
+    }
     Ok(text)
+}
+
+/// Reads JSON text as an object of the message's type and writes it as a protobuf message without envelope. Problems
+/// and errors are those of [`json_to_value`]; `kind` and `apiVersion` are not in the message.
+///
+/// Raw JSON inside the object keeps its spelling, unless there are problems.
+///
+/// ```
+/// use kubewire_client::wire::{schema, transcode};
+/// let schema = schema::message("core.v1.ConfigMap").expect("a built-in message");
+/// let (protobuf, problems) = transcode::json_to_protobuf(schema, br#"{"kind": "ConfigMap", "data": {"a": "b"}}"#)?;
+/// assert!(problems.is_empty());
+/// assert_eq!(transcode::protobuf_to_json(schema, &protobuf)?, br#"{"metadata":{},"data":{"a":"b"}}"#);
+/// # Ok::<(), kubewire_client::wire::WireError>(())
+/// ```
+pub fn json_to_protobuf(schema: &MessageSchema, text: &[u8]) -> Result<(Bytes, Vec<FieldProblem>), WireError> {
+    if !schema.json_only
+        && let Some(bytes) = direct::to_protobuf(schema, text)
+    {
+        return Ok((bytes, Vec::new()));
+    }
+    let (value, problems) = json_to_value(schema, text)?;
+    Ok((value_to_protobuf(schema, &value)?, problems))
 }
 
 /// Appends the JSON text of a value that has no schema, such as a custom resource: `apiVersion`, `kind` and `metadata`

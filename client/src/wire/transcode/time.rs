@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 
 /// The layouts, as Go's messages name them.
 const SECONDS_LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
@@ -31,18 +31,52 @@ impl Time {
 
     /// `2024-02-29T12:34:56Z`, or with six digits of a second's fraction. `None` outside the years 0 to 9999.
     pub(super) fn format(self, micros: bool) -> Option<String> {
-        let time = Timestamp::new(self.seconds, 0).ok()?.to_zoned(TimeZone::UTC).datetime();
-        let (year, month, day) = (u16::try_from(time.year()).ok()?, time.month(), time.day());
-        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
-        let fraction = if micros {
-            format!(".{:06}", self.nanos / 1000)
-        } else {
-            String::new()
-        };
-        Some(format!(
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"
-        ))
+        let mut text = Vec::with_capacity(28);
+        self.write(micros, &mut text)?;
+        String::from_utf8(text).ok()
     }
+
+    /// Appends the text of [`format`](Self::format).
+    pub(super) fn write(self, micros: bool, out: &mut Vec<u8>) -> Option<()> {
+        let time = Offset::UTC.to_datetime(Timestamp::from_second(self.seconds).ok()?);
+        let year = u32::try_from(time.year()).ok()?;
+        let two = |number: i8| number.unsigned_abs().into();
+        digits::<4>(year, out);
+        for (mark, number) in [
+            (b'-', time.month()),
+            (b'-', time.day()),
+            (b'T', time.hour()),
+            (b':', time.minute()),
+        ] {
+            out.push(mark);
+            digits::<2>(two(number), out);
+        }
+        out.push(b':');
+        digits::<2>(two(time.second()), out);
+        if micros {
+            out.push(b'.');
+            digits::<6>(self.nanos.unsigned_abs() / 1000, out);
+        }
+        out.push(b'Z');
+        Some(())
+    }
+
+    /// True where [`format`](Self::format) has a text for the time.
+    pub(super) fn is_writable(self) -> bool {
+        // 0000-01-01T00:00:00Z up to 9999-12-31T23:59:59Z
+        (-62_167_219_200..=253_402_300_799).contains(&self.seconds)
+    }
+}
+
+/// Appends the last `N` digits of a number.
+fn digits<const N: usize>(number: u32, out: &mut Vec<u8>) {
+    let mut text = [b'0'; N];
+    let mut rest = number;
+    for digit in text.iter_mut().rev() {
+        *digit += (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.extend_from_slice(&text);
 }
 
 /// Reads a time from left to right; errors are those of Go's `time.Parse`.

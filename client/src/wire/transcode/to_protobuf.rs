@@ -61,7 +61,7 @@ fn field(field: &FieldSchema, value: &Value, writer: &mut ReverseWriter) -> Resu
 }
 
 /// Bytes and lists in a message of their own can be nil without being pointers.
-fn is_nilable(ty: Type) -> bool {
+pub(super) fn is_nilable(ty: Type) -> bool {
     match ty {
         Type::Bytes => true,
         Type::Message(message) => message.special == Some(Special::List),
@@ -105,9 +105,7 @@ fn special(
                 Value::String(text) => (1, 0, text.as_str()),
                 value => (0, int32(value)?, ""),
             };
-            writer.bytes_field(3, text.as_bytes());
-            writer.varint_field(2, i64::from(int).cast_unsigned());
-            writer.varint_field(1, kind);
+            write_int_or_string(kind, int.into(), text, writer);
         }
         Special::Raw => {
             if !value.is_null() {
@@ -180,12 +178,22 @@ fn time(value: &Value, micros: bool, writer: &mut ReverseWriter) -> Result<(), W
     if value.is_null() {
         return Ok(());
     }
-    let time = Time::parse(text(value)?, micros).map_err(WireError::value)?;
+    write_time(Time::parse(text(value)?, micros).map_err(WireError::value)?, writer);
+    Ok(())
+}
+
+pub(super) fn write_time(time: Time, writer: &mut ReverseWriter) {
     if time != Time::ZERO {
         writer.varint_field(2, u64::from(time.nanos.unsigned_abs()));
         writer.varint_field(1, time.seconds.cast_unsigned());
     }
-    Ok(())
+}
+
+/// type=1 (0 a number, 1 a string), intVal=2, strVal=3.
+pub(super) fn write_int_or_string(kind: u64, int: i64, text: &str, writer: &mut ReverseWriter) {
+    writer.bytes_field(3, text.as_bytes());
+    writer.varint_field(2, int.cast_unsigned());
+    writer.varint_field(1, kind);
 }
 
 fn nested(
