@@ -24,7 +24,8 @@ impl PartialObjectMetadata {
         while let Some(field) = reader.next_field()? {
             // Every kind of object keeps its metadata there.
             if let (1, Value::Bytes(metadata)) = (field.number, field.value) {
-                read.metadata.merge(metadata, Depth::outermost())?;
+                let merged = read.metadata.merge(metadata, Depth::outermost());
+                merged.map_err(|error| error.of(&object.bytes))?;
             }
         }
         Ok(read)
