@@ -71,6 +71,24 @@ impl ExecCredentials {
         })
     }
 
+    /// Everything about the program in a row.
+    #[cfg(test)]
+    pub(super) fn described(&self) -> Vec<String> {
+        let ExecConfig {
+            api_version,
+            command,
+            args,
+            env,
+            interactive_mode,
+            ..
+        } = &self.config;
+        let mode = interactive_mode.as_deref().unwrap_or("IfAvailable");
+        let mut words = vec![api_version.clone(), mode.to_owned(), command.clone()];
+        words.extend(args.iter().map(|argument| argument.expose().to_owned()));
+        words.extend(env.iter().map(|env| format!("{}={}", env.name, env.value.expose())));
+        words
+    }
+
     async fn run(&self) -> Result<Printed, CredentialError> {
         let child = tokio::process::Command::new(&self.config.command)
             .args(self.config.args.iter().map(Secret::expose))

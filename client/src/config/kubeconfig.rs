@@ -99,7 +99,7 @@ pub struct Cluster {
     /// PEM file of certificate authorities.
     #[serde(deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub certificate_authority: Option<PathBuf>,
-    /// Base64 of the PEM text of certificate authorities; goes before the file.
+    /// Base64 of the PEM text of certificate authorities; instead of the file.
     #[serde(deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub certificate_authority_data: Option<String>,
     /// Proxy; may hold a password.
@@ -121,13 +121,13 @@ pub struct AuthInfo {
     /// PEM file of the client certificate.
     #[serde(deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<PathBuf>,
-    /// Base64 of the PEM text of the client certificate; goes before the file.
+    /// Base64 of the PEM text of the client certificate; instead of the file.
     #[serde(deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub client_certificate_data: Option<String>,
     /// PEM file of the client key.
     #[serde(deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub client_key: Option<PathBuf>,
-    /// Base64 of the PEM text of the client key; goes before the file.
+    /// Base64 of the PEM text of the client key; instead of the file.
     #[serde(deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub client_key_data: Option<Secret>,
     /// Bearer token.
@@ -333,13 +333,37 @@ impl Kubeconfig {
             return Ok(Self::default());
         }
         let parsed: Result<Option<Self>, _> = serde_saphyr::from_str(text);
-        parsed
-            .map(Option::unwrap_or_default)
-            .map_err(|error| ConfigError::Parse {
-                origin: origin.to_owned(),
-                line: error.location().map_or(0, |location| location.line()),
-                column: error.location().map_or(0, |location| location.column()),
-            })
+        let parsed = parsed.map_err(|error| ConfigError::Parse {
+            origin: origin.to_owned(),
+            line: error.location().map_or(0, |location| location.line()),
+            column: error.location().map_or(0, |location| location.column()),
+        })?;
+        let kubeconfig = parsed.unwrap_or_default();
+        kubeconfig.check(origin)?;
+        Ok(kubeconfig)
+    }
+
+    /// What no YAML parser can see.
+    fn check(&self, origin: &str) -> Result<(), ConfigError> {
+        if (self.api_version.as_str(), self.kind.as_str()) != ("v1", "Config") {
+            let reason = format!("{:?} of version {:?} is no kubeconfig", self.kind, self.api_version);
+            return Err(ConfigError::invalid("kind", Some(origin), reason));
+        }
+        let clusters = self.clusters.iter().map(|entry| entry.name.as_str()).collect();
+        let users = self.users.iter().map(|entry| entry.name.as_str()).collect();
+        let contexts = self.contexts.iter().map(|entry| entry.name.as_str()).collect();
+        let lists: [(_, Vec<&str>); 3] = [("clusters", clusters), ("users", users), ("contexts", contexts)];
+        for (field, mut names) in lists {
+            names.sort_unstable();
+            if let Some([name, ..]) = names.windows(2).find(|pair| pair.first() == pair.last()) {
+                return Err(ConfigError::invalid(
+                    field,
+                    Some(origin),
+                    format!("{name:?} is there twice"),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The YAML text, secrets included.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::environment::read_text;
 use super::exec::ExecCredentials;
 use super::kubeconfig::{AuthInfo, Cluster, Context};
 use super::{ClientCertificate, Config, ConfigError, Credentials, Impersonate, Kubeconfig, PemSource, Secret};
@@ -143,6 +144,9 @@ fn add_user(config: &mut Config, user: &AuthInfo, cluster: &Cluster, of: &str) -
 }
 
 fn credentials(user: &AuthInfo, cluster: &Cluster, of: &str) -> Result<Credentials, ConfigError> {
+    if let (Some(path), None) = (&user.token_file, &user.token) {
+        read_text("token", path)?;
+    }
     let bearer = match (&user.token_file, &user.token) {
         (Some(path), fallback) => Some(Credentials::TokenFile {
             path: path.clone(),
@@ -191,7 +195,7 @@ fn impersonate(user: &AuthInfo, of: &str) -> Result<Option<Impersonate>, ConfigE
     }
 }
 
-/// Data goes before the file.
+/// Data or a file; like client-go, not both: one of them may be out of date.
 fn pem(
     field: &'static str,
     of: &str,
@@ -201,6 +205,9 @@ fn pem(
     let Some(data) = data else {
         return Ok(file.map(|path| PemSource::File(PathBuf::from(path))));
     };
+    if file.is_some() {
+        return Err(ConfigError::invalid(field, Some(of), "is set, and so is the file"));
+    }
     // The decoder's errors quote the offending byte: say no more than that it is wrong.
     let data: String = data.split_whitespace().collect();
     let bytes = STANDARD

@@ -1,7 +1,7 @@
 //! Our requests against those of client-go: method, path, parameters, headers and body of every verb of every kind.
 //!
-//! `client-go/` is the program that wrote what client-go sends:
-//! `cd client/tests/requests/client-go && go run . | zstd -19 > ../../../../testdata/vectors/client_go_requests.jsonl.zst`
+//! `client-go/requests` is the program that wrote what client-go sends:
+//! `cd client/tests/client-go && go run ./requests | zstd -19 > ../../../testdata/vectors/client_go_requests.jsonl.zst`
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test program
 

@@ -129,17 +129,23 @@ fn cluster_fields_arrive() {
 }
 
 #[test]
-fn data_goes_before_files() {
+fn data_or_files() {
     // base64 of "CA", "CERT", "KEY"
     let config = resolve(
-        "server: 'https://h', certificate-authority: /ca, certificate-authority-data: Q0E=",
-        "client-certificate: /c, client-certificate-data: Q0VSVA==, client-key: /k, client-key-data: S0VZ",
+        "server: 'https://h', certificate-authority-data: Q0E=",
+        "client-certificate-data: Q0VSVA==, client-key-data: S0VZ",
     )
     .unwrap();
     assert_eq!(inline(config.tls.ca.as_ref().unwrap()), "CA");
     let identity = config.tls.identity.unwrap();
     assert_eq!(inline(&identity.certificate), "CERT");
     assert_eq!(inline(&identity.key), "KEY");
+    let both = "server: 'https://h', certificate-authority: /ca, certificate-authority-data: Q0E=";
+    let error = resolve(both, "token: t").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        r#"certificate-authority-data of cluster "k": is set, and so is the file"#
+    );
 }
 
 #[test]

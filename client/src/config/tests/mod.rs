@@ -1,3 +1,4 @@
+mod client_go;
 mod environment;
 mod exec;
 mod kubeconfig;

@@ -1,5 +1,5 @@
 // Prints every request that client-go's clientset makes, one JSON object a line: each method of each resource, with
-// options whose fields are all set and with none. The test of this folder compares our own requests with them.
+// options whose fields are all set and with none. The test `tests/requests` compares our own requests with them.
 package main
 
 import (
