@@ -22,9 +22,10 @@ pub(crate) async fn create(call: &Call<'_>, body: RequestBody) -> Result<Respons
     let options = WriteOptions::parse(&call.query, "CreateOptions", false)?;
     let mut object = read_object(call, body, &options).await?;
     set_namespace(call, &mut object)?;
-    let context = call.write_context(&options);
+    let mut context = call.write_context(&options);
     let store = &call.resource.store;
-    store.strategy().default_object(&mut object);
+    // What admission adds belongs to nobody.
+    store.attribute_new(&mut context, &mut object);
     admit_create(&call.attributes(), Some(&mut object)).await?;
     let created = store.create(&context, call.namespace(), object).await?;
     call.object(StatusCode::CREATED, &created)

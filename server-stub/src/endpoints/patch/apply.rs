@@ -4,6 +4,7 @@ use http::StatusCode;
 use kubewire_client::wire::transcode;
 use serde_json::Value;
 
+use crate::admission::admit_create;
 use crate::endpoints::body;
 use crate::endpoints::call::Call;
 use crate::endpoints::options::WriteOptions;
@@ -56,6 +57,13 @@ pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<
     };
     let (namespace, name) = (call.namespace(), call.info.name.as_str());
     let store = &call.resource.store;
+    if store
+        .get(namespace, name, None)
+        .await
+        .is_err_and(|error| error.code() == 404)
+    {
+        admit_create(&call.attributes(), None).await?;
+    }
     let (object, created) = store
         .update(&context, namespace, name, call.subresource(), mutate, store_options)
         .await?;

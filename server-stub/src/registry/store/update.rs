@@ -145,6 +145,14 @@ impl Store {
         }
     }
 
+    /// Attributes a new object to its manager before anything else changes it.
+    pub(crate) fn attribute_new(&self, context: &mut WriteContext, object: &mut Value) {
+        self.set_type(object);
+        self.strategy.default_object(object);
+        self.track_fields(context, &Value::Null, object);
+        context.field_manager = None;
+    }
+
     /// Attributes what a write changes to its manager.
     pub(super) fn track_fields(&self, context: &WriteContext, old: &Value, new: &mut Value) {
         let Some(manager) = &context.field_manager else {
