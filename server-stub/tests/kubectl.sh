@@ -130,8 +130,28 @@ expect 'configured' kubectl apply -n demo -f - <<<'{"apiVersion":"v1","kind":"Co
 refuse 'NotFound' kubectl get -n demo pod nosuch
 refuse 'unknown field|strict decoding' kubectl create -n demo -f - <<<'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"bogus":1}'
 
+# Subresources.
+expect 'deployment.apps/one scaled' kubectl scale -n demo deployment one --replicas 5
+expect '^5$' kubectl get -n demo deployment one -o 'jsonpath={.spec.replicas}'
+expect '"selector":"app=demo"' kubectl get --raw /apis/apps/v1/namespaces/demo/deployments/one/scale
+refuse 'must be greater than or equal to 0' kubectl patch -n demo deployment one --subresource scale --type merge -p '{"spec":{"replicas":-1}}'
+binding='{"apiVersion":"v1","kind":"Binding","metadata":{"name":"one"},"target":{"kind":"Node","name":"node-1"}}'
+expect '"status":"Success"' kubectl create --raw /api/v1/namespaces/demo/pods/one/binding -f - <<<"$binding"
+refuse 'already assigned to node' kubectl create --raw /api/v1/namespaces/demo/pods/one/binding -f - <<<"$binding"
+expect '^node-1$' kubectl get -n demo pod one -o 'jsonpath={.spec.nodeName}'
+expect 'ephemeralcontainers|patched' kubectl patch -n demo pod one --subresource ephemeralcontainers -p '{"spec":{"ephemeralContainers":[{"name":"debug","image":"busybox"}]}}'
+
+# What a new object is checked for, and given.
+refuse 'namespaces "nosuch" not found' kubectl create -n nosuch configmap x
+refuse 'spec.ports: Required value' kubectl create -n demo -f - <<<'{"apiVersion":"v1","kind":"Service","metadata":{"name":"none"},"spec":{}}'
+expect 'service/web created' kubectl create -n demo service nodeport web --tcp 80
+expect '^10\.0\.0\.[0-9]+ 3[0-9]+$' kubectl get -n demo service web -o 'jsonpath={.spec.clusterIP} {.spec.ports[0].nodePort}'
+refuse 'may not change once set' kubectl patch -n demo service web -p '{"spec":{"clusterIP":"10.0.0.250","clusterIPs":["10.0.0.250"]}}'
+expect 'deleted' kubectl delete -n demo service web
+refuse 'expected exactly 5 fields' kubectl create -n demo cronjob x --image i --schedule 'now and then'
+
 for kind in $kinds; do
-  expect 'deleted' kubectl delete -n demo "$kind" one
+  expect 'deleted' kubectl delete -n demo "$kind" one --force --grace-period 0
   refuse 'NotFound' kubectl get -n demo "$kind" one
   for _ in $(seq 50); do grep -q '^DELETED' "$work/watch-$kind" && break; sleep 0.1; done
   for event in ADDED MODIFIED DELETED; do

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::api_groups::ApiGroups;
+use super::options::ControllerOptions;
 use crate::authentication::Authenticator;
 use crate::authorization::{Authorizer, RbacAuthorizer, bootstrap_hook};
 use crate::controllers::KubernetesService;
@@ -33,6 +34,8 @@ pub struct ChainConfig {
     pub authorizer: Arc<dyn Authorizer>,
     /// Follows roles and bindings once the server has started; `None` where no role counts.
     pub rbac: Option<Arc<RbacAuthorizer>>,
+    /// Which controllers run.
+    pub controllers: ControllerOptions,
     /// Where objects are kept.
     pub storage: Arc<dyn Storage>,
     /// The moments in the server's life.
@@ -59,6 +62,6 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
         cluster_ip: config.service_ip,
         address: config.external_address,
     };
-    controllers::add_to(&mut aggregator, kube_apiserver, service);
+    controllers::add_to(&mut aggregator, kube_apiserver, service, &config.controllers);
     aggregator
 }

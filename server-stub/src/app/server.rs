@@ -61,6 +61,7 @@ impl Server {
             authenticator: config.authenticator.clone(),
             authorizer: config.authorizer.clone(),
             rbac,
+            controllers: options.controllers.clone(),
             storage: options.storage.open(),
             lifecycle: lifecycle.clone(),
         });

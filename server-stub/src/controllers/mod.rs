@@ -1,19 +1,32 @@
 //! The server's own controllers: ordinary clients of it, on the loopback connection.
 
 mod bootstrap;
+mod garbage_collector;
 mod namespace;
 mod system_namespaces;
 
 use std::sync::Arc;
 
+use crate::app::options::{ControllerOptions, SwitchableController};
 use crate::generic::delegation::DelegationTarget;
 use crate::generic::server::GenericApiServer;
 
 pub use bootstrap::KubernetesService;
 
-/// Adds the controllers to the first server of the chain. `resources` knows what a namespace can hold.
-pub(crate) fn add_to(server: &mut GenericApiServer, resources: Arc<dyn DelegationTarget>, service: KubernetesService) {
+/// Adds the controllers to the first server of the chain, those that can be switched off as the options say.
+/// `resources` knows what there is.
+pub(crate) fn add_to(
+    server: &mut GenericApiServer,
+    resources: Arc<dyn DelegationTarget>,
+    service: KubernetesService,
+    options: &ControllerOptions,
+) {
     server.add_post_start_hook(system_namespaces::hook());
     server.add_post_start_hook(bootstrap::hook(service));
-    server.add_post_start_hook(namespace::hook(resources));
+    if options.is_enabled(SwitchableController::Namespace) {
+        server.add_post_start_hook(namespace::hook(resources.clone()));
+    }
+    if options.is_enabled(SwitchableController::GarbageCollector) {
+        server.add_post_start_hook(garbage_collector::hook(resources));
+    }
 }

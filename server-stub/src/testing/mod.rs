@@ -20,6 +20,8 @@ pub struct Options {
     pub ids: Ids,
     /// Users beside the administrator, by bearer token.
     pub tokens: Vec<(String, UserInfo)>,
+    /// Whether dependents go with their owners, as in a cluster. Default: off, as without kube-controller-manager.
+    pub garbage_collection: bool,
 }
 
 impl Options {
@@ -27,6 +29,13 @@ impl Options {
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Deletes dependents when their owners go, and does what propagation policies ask for.
+    #[must_use]
+    pub fn with_garbage_collection(mut self) -> Self {
+        self.garbage_collection = true;
         self
     }
 
@@ -71,6 +80,10 @@ impl Server {
         let mut app_options = app::Options::default();
         app_options.secure_serving.secure_port = 0;
         app_options.authentication.tokens = options.tokens;
+        if options.garbage_collection {
+            let name = "garbage-collector-controller".to_owned();
+            app_options.controllers.controllers.push(name);
+        }
         let server = app::Server::prepare(&app_options, options.clock, options.ids).await?;
         let lifecycle = server.lifecycle().clone();
         let mut started = Self {

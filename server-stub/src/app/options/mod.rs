@@ -2,6 +2,7 @@
 
 mod authentication;
 mod authorization;
+mod controllers;
 mod ignored;
 mod kubeconfig;
 mod secure_serving;
@@ -13,6 +14,8 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 pub use authentication::AuthenticationOptions;
 pub(crate) use authorization::Authorization;
 pub use authorization::{AuthorizationMode, AuthorizationOptions};
+pub use controllers::ControllerOptions;
+pub(crate) use controllers::SwitchableController;
 pub use kubeconfig::KubeconfigOptions;
 pub(crate) use kubeconfig::kubeconfig_text;
 pub use secure_serving::{SecureServingOptions, ServingCertificate};
@@ -41,6 +44,9 @@ pub struct Options {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub storage: StorageOptions,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub controllers: ControllerOptions,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub kubeconfig: KubeconfigOptions,
