@@ -6,9 +6,11 @@
 pub mod cache;
 pub mod controller;
 pub mod delta_fifo;
+pub mod event_recorder;
 pub mod factory;
 #[cfg(test)]
 mod fake;
+pub mod leader_election;
 pub mod metrics;
 mod random;
 pub mod reflector;
