@@ -1,10 +1,13 @@
 //! The binary: parse, prepare, run until SIGTERM or SIGINT.
 
 use std::error::Error;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use kubewire_server_stub::app::{Options, Server};
 use kubewire_server_stub::generic::clock::{Clock, Ids};
+use kubewire_server_stub::generic::version::GIT_VERSION;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -14,7 +17,12 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
+    tracing::info!(
+        "Version: {GIT_VERSION} (kubewire-server-stub {})",
+        env!("CARGO_PKG_VERSION")
+    );
     match run(&options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -27,24 +35,34 @@ async fn main() -> ExitCode {
 async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let server = Server::prepare(options, Clock::system(), Ids::random()).await?;
     let shutdown = server.lifecycle().shutdown_initiated.clone();
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        tracing::info!("stopping");
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            }
+        };
+        tracing::info!("received {}, stopping; another one stops at once", next().await);
         shutdown.cancel();
+        tracing::warn!("received {} again, stopping at once", next().await);
+        std::process::exit(1);
     });
-    println!("Serving on {}", server.url());
-    match &options.kubeconfig.write_kubeconfig {
-        Some(path) => println!("Use it: kubectl --kubeconfig {} get namespaces", path.display()),
-        None => {
-            println!("Start it with --write-kubeconfig PATH to use it with: kubectl --kubeconfig PATH get namespaces")
-        }
-    }
+    // Whoever started the program may have stopped listening.
+    let _ = std::io::stdout().write_all(greeting(&server, options).as_bytes());
     server.run().await?;
     Ok(())
+}
+
+fn greeting(server: &Server, options: &Options) -> String {
+    let use_it = match &options.kubeconfig.write_kubeconfig {
+        Some(path) => format!("Use it: kubectl --kubeconfig {} get namespaces", path.display()),
+        None => {
+            "Start it with --write-kubeconfig PATH to use it with: kubectl --kubeconfig PATH get namespaces".to_owned()
+        }
+    };
+    format!("Serving on {}\n{use_it}\n", server.url())
 }
 
 fn with_causes(error: &dyn Error) -> String {

@@ -48,7 +48,7 @@ fn api_group(group: &GroupFacts, config: &ChainConfig, stores: &Arc<Stores>) -> 
             .iter()
             .filter(own)
             .map(|facts| (facts, backend(facts, config, stores)));
-        let stop = config.lifecycle.shutdown_initiated.clone();
+        let stop = config.lifecycle.not_accepting_new_request.clone();
         let handler = ApiGroupVersion::new(
             resources,
             stores.clone(),

@@ -10,6 +10,7 @@ use crate::authorization::{Authorizer, RbacAuthorizer, bootstrap_hook};
 use crate::controllers::KubernetesService;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::delegation::{DelegationTarget, NotFound};
+use crate::generic::health::HealthCheck;
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::server::GenericApiServer;
 use crate::registry::service_ranges::ServiceRanges;
@@ -46,7 +47,11 @@ pub struct ChainConfig {
 pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     let address = &config.external_address.to_string();
     let mut groups = ApiGroups::new(config);
-    let apiextensions = apiextensions::new(address, groups.take(apiextensions::GROUP), Arc::new(NotFound));
+    let mut apiextensions = apiextensions::new(address, groups.take(apiextensions::GROUP), Arc::new(NotFound));
+    apiextensions.add_health_check(HealthCheck::ping());
+    apiextensions.add_health_check(HealthCheck::log());
+    apiextensions.add_health_check(storage_check("etcd", &config.storage));
+    apiextensions.add_readyz_check(storage_check("etcd-readiness", &config.storage));
     let registration = groups.take(aggregator::GROUP);
     let mut kube_apiserver = GenericApiServer::new("kube-apiserver", address, Arc::new(apiextensions));
     for group in groups.rest() {
@@ -64,4 +69,19 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     };
     controllers::add_to(&mut aggregator, kube_apiserver, service, &config.controllers);
     aggregator
+}
+
+/// Whether the storage answers.
+fn storage_check(name: &str, storage: &Arc<dyn Storage>) -> HealthCheck {
+    let storage = storage.clone();
+    HealthCheck::from_async(name, move || {
+        let storage = storage.clone();
+        Box::pin(async move {
+            storage
+                .get("health", None)
+                .await
+                .map(drop)
+                .map_err(|error| error.to_string())
+        })
+    })
 }

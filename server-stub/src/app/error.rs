@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::authentication::{ClientCaError, TokenFileError};
 use crate::generic::RunError;
 use crate::generic::certificates::CertificateError;
+use crate::generic::hooks::DuplicateHookError;
 use crate::generic::secure_serving::ServingError;
 
 /// An error of the program.
@@ -45,6 +46,9 @@ pub enum AppError {
     /// The port cannot be served.
     #[error(transparent)]
     Serving(#[from] ServingError),
+    /// Two hooks have the same name.
+    #[error(transparent)]
+    DuplicateHook(#[from] DuplicateHookError),
     /// The server stopped with an error.
     #[error(transparent)]
     Run(#[from] RunError),

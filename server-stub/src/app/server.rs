@@ -50,6 +50,9 @@ impl Server {
             authorizer,
             in_flight: options.server_run.in_flight(),
             request_timeout: options.server_run.request_timeout,
+            livez_grace_period: options.server_run.livez_grace_period,
+            shutdown_delay: options.server_run.shutdown_delay_duration,
+            shutdown_send_retry_after: options.server_run.shutdown_send_retry_after.unwrap_or(false),
         };
         let lifecycle = LifecycleSignals::default();
         let chain = create_server_chain(&ChainConfig {
@@ -66,7 +69,7 @@ impl Server {
             lifecycle: lifecycle.clone(),
         });
         let server = Self {
-            prepared: chain.prepare_run(config, lifecycle.clone()),
+            prepared: chain.prepare_run(config, lifecycle.clone())?,
             serving,
             address,
             url: format!("https://{external_address}"),

@@ -11,6 +11,7 @@ mod max_in_flight;
 mod metrics;
 mod panic_recovery;
 mod request_info;
+mod retry_after;
 mod timeout;
 mod warning;
 mod watch_termination;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use max_in_flight::InFlightLimits;
+pub use retry_after::RequestsInFlight;
 pub use timeout::is_long_running;
 pub use warning::WarningRecorder;
 
@@ -45,6 +47,8 @@ pub struct ChainConfig {
     pub ids: Ids,
     /// Counts requests.
     pub metrics: Arc<Metrics>,
+    /// Knows when the last request has its answer.
+    pub in_flight_requests: RequestsInFlight,
 }
 
 /// Puts the filters in front of `api`; read from the bottom up, the last one sees a request first.
@@ -57,7 +61,8 @@ pub fn build_handler_chain(api: Arc<dyn Handler>, config: ChainConfig) -> Arc<dy
     let handler = authentication::with_authentication(handler, config.authenticator);
     let handler = warning::with_warning_recorder(handler);
     let handler = timeout::with_timeout(handler, config.request_timeout);
-    let handler = watch_termination::with_watch_termination(handler, config.lifecycle);
+    let handler = watch_termination::with_watch_termination(handler, config.lifecycle.clone());
+    let handler = retry_after::with_retry_after(handler, config.lifecycle, config.in_flight_requests);
     let handler = cache_control::with_cache_control(handler);
     let handler = metrics::with_metrics(handler, config.metrics);
     let handler = request_info::with_request_info(handler);

@@ -1,4 +1,4 @@
-//! Watches and streams end when the server stops: nobody waits for them.
+//! Watches and streams end when the server takes no new requests: nobody waits for them.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl Handler for WithWatchTermination {
         if !endless {
             return response;
         }
-        let stop = self.lifecycle.shutdown_initiated.clone().cancelled_owned();
+        let stop = self.lifecycle.not_accepting_new_request.clone().cancelled_owned();
         response.map(|body| StreamBody::new(BodyStream::new(body).take_until(stop)).boxed_unsync())
     }
 }

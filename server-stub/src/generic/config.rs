@@ -24,6 +24,13 @@ pub struct Config {
     pub in_flight: InFlightLimits,
     /// Longest time for a request that is not a watch or a stream. Default 60 s.
     pub request_timeout: Duration,
+    /// How long hooks may take before `/livez` fails because of them. Default none.
+    pub livez_grace_period: Duration,
+    /// How long the server goes on as before after it was asked to stop, `/readyz` excepted. Default none.
+    pub shutdown_delay: Duration,
+    /// Whether new requests get 429 with `Retry-After` while the last ones finish; if not, the port is closed at once.
+    /// Default no.
+    pub shutdown_send_retry_after: bool,
 }
 
 impl Default for Config {
@@ -35,6 +42,9 @@ impl Default for Config {
             authorizer: Arc::new(PrivilegedGroup::default()),
             in_flight: InFlightLimits::default(),
             request_timeout: Duration::from_secs(60),
+            livez_grace_period: Duration::ZERO,
+            shutdown_delay: Duration::ZERO,
+            shutdown_send_retry_after: false,
         }
     }
 }

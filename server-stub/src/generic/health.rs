@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -14,6 +16,9 @@ use super::mux::PathRecorderMux;
 use super::request::{Request, Response, full};
 use crate::endpoints::Query;
 use crate::field_error::quote;
+
+/// How long a log line may take to get out.
+const LOG_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One thing that must be well for the server to be well.
 #[derive(Clone)]
@@ -47,6 +52,19 @@ impl HealthCheck {
         Self::new("ping", || Ok(()))
     }
 
+    /// A check that log lines can be written: whoever reads them still does.
+    pub fn log() -> Self {
+        Self::from_async("log", || {
+            Box::pin(async {
+                let flush = tokio::task::spawn_blocking(|| std::io::stderr().flush());
+                match tokio::time::timeout(LOG_TIMEOUT, flush).await {
+                    Ok(_) => Ok(()),
+                    Err(_) => Err("logging blocked".to_owned()),
+                }
+            })
+        })
+    }
+
     /// The name, the last part of the check's own path.
     pub fn name(&self) -> &str {
         &self.name
@@ -76,6 +94,31 @@ impl HealthChecks {
     pub fn add_readyz(&mut self, check: HealthCheck) {
         if self.readyz.iter().all(|c| c.name != check.name) {
             self.readyz.push(check);
+        }
+    }
+
+    /// Adds the check of the informers to `/readyz`, before those of hooks.
+    pub(crate) fn insert_informer_sync(&mut self, check: HealthCheck) {
+        let hooks = self
+            .readyz
+            .iter()
+            .position(|check| check.name.starts_with("poststarthook/"));
+        self.readyz.insert(hooks.unwrap_or(self.readyz.len()), check);
+    }
+
+    /// Gives hooks some time before `/livez` counts them.
+    pub(crate) fn delay_livez(&mut self, grace_period: Duration) {
+        let end = tokio::time::Instant::now() + grace_period;
+        for check in self
+            .livez
+            .iter_mut()
+            .filter(|check| check.name.starts_with("poststarthook/"))
+        {
+            let inner = check.check.clone();
+            check.check = Arc::new(move || match tokio::time::Instant::now() < end {
+                true => Box::pin(async { Ok(()) }),
+                false => inner(),
+            });
         }
     }
 
@@ -197,6 +240,20 @@ mod tests {
              readyz check passed\n"
         );
         assert!(mux.find("/livez/etcd").is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hooks_have_some_time_before_the_server_counts_as_dead() {
+        let mut checks = HealthChecks::default();
+        checks.add(HealthCheck::new("poststarthook/slow", || Err("not finished".into())));
+        checks.add(HealthCheck::log());
+        checks.delay_livez(Duration::from_secs(10));
+        let mut mux = PathRecorderMux::default();
+        checks.install(&mut mux);
+        assert_eq!(get(&mux, "/livez").await.0, 200);
+        assert_eq!(get(&mux, "/readyz").await.0, 500);
+        tokio::time::advance(Duration::from_secs(11)).await;
+        assert_eq!(get(&mux, "/livez/poststarthook/slow").await.0, 500);
     }
 
     #[tokio::test]

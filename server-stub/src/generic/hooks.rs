@@ -1,8 +1,10 @@
 //! What runs when the server has started and before it stops.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location};
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -47,10 +49,12 @@ pub struct PostStartHook {
     name: Cow<'static, str>,
     run: Arc<dyn Fn(HookContext) -> BoxFuture<'static, Result<(), HookError>> + Send + Sync>,
     done: CancellationToken,
+    created_at: &'static Location<'static>,
 }
 
 impl PostStartHook {
     /// A hook; long work belongs into `context.tasks`.
+    #[track_caller]
     pub fn new<F>(name: impl Into<Cow<'static, str>>, run: impl Fn(HookContext) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), HookError>> + Send + 'static,
@@ -59,6 +63,7 @@ impl PostStartHook {
             name: name.into(),
             run: Arc::new(move |context| run(context).boxed()),
             done: CancellationToken::new(),
+            created_at: Location::caller(),
         }
     }
 
@@ -68,13 +73,24 @@ impl PostStartHook {
     }
 
     pub(crate) async fn run(&self, context: HookContext) -> Result<(), RunHookError> {
-        let result = (self.run)(context).await;
+        let run = AssertUnwindSafe(async { (self.run)(context).await });
+        let result = run.catch_unwind().await;
+        let result = result.unwrap_or_else(|panic| Err(panic_text(&*panic).into()));
         result.map_err(|source| RunHookError {
             hook: self.name.clone(),
             source,
         })?;
         self.done.cancel();
         Ok(())
+    }
+
+    /// The error for a second hook of this name.
+    pub(crate) fn duplicate(&self, second: &Self) -> DuplicateHookError {
+        DuplicateHookError {
+            hook: self.name.clone(),
+            first: self.created_at,
+            second: second.created_at,
+        }
     }
 
     pub(crate) fn health_check(&self) -> HealthCheck {
@@ -122,10 +138,72 @@ impl PreShutdownHook {
     }
 }
 
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("panicked: {}", text.unwrap_or_default())
+}
+
+/// Two hooks with one name.
+#[derive(Debug, thiserror::Error)]
+#[error("hook {hook} of {second} was already registered by {first}")]
+pub struct DuplicateHookError {
+    hook: Cow<'static, str>,
+    first: &'static Location<'static>,
+    second: &'static Location<'static>,
+}
+
 /// A hook that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("hook {hook} failed")]
 pub struct RunHookError {
     hook: Cow<'static, str>,
     source: HookError,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generic::delegation::NotFound;
+    use crate::generic::server::GenericApiServer;
+    use crate::generic::{Config, lifecycle};
+
+    fn hook(name: &'static str) -> PostStartHook {
+        PostStartHook::new(name, |_| async { Ok(()) })
+    }
+
+    #[test]
+    fn two_hooks_of_one_name_are_an_error_that_says_where_they_are_from() {
+        let mut delegate = GenericApiServer::new("delegate", "", Arc::new(NotFound));
+        delegate.add_post_start_hook(hook("a"));
+        let mut server = GenericApiServer::new("server", "", Arc::new(delegate));
+        server.add_post_start_hook(hook("b"));
+        server.add_post_start_hook(hook("a"));
+        let error = server
+            .prepare_run(Config::default(), lifecycle::LifecycleSignals::default())
+            .err()
+            .unwrap();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("hook a of ") && text.contains(" was already registered by "),
+            "{text}"
+        );
+        assert_eq!(text.matches("hooks.rs:").count(), 2, "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_with_the_name_of_the_hook() {
+        let server = GenericApiServer::new("server", "", Arc::new(NotFound));
+        let prepared = server
+            .prepare_run(Config::default(), lifecycle::LifecycleSignals::default())
+            .unwrap();
+        let context = prepared.hook_context();
+        let bad = PostStartHook::new("bad", |_| async { panic!("by accident") });
+        let error = bad.run(context).await.unwrap_err();
+        assert_eq!(error.to_string(), "hook bad failed");
+        assert_eq!(
+            std::error::Error::source(&error).unwrap().to_string(),
+            "panicked: by accident"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! A server ready to run: handler chain, loopback client, hooks, and the way down.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
@@ -14,9 +14,9 @@ use super::clock::Clock;
 use super::config::Config;
 use super::delegation::{DelegationTarget, Handler};
 use super::health::HealthCheck;
-use super::hooks::{HookContext, PostStartHook, PreShutdownHook, RunHookError};
+use super::hooks::{DuplicateHookError, HookContext, PostStartHook, PreShutdownHook, RunHookError};
 use super::index::{Index, Version};
-use super::lifecycle::LifecycleSignals;
+use super::lifecycle::{LifecycleSignals, signal};
 use super::loopback::Loopback;
 use super::metrics::{Metrics, MetricsHandler};
 use super::openapi;
@@ -24,7 +24,7 @@ use super::request::UserInfo;
 use super::secure_serving::SecureServing;
 use super::server::GenericApiServer;
 use crate::authentication::{BearerTokens, UnionAuthenticator};
-use crate::filters::{self, ChainConfig};
+use crate::filters::{self, ChainConfig, RequestsInFlight};
 
 /// The first server of a chain behind its filters. [`run`](Self::run) serves it.
 pub struct PreparedGenericApiServer {
@@ -35,6 +35,9 @@ pub struct PreparedGenericApiServer {
     post_start_hooks: Vec<PostStartHook>,
     pre_shutdown_hooks: Vec<PreShutdownHook>,
     drain_timeout: Duration,
+    shutdown_delay: Duration,
+    send_retry_after: bool,
+    in_flight: RequestsInFlight,
 }
 
 /// Why a server stopped by itself, or did not stop well.
@@ -51,13 +54,25 @@ pub enum RunError {
 
 impl GenericApiServer {
     /// Adds the paths that the first server of a chain has, and puts the filters in front.
-    pub fn prepare_run(mut self, config: Config, lifecycle: LifecycleSignals) -> PreparedGenericApiServer {
+    ///
+    /// # Errors
+    /// Two hooks have the same name.
+    pub fn prepare_run(
+        mut self,
+        config: Config,
+        lifecycle: LifecycleSignals,
+    ) -> Result<PreparedGenericApiServer, DuplicateHookError> {
+        if let Some(duplicate) = self.take_duplicate_hook() {
+            return Err(duplicate);
+        }
         let metrics = Arc::new(Metrics::new(config.clock.now()));
-        self.install_paths(&lifecycle, &metrics);
+        let informers = Arc::default();
+        self.install_paths(&lifecycle, &metrics, &config, &informers);
         let token = format!("{}{}", config.ids.uid(), config.ids.uid());
         let mut loopback_user = BearerTokens::default();
         loopback_user.insert(token.clone(), UserInfo::loopback());
         let (post_start_hooks, pre_shutdown_hooks) = (self.post_start_hooks(), self.pre_shutdown_hooks());
+        let in_flight = RequestsInFlight::default();
         let chain = ChainConfig {
             authenticator: Arc::new(UnionAuthenticator(vec![Arc::new(loopback_user), config.authenticator])),
             authorizer: config.authorizer,
@@ -66,6 +81,7 @@ impl GenericApiServer {
             lifecycle: lifecycle.clone(),
             ids: config.ids,
             metrics,
+            in_flight_requests: in_flight.clone(),
         };
         let handler = filters::build_handler_chain(Arc::new(self), chain);
         let authorization = HeaderValue::from_str(&format!("Bearer {token}"));
@@ -74,18 +90,30 @@ impl GenericApiServer {
             authorization: authorization.unwrap_or_else(|_| HeaderValue::from_static("")),
         };
         let loopback = Client::with_transport(Arc::new(loopback));
-        PreparedGenericApiServer {
+        let informers = informers
+            .get_or_init(|| SharedInformerFactory::new(Clientset::from_client(loopback)))
+            .clone();
+        Ok(PreparedGenericApiServer {
             handler,
-            informers: SharedInformerFactory::new(Clientset::from_client(loopback)),
+            informers,
             clock: config.clock,
             lifecycle,
             post_start_hooks,
             pre_shutdown_hooks,
             drain_timeout: config.request_timeout,
-        }
+            shutdown_delay: config.shutdown_delay,
+            send_retry_after: config.shutdown_send_retry_after,
+            in_flight,
+        })
     }
 
-    fn install_paths(&mut self, lifecycle: &LifecycleSignals, metrics: &Arc<Metrics>) {
+    fn install_paths(
+        &mut self,
+        lifecycle: &LifecycleSignals,
+        metrics: &Arc<Metrics>,
+        config: &Config,
+        informers: &Arc<OnceLock<SharedInformerFactory>>,
+    ) {
         let stopping = lifecycle.shutdown_initiated.clone();
         self.add_readyz_check(HealthCheck::new("shutdown", move || {
             if stopping.is_cancelled() {
@@ -94,7 +122,9 @@ impl GenericApiServer {
                 Ok(())
             }
         }));
-        let checks = self.health_checks();
+        let mut checks = self.health_checks();
+        checks.insert_informer_sync(informer_sync(informers.clone()));
+        checks.delay_livez(config.livez_grace_period);
         let mux = self.mux();
         checks.install(mux);
         openapi::install(mux);
@@ -123,7 +153,18 @@ impl PreparedGenericApiServer {
         self.informers.clientset()
     }
 
-    /// Serves until `shutdown_initiated`, then stops in order: hooks, new connections, open requests, controllers.
+    /// What hooks get.
+    pub(crate) fn hook_context(&self) -> HookContext {
+        HookContext {
+            informers: self.informers.clone(),
+            clock: self.clock.clone(),
+            lifecycle: self.lifecycle.clone(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Serves until `shutdown_initiated`, then stops: `/readyz` turns red, the delay passes while pre-shutdown hooks
+    /// run, no new request is taken, open ones finish and watches end, the port is closed, controllers are joined.
     ///
     /// # Errors
     /// A hook failed, or requests did not end in time. The server has stopped in either case.
@@ -131,25 +172,38 @@ impl PreparedGenericApiServer {
         let stop_serving = CancellationToken::new();
         let _stop_when_dropped = stop_serving.clone().drop_guard();
         let server = tokio::spawn(serving.serve(self.handler.clone(), stop_serving.clone()));
-        let context = HookContext {
-            informers: self.informers.clone(),
-            clock: self.clock.clone(),
-            lifecycle: self.lifecycle.clone(),
-            tasks: TaskTracker::new(),
-        };
+        let context = self.hook_context();
+        let lifecycle = &self.lifecycle;
         let started = tokio::select! {
             started = self.start(&context) => started,
-            () = self.lifecycle.shutdown_initiated.cancelled() => Ok(()),
+            () = lifecycle.shutdown_initiated.cancelled() => Ok(()),
         };
         if started.is_ok() {
-            self.lifecycle.shutdown_initiated.cancelled().await;
+            lifecycle.shutdown_initiated.cancelled().await;
+            tracing::info!(signal = "ShutdownInitiated", "lifecycle");
         }
-        self.lifecycle.shutdown_initiated.cancel();
-        let stopped = join_all(self.pre_shutdown_hooks.iter().map(PreShutdownHook::run)).await;
+        signal(&lifecycle.shutdown_initiated, "ShutdownInitiated");
+        let delay = async {
+            tokio::time::sleep(self.shutdown_delay).await;
+            signal(&lifecycle.after_shutdown_delay_duration, "AfterShutdownDelayDuration");
+        };
+        let hooks = async {
+            let stopped = join_all(self.pre_shutdown_hooks.iter().map(PreShutdownHook::run)).await;
+            signal(&lifecycle.pre_shutdown_hooks_stopped, "PreShutdownHooksStopped");
+            stopped
+        };
+        let ((), stopped) = tokio::join!(delay, hooks);
+        signal(&lifecycle.not_accepting_new_request, "NotAcceptingNewRequest");
+        if self.send_retry_after {
+            // New requests are told to come back; the port stays open for that until the old ones have their answers.
+            let idle = self.in_flight.wait_idle();
+            let _ = tokio::time::timeout(self.drain_timeout, idle).await;
+        }
         stop_serving.cancel();
         let abort = server.abort_handle();
         let drained = tokio::time::timeout(self.drain_timeout, server).await;
-        self.lifecycle.in_flight_requests_drained.cancel();
+        signal(&lifecycle.in_flight_requests_drained, "InFlightRequestsDrained");
+        signal(&lifecycle.http_server_stopped_listening, "HTTPServerStoppedListening");
         self.informers.shutdown().await;
         context.tasks.close();
         context.tasks.wait().await;
@@ -165,7 +219,21 @@ impl PreparedGenericApiServer {
 
     async fn start(&self, context: &HookContext) -> Result<(), RunError> {
         try_join_all(self.post_start_hooks.iter().map(|hook| hook.run(context.clone()))).await?;
-        self.lifecycle.has_been_ready.cancel();
+        signal(&self.lifecycle.has_been_ready, "HasBeenReady");
         Ok(())
     }
+}
+
+/// Ready only when every informer has its store filled.
+fn informer_sync(informers: Arc<OnceLock<SharedInformerFactory>>) -> HealthCheck {
+    HealthCheck::from_async("informer-sync", move || {
+        let informers = informers.get().cloned();
+        Box::pin(async move {
+            let Some(informers) = informers else {
+                return Err("not started".to_owned());
+            };
+            let synced = informers.wait_for_cache_sync_timeout(Duration::ZERO).await;
+            synced.map_err(|error| error.to_string())
+        })
+    })
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::delegation::{DelegationTarget, Handler};
 use super::discovery::{self, ApiResource, GroupDiscovery, VersionDiscovery};
 use super::health::{HealthCheck, HealthChecks};
-use super::hooks::{PostStartHook, PreShutdownHook};
+use super::hooks::{DuplicateHookError, PostStartHook, PreShutdownHook};
 use super::mux::PathRecorderMux;
 use super::request::{Request, RequestInfo, Response};
 use super::respond;
@@ -43,6 +43,7 @@ pub struct GenericApiServer {
     checks: HealthChecks,
     post_start_hooks: Vec<PostStartHook>,
     pre_shutdown_hooks: Vec<PreShutdownHook>,
+    duplicate_hook: Option<DuplicateHookError>,
     delegate: Arc<dyn DelegationTarget>,
 }
 
@@ -57,6 +58,7 @@ impl GenericApiServer {
             checks: delegate.health_checks(),
             post_start_hooks: delegate.post_start_hooks(),
             pre_shutdown_hooks: delegate.pre_shutdown_hooks(),
+            duplicate_hook: None,
             delegate,
         }
     }
@@ -86,8 +88,12 @@ impl GenericApiServer {
         self.checks.add_readyz(check);
     }
 
-    /// Adds a hook together with its health check.
+    /// Adds a hook together with its health check. A second one of the same name keeps the server from starting.
     pub fn add_post_start_hook(&mut self, hook: PostStartHook) {
+        if let Some(first) = self.post_start_hooks.iter().find(|first| first.name() == hook.name()) {
+            self.duplicate_hook.get_or_insert(first.duplicate(&hook));
+            return;
+        }
         self.checks.add(hook.health_check());
         self.post_start_hooks.push(hook);
     }
@@ -95,6 +101,11 @@ impl GenericApiServer {
     /// Adds a hook that runs before the server stops answering.
     pub fn add_pre_shutdown_hook(&mut self, hook: PreShutdownHook) {
         self.pre_shutdown_hooks.push(hook);
+    }
+
+    /// The hooks that have one name, if any.
+    pub(super) fn take_duplicate_hook(&mut self) -> Option<DuplicateHookError> {
+        self.duplicate_hook.take()
     }
 
     /// The server that gets what this one does not serve.

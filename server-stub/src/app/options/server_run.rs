@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::parse_bool;
 use crate::app::AppError;
 use crate::filters::InFlightLimits;
 use crate::registry::service_ranges::{IpNetwork, ServiceRanges};
@@ -24,6 +25,15 @@ pub struct ServerRunOptions {
     /// Longest time for a request that is not a watch or a stream.
     #[arg(long, default_value = "1m0s", value_parser = crate::go_duration::parse)]
     pub request_timeout: Duration,
+    /// How long starting up may take before /livez fails because of it.
+    #[arg(long, default_value = "0s", value_parser = crate::go_duration::parse)]
+    pub livez_grace_period: Duration,
+    /// How long the server goes on serving after SIGTERM, with /readyz failing, before it takes no more requests.
+    #[arg(long, default_value = "0s", value_parser = crate::go_duration::parse)]
+    pub shutdown_delay_duration: Duration,
+    /// Whether requests that come while the last ones finish get 429 with Retry-After instead of a closed port.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = parse_bool)]
+    pub shutdown_send_retry_after: Option<bool>,
     /// Addresses of services, as address/bits; after a comma a second range of the other family.
     #[arg(long, default_value = "10.0.0.0/24")]
     pub service_cluster_ip_range: String,
@@ -38,6 +48,9 @@ impl Default for ServerRunOptions {
             max_requests_inflight: 400,
             max_mutating_requests_inflight: 200,
             request_timeout: Duration::from_secs(60),
+            livez_grace_period: Duration::ZERO,
+            shutdown_delay_duration: Duration::ZERO,
+            shutdown_send_retry_after: None,
             service_cluster_ip_range: "10.0.0.0/24".to_owned(),
             service_node_port_range: 30000..=32767,
         }

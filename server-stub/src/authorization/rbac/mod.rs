@@ -60,9 +60,9 @@ impl RbacAuthorizer {
         Ok(())
     }
 
-    /// The hook that follows the roles.
+    /// The hook that follows the roles; in kube-apiserver, too, they are what its shared informers are for.
     pub(crate) fn hook(self: Arc<Self>) -> PostStartHook {
-        PostStartHook::new("rbac/authorizer", move |context| {
+        PostStartHook::new("generic-apiserver-start-informers", move |context| {
             let authorizer = self.clone();
             async move { Ok(authorizer.follow(&context.informers).await?) }
         })
