@@ -6,6 +6,7 @@ use kubewire_client::wire::schema::{self, KindSchema};
 use kubewire_client::wire::transcode::{self, JsonDocument};
 use kubewire_client::wire::{Encoding, Envelope, WireError};
 use serde_json::Value;
+use serde_saphyr::DuplicateKeyPolicy;
 
 use super::negotiation::Format;
 use super::options::FieldValidation;
@@ -30,16 +31,22 @@ pub(crate) fn decode(
     validation: FieldValidation,
 ) -> Result<Decoded, ApiError> {
     match format {
-        Format::Json => decode_json(body, expected, validation),
+        Format::Json => decode_json(body, expected, validation, None),
         Format::Yaml => {
-            let json = yaml_to_json(body).map_err(|error| unrecognized(expected, &error, body))?;
-            decode_json(&json, expected, validation)
+            let (json, repeated) = yaml_to_json(body).map_err(|error| unrecognized(expected, &error, body))?;
+            decode_json(&json, expected, validation, repeated)
         }
         Format::Protobuf => decode_protobuf(body, expected),
     }
 }
 
-fn decode_json(text: &[u8], expected: &KindSchema, validation: FieldValidation) -> Result<Decoded, ApiError> {
+/// `repeated` is what was wrong before the text became JSON.
+fn decode_json(
+    text: &[u8],
+    expected: &KindSchema,
+    validation: FieldValidation,
+    repeated: Option<String>,
+) -> Result<Decoded, ApiError> {
     let reason = |error: &str| format!("couldn't get version/kind; json parse error: {error}");
     let document =
         JsonDocument::parse(text).map_err(|error| unrecognized(expected, &reason(&error.to_string()), text))?;
@@ -57,7 +64,8 @@ fn decode_json(text: &[u8], expected: &KindSchema, validation: FieldValidation) 
     let (object, problems) = document
         .typed(expected.message)
         .map_err(|error| unfit(expected, &error))?;
-    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let problems = problems.iter().map(ToString::to_string);
+    let problems: Vec<String> = repeated.into_iter().chain(problems).collect();
     if validation == FieldValidation::Strict && !problems.is_empty() {
         let reason = format!("strict decoding error: {}", problems.join(", "));
         return Err(cannot_be_handled(expected.kind, expected.version, expected, &reason));
@@ -96,7 +104,7 @@ fn decode_protobuf(body: &Bytes, expected: &KindSchema) -> Result<Decoded, ApiEr
     };
     check_kind(&claimed_version, kind, expected)?;
     if envelope.object.encoding == Encoding::Json {
-        return decode_json(&envelope.object.bytes, expected, FieldValidation::Ignore);
+        return decode_json(&envelope.object.bytes, expected, FieldValidation::Ignore, None);
     }
     let object = transcode::protobuf_to_value(expected.message, &envelope.object.bytes);
     let object = object.map_err(|error| unfit(expected, &error))?;
@@ -106,11 +114,38 @@ fn decode_protobuf(body: &Bytes, expected: &KindSchema) -> Result<Decoded, ApiEr
     })
 }
 
-/// YAML as JSON text; only the first document counts.
-fn yaml_to_json(body: &[u8]) -> Result<Vec<u8>, String> {
+/// YAML as JSON text, and which key stands in it twice; the last one counts. Only the first document is read.
+fn yaml_to_json(body: &[u8]) -> Result<(Vec<u8>, Option<String>), String> {
     let text = std::str::from_utf8(body).map_err(|_| "yaml: invalid leading UTF-8 octet".to_owned())?;
-    let value: Value = serde_saphyr::from_str(text).map_err(|error| format!("yaml: {error}"))?;
-    serde_json::to_vec(&value).map_err(|error| error.to_string())
+    let mut repeated = None;
+    let value: Value = match serde_saphyr::from_str(text) {
+        Err(error) => {
+            repeated = repeated_key(&error);
+            let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+            let lenient = repeated
+                .is_some()
+                .then(|| serde_saphyr::from_str_with_options(text, options));
+            lenient
+                .unwrap_or(Err(error))
+                .map_err(|error| format!("yaml: {error}"))?
+        }
+        Ok(value) => value,
+    };
+    let json = serde_json::to_vec(&value).map_err(|error| error.to_string())?;
+    Ok((json, repeated))
+}
+
+/// What Go says of a key that stands twice in a map.
+fn repeated_key(error: &serde_saphyr::Error) -> Option<String> {
+    match error.without_snippet() {
+        serde_saphyr::Error::DuplicateMappingKey { key, location } => {
+            let (line, key) = (location.line(), key.as_deref().unwrap_or_default());
+            Some(format!(
+                "yaml: unmarshal errors:\n  line {line}: key {key:?} already set in map"
+            ))
+        }
+        _ => None,
+    }
 }
 
 /// Fails where the body is of another kind than the path.

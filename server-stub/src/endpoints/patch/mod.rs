@@ -4,6 +4,7 @@ mod apply;
 pub(crate) mod json;
 pub(crate) mod merge;
 mod schema;
+mod shown;
 pub(crate) mod strategic;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use kubewire_client::wire::transcode;
 use serde_json::Value;
 
 use self::schema::FieldRules;
+use self::shown::{go_map, patched_text, repeated_members};
 use super::body;
 use super::call::Call;
 use super::options::{FieldValidation, WriteOptions};
@@ -54,9 +56,14 @@ pub(crate) async fn patch(call: &Call<'_>, body: RequestBody) -> Result<Response
     let patch = Patch::parse(&media_type, &bytes)?;
     let context = call.write_context(&options);
     let kind = call.body_kind()?;
+    let repeated = repeated_members(&bytes, kind.message);
     let apply = |current: &Value| {
         let patched = patch.apply(current, kind)?;
-        let (object, found) = checked(&patched, kind, options.field_validation)?;
+        let shown = || match &patch {
+            Patch::Strategic(patch) => go_map(patch),
+            _ => patched_text(&patched, current, Some(kind.message)),
+        };
+        let (object, found) = checked(&patched, kind, options.field_validation, &repeated, shown)?;
         call.warnings.extend(found);
         Ok(object)
     };
@@ -120,15 +127,23 @@ impl Patch {
     }
 }
 
-/// Reads the patched document as an object of its kind.
-fn checked(patched: &Value, kind: &KindSchema, validation: FieldValidation) -> Result<(Value, Vec<String>), ApiError> {
+/// Reads the patched document as an object of its kind. `repeated` is what was wrong with the patch itself, and `shown`
+/// is how messages show what was patched.
+fn checked(
+    patched: &Value,
+    kind: &KindSchema,
+    validation: FieldValidation,
+    repeated: &[String],
+    shown: impl Fn() -> String,
+) -> Result<(Value, Vec<String>), ApiError> {
     let invalid = |detail: String| {
-        let error = FieldError::invalid("patch", patched.to_string().into(), detail);
+        let error = FieldError::invalid("patch", shown().into(), detail);
         ApiError::invalid("", "", "", vec![error])
     };
     let text = serde_json::to_vec(patched).map_err(ApiError::internal)?;
     let (object, found) = transcode::json_to_value(kind.message, &text).map_err(|error| invalid(error.to_string()))?;
-    let problems: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let found = found.iter().map(ToString::to_string);
+    let problems: Vec<String> = repeated.iter().cloned().chain(found).collect();
     match validation {
         FieldValidation::Strict if !problems.is_empty() => {
             Err(invalid(format!("strict decoding error: {}", problems.join(", "))))

@@ -16,6 +16,8 @@ use crate::status::{ApiError, FieldError};
 
 /// The behaviour of a built-in resource; the fields follow [`Strategy`](crate::registry::Strategy).
 pub(super) struct Rules {
+    /// What is filled in beside the defaults of the table.
+    pub(super) default: fn(&mut Value),
     /// How what clients write becomes what is stored, before defaults.
     pub(super) convert: fn(&mut Value),
     pub(super) create: fn(&mut Value, &WriteContext),
@@ -46,6 +48,7 @@ pub(super) struct Rules {
 impl Rules {
     /// A resource without any rules of its own.
     pub(super) const PLAIN: Self = Self {
+        default: |_| {},
         convert: |_| {},
         create: |_, _| {},
         update: |_| {},

@@ -49,6 +49,7 @@ impl Strategy for BuiltInStrategy {
     fn default_object(&self, object: &mut Value) {
         (self.rules.convert)(object);
         apply_defaults(&self.gvk, object);
+        (self.rules.default)(object);
     }
 
     fn prepare_for_create(&self, object: &mut Value, context: &WriteContext) {

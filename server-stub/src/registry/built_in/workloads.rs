@@ -45,7 +45,11 @@ pub(super) const STATEFUL_SET: Rules = Rules {
 };
 
 pub(super) const DAEMON_SET: Rules = Rules {
-    create: |daemon_set, _| put(daemon_set, TEMPLATE_GENERATION, json!("1")),
+    default: |daemon_set| {
+        if template_generation(daemon_set) < 1 {
+            put(daemon_set, TEMPLATE_GENERATION, json!("1"));
+        }
+    },
     update: |change| {
         if change.subresource.is_none() {
             let generation = template_generation(change.old);

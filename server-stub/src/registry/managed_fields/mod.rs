@@ -24,6 +24,9 @@ use crate::status::ApiError;
 /// What clients of kubectl keep in an annotation instead.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// The manager of what nobody kept track of.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+
 /// Keeps the managed fields of the objects of one kind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FieldManager<'a> {
@@ -49,6 +52,11 @@ impl FieldManager<'_> {
             Some(asked) if !asked.is_empty() => asked,
             _ => of_live(),
         };
+        if managers.is_empty() && live["metadata"]["uid"].is_string() {
+            // Nobody kept track of this object so far; only an application begins with that.
+            set_managed_fields(new, encode(&managers));
+            return;
+        }
         let comparison = self.compare(live, new);
         let mut managers = self.take_over(managers, None, &comparison);
         let changed = comparison.added.union(&comparison.modified);
@@ -102,7 +110,10 @@ impl FieldManager<'_> {
 
     fn try_apply(&self, live: &Value, applied: &Value, manager: &str, force: bool) -> Result<Value, Conflicts> {
         let shape = Shape::of_message(self.kind.message);
-        let known = decode(&live["metadata"]["managedFields"]).unwrap_or_default();
+        let known = match decode(&live["metadata"]["managedFields"]) {
+            Some(known) if !known.is_empty() => known,
+            _ => self.before_first_apply(live),
+        };
         let mut managers = known.clone();
         let key = Manager {
             name: manager.to_owned(),
@@ -144,6 +155,23 @@ impl FieldManager<'_> {
         }
         set_managed_fields(&mut object, encode(&managers));
         Ok(object)
+    }
+
+    /// An object without managed fields is all its own until it is applied for the first time.
+    fn before_first_apply(&self, live: &Value) -> Managers {
+        let mut managers = Managers::new();
+        if live.is_object() {
+            let comparison = self.compare(&Value::Null, live);
+            let fields = comparison.added.union(&comparison.modified);
+            let key = Manager {
+                name: BEFORE_FIRST_APPLY.to_owned(),
+                operation: Operation::Update,
+                api_version: self.api_version.to_owned(),
+                subresource: String::new(),
+            };
+            managers.insert(key, self.owned(fields.without_trees(&self.server_fields())));
+        }
+        managers
     }
 
     fn compare(&self, live: &Value, new: &Value) -> Comparison {

@@ -18,6 +18,18 @@ use crate::registry::validation::values::{flag, get, items, number, put, remove,
 pub(super) use self::allocator::ServiceAllocator;
 
 pub(super) const SERVICE: Rules = Rules {
+    default: |service| {
+        let balanced = text(service, "/spec/type") == "LoadBalancer";
+        for index in 0..items(service, "/status/loadBalancer/ingress").len() {
+            let entry = service.pointer_mut(&format!("/status/loadBalancer/ingress/{index}"));
+            let Some(entry) = entry.filter(|_| balanced) else {
+                continue;
+            };
+            if !text(entry, "/ip").is_empty() && get(entry, "/ipMode").is_null() {
+                put(entry, &["ipMode"], json!("VIP"));
+            }
+        }
+    },
     create: |service, _| put(service, &["status"], json!({ "loadBalancer": {} })),
     update: |change| {
         if change.subresource.is_none() {

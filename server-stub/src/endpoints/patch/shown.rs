@@ -1,0 +1,97 @@
+//! How messages show patches and what became of them.
+
+use kubewire_client::wire::schema::{Container, MessageSchema};
+use kubewire_client::wire::transcode::{self, FieldProblem};
+use serde_json::Value;
+
+/// A value as Go prints a map: `map[a:1 b:[x y]]`.
+pub(super) fn go_map(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(go_map).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Object(members) => {
+            let members: Vec<String> = members
+                .iter()
+                .map(|(name, value)| format!("{name}:{}", go_map(value)))
+                .collect();
+            format!("map[{}]", members.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The patched object as text: the members of what a patch has touched are sorted, the rest is as it was before.
+pub(super) fn patched_text(patched: &Value, current: &Value, message: Option<&'static MessageSchema>) -> String {
+    let members = match patched {
+        Value::Object(members) if patched != current => members,
+        untouched => return ordered_text(untouched, message),
+    };
+    let member = |(name, value): (&String, &Value)| {
+        let field = message.and_then(|message| message.field(name));
+        let inner = field
+            .filter(|field| field.container == Container::One)
+            .and_then(|field| field.message());
+        let before = current.get(name).unwrap_or(&Value::Null);
+        format!("{}:{}", Value::from(name.as_str()), patched_text(value, before, inner))
+    };
+    let members: Vec<String> = members.iter().map(member).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn ordered_text(value: &Value, message: Option<&'static MessageSchema>) -> String {
+    let Some(message) = message.filter(|_| value.is_object()) else {
+        return value.to_string();
+    };
+    let mut text = Vec::new();
+    transcode::write_json(message, value, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The members that stand twice in the text of a patch for such objects, in the words of a warning.
+pub(super) fn repeated_members(patch: &[u8], message: &MessageSchema) -> Vec<String> {
+    let (_, problems) = transcode::json_to_value(message, patch).unwrap_or_default();
+    let repeated = problems
+        .iter()
+        .filter(|problem| matches!(problem, FieldProblem::Duplicate { .. }));
+    repeated.map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn maps_as_go_prints_them() {
+        let patch = json!({ "b": [1, "x", null], "a": { "c": true } });
+        assert_eq!(go_map(&patch), "map[a:map[c:true] b:[1 x <nil>]]");
+    }
+
+    #[test]
+    fn what_was_not_touched_keeps_its_order() {
+        let current = json!({ "kind": "ConfigMap", "metadata": { "name": "a", "creationTimestamp": null, "uid": "u" }, "data": { "k": "v" } });
+        let mut patched = current.clone();
+        patched["bogus"] = json!(1);
+        let message = kubewire_client::wire::schema::message("core.v1.ConfigMap");
+        assert_eq!(
+            patched_text(&patched, &current, message),
+            r#"{"bogus":1,"data":{"k":"v"},"kind":"ConfigMap","metadata":{"name":"a","uid":"u"}}"#
+        );
+    }
+
+    #[test]
+    fn repeated() {
+        let message = kubewire_client::wire::schema::message("core.v1.ConfigMap").unwrap();
+        let repeated = repeated_members(br#"{"data":{"b":"1","b":"2"}}"#, message);
+        assert_eq!(repeated, ["duplicate field \"data.b\""]);
+        assert_eq!(
+            repeated_members(br#"{"data":{"b":"1"},"bogus":1}"#, message),
+            Vec::<String>::new()
+        );
+    }
+}
