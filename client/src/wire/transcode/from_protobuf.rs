@@ -301,7 +301,7 @@ fn wrong_wire_type() -> WireError {
     WireError::value("wire type does not fit the field")
 }
 
-fn deeper(depth: Depth) -> Result<Depth, WireError> {
+pub(super) fn deeper(depth: Depth) -> Result<Depth, WireError> {
     depth
         .deeper()
         .ok_or_else(|| WireError::value("messages nest too deeply"))

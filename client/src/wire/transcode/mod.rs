@@ -59,7 +59,7 @@ pub fn value_to_protobuf(schema: &MessageSchema, value: &Value) -> Result<Bytes,
         return Err(WireError::no_protobuf(schema.short_name()));
     }
     let mut writer = ReverseWriter::with_capacity(1024);
-    to_protobuf::message(schema, value, &mut writer)?;
+    to_protobuf::message(schema, value, &mut writer, Depth::outermost())?;
     Ok(writer.into_bytes())
 }
 

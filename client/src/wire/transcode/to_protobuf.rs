@@ -2,28 +2,43 @@
 
 use serde_json::{Map, Value};
 
+use super::from_protobuf::deeper;
 use super::time::Time;
 use super::{base64, duration};
+use crate::wire::message::Depth;
 use crate::wire::schema::{Container, FieldSchema, MessageSchema, Special, Type};
 use crate::wire::{ReverseWriter, WireError};
 
 /// Writes one message.
-pub(super) fn message(schema: &MessageSchema, value: &Value, writer: &mut ReverseWriter) -> Result<(), WireError> {
+pub(super) fn message(
+    schema: &MessageSchema,
+    value: &Value,
+    writer: &mut ReverseWriter,
+    depth: Depth,
+) -> Result<(), WireError> {
     match (schema.special, value) {
-        (Some(special), value) => self::special(schema, special, value, writer),
-        (None, Value::Object(members)) => fields(schema, members, writer),
-        (None, Value::Null) => fields(schema, &Map::new(), writer),
+        (Some(special), value) => self::special(schema, special, value, writer, depth),
+        (None, Value::Object(members)) => fields(schema, members, writer, depth),
+        (None, Value::Null) => fields(schema, &Map::new(), writer, depth),
         (None, _) => Err(expected("an object")),
     }
 }
 
-fn fields(schema: &MessageSchema, members: &Map<String, Value>, writer: &mut ReverseWriter) -> Result<(), WireError> {
+fn fields(
+    schema: &MessageSchema,
+    members: &Map<String, Value>,
+    writer: &mut ReverseWriter,
+    depth: Depth,
+) -> Result<(), WireError> {
     for field in schema.fields_on_wire().rev() {
         match field.message() {
-            Some(inner) if field.inlined => nested(field.number, writer, |writer| fields(inner, members, writer))?,
+            Some(inner) if field.inlined => {
+                let depth = deeper(depth)?;
+                nested(field.number, writer, |writer| fields(inner, members, writer, depth))?;
+            }
             _ => {
                 let value = members.get(field.json).unwrap_or(&Value::Null);
-                self::field(field, value, writer).map_err(|error| error.within(field.json))?;
+                self::field(field, value, writer, depth).map_err(|error| error.within(field.json))?;
             }
         }
     }
@@ -31,14 +46,14 @@ fn fields(schema: &MessageSchema, members: &Map<String, Value>, writer: &mut Rev
 }
 
 /// A plain field is written also when it is zero, anything else when it is set.
-fn field(field: &FieldSchema, value: &Value, writer: &mut ReverseWriter) -> Result<(), WireError> {
+fn field(field: &FieldSchema, value: &Value, writer: &mut ReverseWriter, depth: Depth) -> Result<(), WireError> {
     match (field.container, value) {
         (Container::One, Value::Null) if field.pointer || is_nilable(field.ty) => Ok(()),
-        (Container::One, _) => single(field.ty, field.number, value, writer),
+        (Container::One, _) => single(field.ty, field.number, value, writer, depth),
         (_, Value::Null) => Ok(()),
         (Container::List, Value::Array(elements)) => {
             for (index, element) in elements.iter().enumerate().rev() {
-                let written = single(field.ty, field.number, element, writer);
+                let written = single(field.ty, field.number, element, writer, depth);
                 written.map_err(|error| error.within(&format!("[{index}]")))?;
             }
             Ok(())
@@ -48,7 +63,7 @@ fn field(field: &FieldSchema, value: &Value, writer: &mut ReverseWriter) -> Resu
             for (key, entry) in entries.iter().rev() {
                 nested(field.number, writer, |writer| {
                     if !(entry.is_null() && matches!(field.ty, Type::Bytes)) {
-                        single(field.ty, 2, entry, writer).map_err(|error| error.within(key))?;
+                        single(field.ty, 2, entry, writer, depth).map_err(|error| error.within(key))?;
                     }
                     writer.bytes_field(1, key.as_bytes());
                     Ok(())
@@ -69,7 +84,7 @@ pub(super) fn is_nilable(ty: Type) -> bool {
     }
 }
 
-fn single(ty: Type, number: u32, value: &Value, writer: &mut ReverseWriter) -> Result<(), WireError> {
+fn single(ty: Type, number: u32, value: &Value, writer: &mut ReverseWriter, depth: Depth) -> Result<(), WireError> {
     match ty {
         Type::String => writer.bytes_field(number, text(value)?.as_bytes()),
         Type::Bool => writer.varint_field(number, u64::from(boolean(value)?)),
@@ -80,7 +95,10 @@ fn single(ty: Type, number: u32, value: &Value, writer: &mut ReverseWriter) -> R
             value => writer.double_field(number, value.as_f64().ok_or_else(|| expected("a number"))?),
         },
         Type::Bytes => writer.bytes_field(number, &base64::decode(text(value)?).map_err(WireError::value)?),
-        Type::Message(schema) => nested(number, writer, |writer| message(schema, value, writer))?,
+        Type::Message(schema) => {
+            let depth = deeper(depth)?;
+            nested(number, writer, |writer| message(schema, value, writer, depth))?;
+        }
         Type::Any => return Err(WireError::value("has no protobuf form")),
     }
     Ok(())
@@ -91,6 +109,7 @@ fn special(
     special: Special,
     value: &Value,
     writer: &mut ReverseWriter,
+    depth: Depth,
 ) -> Result<(), WireError> {
     match special {
         Special::Quantity => writer.bytes_field(1, or_zero(text(value)?, "0").as_bytes()),
@@ -127,7 +146,7 @@ fn special(
             Value::Array(elements) => elements
                 .iter()
                 .rev()
-                .try_for_each(|element| single(Type::String, 1, element, writer))?,
+                .try_for_each(|element| single(Type::String, 1, element, writer, depth))?,
             _ => return Err(expected("a list")),
         },
         Special::GroupVersion => {
@@ -137,25 +156,31 @@ fn special(
             writer.bytes_field(1, group.as_bytes());
         }
         Special::SchemaOrBool | Special::SchemaOrArray | Special::SchemaOrStrings => {
-            union(schema, special, value, writer)?
+            union(schema, special, value, writer, depth)?
         }
     }
     Ok(())
 }
 
 /// A JSON schema in one field, or what is none in the other.
-fn union(schema: &MessageSchema, special: Special, value: &Value, writer: &mut ReverseWriter) -> Result<(), WireError> {
+fn union(
+    schema: &MessageSchema,
+    special: Special,
+    value: &Value,
+    writer: &mut ReverseWriter,
+    depth: Depth,
+) -> Result<(), WireError> {
     let Some(inner) = schema.fields.iter().find_map(FieldSchema::message) else {
         return Ok(());
     };
     let ty = Type::Message(inner);
     match (special, value) {
         (Special::SchemaOrBool, Value::Object(_)) => {
-            single(ty, 2, value, writer)?;
+            single(ty, 2, value, writer, depth)?;
             writer.varint_field(1, 1);
         }
         (Special::SchemaOrBool, value) => writer.varint_field(1, u64::from(boolean(value)?)),
-        (_, Value::Object(_)) => single(ty, 1, value, writer)?,
+        (_, Value::Object(_)) => single(ty, 1, value, writer, depth)?,
         (_, Value::Array(elements)) => {
             let ty = if special == Special::SchemaOrArray {
                 ty
@@ -165,7 +190,7 @@ fn union(schema: &MessageSchema, special: Special, value: &Value, writer: &mut R
             elements
                 .iter()
                 .rev()
-                .try_for_each(|element| single(ty, 2, element, writer))?;
+                .try_for_each(|element| single(ty, 2, element, writer, depth))?;
         }
         (_, Value::Null) => {}
         _ => return Err(expected("a schema or a list")),
