@@ -8,17 +8,18 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::args::Source;
+use crate::built_in::in_json;
 use crate::error::Error;
 use crate::object::Object;
 use crate::types::ObjectType;
-use crate::{place, printed, yaml};
+use crate::{printed, yaml};
 
 /// How the values begin that an API server encrypted before it stored them: `k8s:enc:<provider>:<version>:<key>:`.
 const ENCRYPTED: &[u8] = b"k8s:enc:";
 
 /// Reads all objects of an input.
-pub(crate) fn objects(input: &[u8], from: Option<Source>, hint: Option<&ObjectType>) -> Result<Vec<Object>, Error> {
-    let input = without_key(input);
+pub(crate) fn objects(input: &Bytes, from: Option<Source>, hint: Option<&ObjectType>) -> Result<Vec<Object>, Error> {
+    let input = &without_key(input);
     if let Some(encrypted) = input.strip_prefix(ENCRYPTED) {
         let provider = encrypted.split(|byte| *byte == b':').next().unwrap_or_default();
         let provider = String::from_utf8_lossy(provider).into_owned();
@@ -30,21 +31,21 @@ pub(crate) fn objects(input: &[u8], from: Option<Source>, hint: Option<&ObjectTy
     };
     match source {
         Source::Protobuf => Ok(vec![protobuf(input, hint)?]),
-        Source::Hex => Ok(vec![protobuf(&printed::decode(input)?, hint)?]),
+        Source::Hex => Ok(vec![protobuf(&printed::decode(input)?.into(), hint)?]),
         Source::Json => json(input, hint),
         Source::Yaml => yaml::documents(input)?
-            .iter()
-            .map(|document| Object::from_document(&JsonDocument::from_value(document)?, hint))
+            .into_iter()
+            .map(|document| Object::from_value(document, hint))
             .collect(),
     }
 }
 
 /// `etcdctl get` prints the key on a line before the value.
-fn without_key(input: &[u8]) -> &[u8] {
+fn without_key(input: &Bytes) -> Bytes {
     let end = input.iter().position(|byte| *byte == b'\n');
     match (input.first(), end) {
-        (Some(b'/'), Some(end)) => input.get(end + 1..).unwrap_or_default(),
-        _ => input,
+        (Some(b'/'), Some(end)) => input.slice(end + 1..),
+        _ => input.clone(),
     }
 }
 
@@ -71,18 +72,17 @@ fn is_binary(character: char) -> bool {
 }
 
 /// One object: in its envelope, or bare where the command line names its type.
-fn protobuf(input: &[u8], hint: Option<&ObjectType>) -> Result<Object, Error> {
+fn protobuf(input: &Bytes, hint: Option<&ObjectType>) -> Result<Object, Error> {
     if input.starts_with(MAGIC) {
-        let input = Bytes::copy_from_slice(input);
         // `etcdctl get` ends a value with a new line, which cannot be the end of an envelope.
         let trimmed = match input.strip_suffix(b"\n") {
-            Some(envelope) if Envelope::decode(&input).is_err() => input.slice_ref(envelope),
-            _ => input,
+            Some(envelope) if Envelope::decode(input).is_err() => input.slice_ref(envelope),
+            _ => input.clone(),
         };
         return Object::from_envelope(&trimmed, hint);
     }
     match hint {
-        Some(hint) => Object::from_message(input, hint),
+        Some(hint) => Ok(Object::from_message(input.clone(), hint)),
         None => Err(Error::NoType {
             what: "protobuf",
             missing: "the k8s\\0 envelope",
@@ -91,7 +91,7 @@ fn protobuf(input: &[u8], hint: Option<&ObjectType>) -> Result<Object, Error> {
 }
 
 /// One document after the other.
-fn json(input: &[u8], hint: Option<&ObjectType>) -> Result<Vec<Object>, Error> {
+fn json(input: &Bytes, hint: Option<&ObjectType>) -> Result<Vec<Object>, Error> {
     let mut objects = Vec::new();
     let mut start = 0;
     loop {
@@ -105,7 +105,7 @@ fn json(input: &[u8], hint: Option<&ObjectType>) -> Result<Vec<Object>, Error> {
                 Ok(objects)
             };
         }
-        let (document, length) = first_document(text).map_err(|error| in_text(error.into(), input, start))?;
+        let (document, length) = first_document(text).map_err(|error| in_json(error, text, start))?;
         let text = text.get(..length).unwrap_or_default();
         match etcd_values(&document, text) {
             Some(values) => {
@@ -113,7 +113,7 @@ fn json(input: &[u8], hint: Option<&ObjectType>) -> Result<Vec<Object>, Error> {
                     objects.extend(value.objects(hint)?);
                 }
             }
-            None => objects.push(Object::from_document(&document, hint).map_err(|error| in_text(error, input, start))?),
+            None => objects.push(Object::from_json(&document, input.slice_ref(text), start, hint)?),
         }
         start += length;
     }
@@ -133,22 +133,6 @@ fn first_document(text: &[u8]) -> Result<(JsonDocument<'_>, usize), WireError> {
     }
 }
 
-/// Adds what the text knows of the place of an error: to a byte its field, to a field its byte.
-fn in_text(error: Error, input: &[u8], start: usize) -> Error {
-    let Error::Broken(mut broken) = error else {
-        return error;
-    };
-    let text = input.get(start..).unwrap_or_default();
-    match broken.offset {
-        Some(offset) if broken.path.is_empty() => broken.path = place::path_at(text, offset),
-        Some(_) => {}
-        None if broken.path.is_empty() => {}
-        None => broken.offset = place::offset_of(text, &broken.path),
-    }
-    broken.offset = broken.offset.map(|offset| start + offset);
-    Error::Broken(broken)
-}
-
 /// A key and its value, as `etcdctl get -w json` prints them.
 #[derive(Deserialize)]
 struct EtcdValue {
@@ -159,7 +143,8 @@ struct EtcdValue {
 
 impl EtcdValue {
     fn objects(&self, hint: Option<&ObjectType>) -> Result<Vec<Object>, Error> {
-        let objects = printed::decode_base64(self.value.as_bytes()).and_then(|value| self::objects(&value, None, hint));
+        let objects =
+            printed::decode_base64(self.value.as_bytes()).and_then(|value| self::objects(&value.into(), None, hint));
         objects.map_err(|error| Error::Key {
             key: printed::decode_base64(self.key.as_bytes())
                 .map_or_else(|_| self.key.clone(), |key| String::from_utf8_lossy(&key).into_owned()),

@@ -46,6 +46,24 @@ pub(crate) fn indented(compact: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The same text without white space between its tokens.
+pub(crate) fn compacted(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in text {
+        if in_string {
+            in_string = escaped || *byte != b'"';
+            escaped = *byte == b'\\' && !escaped;
+        } else if matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+            continue;
+        } else {
+            in_string = *byte == b'"';
+        }
+        out.push(*byte);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +73,12 @@ mod tests {
         let text = indented(br#"{"a":[1,{"b":"x,\"{"}],"c":{},"d":[]}"#);
         let expected =
             "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"x,\\\"{\"\n    }\n  ],\n  \"c\": {},\n  \"d\": []\n}\n";
-        assert_eq!(String::from_utf8(text).unwrap(), expected);
+        assert_eq!(String::from_utf8(text.clone()).unwrap(), expected);
+        assert_eq!(compacted(&text), br#"{"a":[1,{"b":"x,\"{"}],"c":{},"d":[]}"#);
+    }
+
+    #[test]
+    fn strings_keep_their_spaces() {
+        assert_eq!(compacted(b" { \"a b\\\" \\\\\" :\r\n 1 }\t"), b"{\"a b\\\" \\\\\":1}");
     }
 }

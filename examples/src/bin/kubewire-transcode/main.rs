@@ -1,6 +1,7 @@
 //! Kubernetes objects between protobuf, JSON and YAML; `--help` says more.
 
 mod args;
+mod built_in;
 mod error;
 mod input;
 mod json;
@@ -60,12 +61,13 @@ fn run(args: &Args) -> ExitCode {
 
 /// The whole output of one input; nothing is written of an input that is broken.
 fn transcode(file: &Path, args: &Args) -> Result<Vec<u8>, Error> {
-    let input = read(file).map_err(Error::Read)?;
+    let input = read(file).map_err(Error::Read)?.into();
     let objects = input::objects(&input, args.from, args.object_type.as_ref())?;
-    for problem in objects.iter().flat_map(|object| &object.problems) {
+    let (output, problems) = output::render(&objects, args.to)?;
+    for problem in problems {
         eprintln!("{}: warning: {problem}", name(file));
     }
-    output::render(&objects, args.to)
+    Ok(output)
 }
 
 fn read(file: &Path) -> std::io::Result<Vec<u8>> {

@@ -1,44 +1,32 @@
-//! One object, and the encodings it is read from and written to.
+//! One object as it stands in the input, and the encodings it is written to.
 
 use bytes::Bytes;
 use kubewire_client::Gvk;
-use kubewire_client::wire::envelope::{self, MAGIC};
-use kubewire_client::wire::schema::{self, KINDS, MessageSchema};
+use kubewire_client::wire::envelope::MAGIC;
+use kubewire_client::wire::schema::{self, KINDS};
 use kubewire_client::wire::transcode::{self, FieldProblem, JsonDocument};
-use kubewire_client::wire::{EncodedObject, Encoding, Envelope, Reader, WireError};
+use kubewire_client::wire::{Encoding, Envelope, Reader, WireError};
 use kubewire_server_stub::generic::yaml;
 use serde_json::Value;
 
+use crate::built_in::{BuiltIn, Content};
 use crate::error::{Broken, Error};
 use crate::json;
-use crate::types::{ObjectType, message_of};
-
-/// The only kind that is sent without `apiVersion` and `kind`, both in its envelope and in JSON.
-const WATCH_EVENT: (&str, &str) = ("v1", "WatchEvent");
+use crate::types::ObjectType;
 
 /// An object or a message.
-pub(crate) struct Object {
-    form: Form,
-    value: Value,
-    /// Members of the input that the type does not have.
-    pub(crate) problems: Vec<FieldProblem>,
+pub(crate) enum Object {
+    /// Of a type that the schema has.
+    BuiltIn(BuiltIn),
+    /// Of some other kind, which passes through as it is.
+    Custom(Value, Vec<FieldProblem>),
 }
 
-/// How an object is written.
-#[derive(Clone, Copy)]
-enum Form {
-    /// In an envelope that says the kind.
-    Kind(&'static MessageSchema),
-    /// In an envelope that says nothing.
-    WatchEvent(&'static MessageSchema),
-    /// Without an envelope.
-    Message(&'static MessageSchema),
-    /// As JSON or YAML only: nothing is known of the type.
-    Custom,
-}
+/// An encoded object, and what its type does not have.
+pub(crate) type Written = (Vec<u8>, Vec<FieldProblem>);
 
 impl Object {
-    /// Reads an object in its `k8s\0` envelope.
+    /// An object in its `k8s\0` envelope.
     pub(crate) fn from_envelope(bytes: &Bytes, hint: Option<&ObjectType>) -> Result<Self, Error> {
         let envelope = match Envelope::decode(bytes) {
             Ok(envelope) => envelope,
@@ -52,133 +40,94 @@ impl Object {
                 reason: "truncated protobuf: the envelope has no object".to_owned(),
             }));
         }
-        if envelope.kind.is_empty() && envelope.object.encoding == Encoding::Protobuf {
-            let start = envelope
-                .object
-                .bytes
-                .as_ptr()
-                .addr()
-                .saturating_sub(bytes.as_ptr().addr());
-            let read = match hint {
-                Some(hint) => Self::from_message(&envelope.object.bytes, hint),
-                None => Self::watch_event(&envelope.object.bytes),
-            };
-            return read.map_err(|error| match error {
-                Error::Broken(broken) => Error::Broken(broken.after(start)),
-                error => error,
-            });
+        if envelope.object.encoding == Encoding::Json {
+            return Ok(Self::Custom(transcode::decode_object(bytes)?, Vec::new()));
         }
-        let value = transcode::decode_object(bytes)?;
-        Ok(Self {
-            form: form_of(&envelope.api_version, &envelope.kind)?,
-            value,
-            problems: Vec::new(),
+        let object_type = match hint {
+            Some(hint) if envelope.kind.is_empty() => hint.clone(),
+            None if envelope.kind.is_empty() => ObjectType::watch_event()?,
+            _ => ObjectType::kind(&envelope.api_version, &envelope.kind)?,
+        };
+        let start = envelope
+            .object
+            .bytes
+            .as_ptr()
+            .addr()
+            .saturating_sub(bytes.as_ptr().addr());
+        let content = Content::Protobuf(envelope.object.bytes, start);
+        Ok(Self::BuiltIn(BuiltIn { object_type, content }))
+    }
+
+    /// A message that is not in an envelope.
+    pub(crate) fn from_message(bytes: Bytes, hint: &ObjectType) -> Self {
+        Self::BuiltIn(BuiltIn {
+            object_type: hint.clone(),
+            content: Content::Protobuf(bytes, 0),
         })
     }
 
-    /// Reads a message that is not in an envelope.
-    pub(crate) fn from_message(bytes: &[u8], hint: &ObjectType) -> Result<Self, Error> {
-        let (form, message) = match hint {
-            ObjectType::Message(message) => (Form::Message(message), *message),
-            ObjectType::Kind(api_version, kind) => {
-                let message = message_of(api_version, kind)?;
-                (Form::Kind(message), message)
+    /// An object in JSON, whose text begins at `start` of the input.
+    pub(crate) fn from_json(
+        document: &JsonDocument<'_>,
+        text: Bytes,
+        start: usize,
+        hint: Option<&ObjectType>,
+    ) -> Result<Self, Error> {
+        Ok(match object_type(document, hint)? {
+            Some(object_type) => Self::BuiltIn(BuiltIn {
+                object_type,
+                content: Content::Json(text, start),
+            }),
+            None => {
+                let (value, problems) = document.untyped();
+                Self::Custom(value, problems)
             }
-        };
-        let mut value = transcode::protobuf_to_value(message, bytes)?;
-        hint.complete(&mut value);
-        Ok(Self {
-            form,
-            value,
-            problems: Vec::new(),
         })
     }
 
-    fn watch_event(bytes: &[u8]) -> Result<Self, Error> {
-        let message = message_of(WATCH_EVENT.0, WATCH_EVENT.1)?;
-        Ok(Self {
-            form: Form::WatchEvent(message),
-            value: transcode::protobuf_to_value(message, bytes)?,
-            problems: Vec::new(),
+    /// An object in YAML.
+    pub(crate) fn from_value(value: Value, hint: Option<&ObjectType>) -> Result<Self, Error> {
+        Ok(match object_type(&JsonDocument::from_value(&value)?, hint)? {
+            Some(object_type) => Self::BuiltIn(BuiltIn {
+                object_type,
+                content: Content::Value(value),
+            }),
+            None => Self::Custom(value, Vec::new()),
         })
-    }
-
-    /// Reads an object from JSON that is well-formed, or from YAML.
-    pub(crate) fn from_document(document: &JsonDocument<'_>, hint: Option<&ObjectType>) -> Result<Self, Error> {
-        let form = match (hint, document.type_meta()) {
-            (Some(ObjectType::Message(message)), _) => Form::Message(message),
-            (Some(ObjectType::Kind(api_version, kind)), ("", "")) => form_of(api_version, kind)?,
-            (None, ("", "")) if document.has_members(&["type", "object"]) => {
-                Form::WatchEvent(message_of(WATCH_EVENT.0, WATCH_EVENT.1)?)
-            }
-            (_, (_, "")) => {
-                return Err(Error::NoType {
-                    what: document.description(),
-                    missing: "apiVersion and kind",
-                });
-            }
-            (_, (api_version, kind)) => form_of(api_version, kind)?,
-        };
-        let (mut value, problems) = match form.message() {
-            Some(message) => document.typed(message)?,
-            None => document.untyped(),
-        };
-        if let Some(hint) = hint {
-            hint.complete(&mut value);
-        }
-        Ok(Self { form, value, problems })
     }
 
     /// The object as indented JSON, its members in the order of its type.
-    pub(crate) fn to_json(&self) -> Vec<u8> {
-        let mut text = Vec::new();
-        match self.form.message() {
-            Some(message) => transcode::write_json(message, &self.value, &mut text),
-            None => transcode::write_untyped_json(&self.value, &mut text),
-        }
-        json::indented(&text)
+    pub(crate) fn to_json(&self) -> Result<Written, Error> {
+        let (text, problems) = match self {
+            Self::BuiltIn(object) => object.to_json()?,
+            Self::Custom(value, problems) => {
+                let mut text = Vec::new();
+                transcode::write_untyped_json(value, &mut text);
+                (text, problems.clone())
+            }
+        };
+        Ok((json::indented(&text), problems))
     }
 
     /// The object as YAML, as kubectl prints it.
-    pub(crate) fn to_yaml(&self) -> String {
-        yaml::to_string(&self.value)
+    pub(crate) fn to_yaml(&self) -> Result<Written, Error> {
+        let (text, problems) = match self {
+            Self::BuiltIn(object) => {
+                let (value, problems) = object.to_value()?;
+                (yaml::to_string(&value), problems)
+            }
+            Self::Custom(value, problems) => (yaml::to_string(value), problems.clone()),
+        };
+        Ok((text.into_bytes(), problems))
     }
 
     /// The object in its envelope, or the message alone.
-    pub(crate) fn to_protobuf(&self) -> Result<Bytes, Error> {
-        Ok(match self.form {
-            Form::Kind(_) | Form::Custom => transcode::encode_object(&self.value)?,
-            Form::Message(message) => transcode::value_to_protobuf(message, &self.value)?,
-            Form::WatchEvent(message) => {
-                let object = EncodedObject {
-                    encoding: Encoding::Protobuf,
-                    bytes: transcode::value_to_protobuf(message, &self.value)?,
-                };
-                envelope::encode("", "", &object)
-            }
-        })
-    }
-}
-
-impl Form {
-    fn message(self) -> Option<&'static MessageSchema> {
+    pub(crate) fn to_protobuf(&self) -> Result<Written, Error> {
         match self {
-            Self::Kind(message) | Self::WatchEvent(message) | Self::Message(message) => Some(message),
-            Self::Custom => None,
+            Self::BuiltIn(object) => object.to_protobuf(),
+            // Fails: there is no such kind.
+            Self::Custom(value, _) => Ok((transcode::encode_object(value)?.into(), Vec::new())),
         }
-    }
-}
-
-/// A built-in kind, or a custom resource where the group is nobody's.
-fn form_of(api_version: &str, kind: &str) -> Result<Form, WireError> {
-    let gvk = Gvk::from_api_version(api_version, kind);
-    match schema::kind(&gvk) {
-        Some(schema) => Ok(Form::Kind(schema.message)),
-        None if KINDS.iter().any(|known| known.group == gvk.group) => Err(WireError::UnknownKind {
-            api_version: api_version.to_owned(),
-            kind: kind.to_owned(),
-        }),
-        None => Ok(Form::Custom),
     }
 }
 
@@ -193,4 +142,27 @@ fn has_object(envelope: &[u8]) -> Result<bool, WireError> {
         }
     }
     Ok(false)
+}
+
+/// The type of a document, `None` where it is a custom resource: of a group that is nobody's.
+fn object_type(document: &JsonDocument<'_>, hint: Option<&ObjectType>) -> Result<Option<ObjectType>, Error> {
+    let (api_version, kind) = match (document.type_meta(), hint) {
+        (_, Some(hint)) if !hint.is_kind() => return Ok(Some(hint.clone())),
+        (("", ""), Some(hint)) => return Ok(Some(hint.clone())),
+        (("", ""), None) if document.has_members(&["type", "object"]) => {
+            return Ok(Some(ObjectType::watch_event()?));
+        }
+        ((_, ""), _) => {
+            return Err(Error::NoType {
+                what: document.description(),
+                missing: "apiVersion and kind",
+            });
+        }
+        (type_meta, _) => type_meta,
+    };
+    let gvk = Gvk::from_api_version(api_version, kind);
+    if schema::kind(&gvk).is_none() && !KINDS.iter().any(|known| known.group == gvk.group) {
+        return Ok(None);
+    }
+    Ok(Some(ObjectType::kind(api_version, kind)?))
 }

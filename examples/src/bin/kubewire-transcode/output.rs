@@ -7,31 +7,38 @@ use std::path::{Path, PathBuf};
 
 use crate::args::Target;
 use crate::error::Error;
-use crate::object::Object;
+use crate::object::{Object, Written};
+use crate::printed;
 
 /// All objects of one input.
-pub(crate) fn render(objects: &[Object], to: Target) -> Result<Vec<u8>, Error> {
-    match (to, objects) {
-        (Target::Json, _) => Ok(objects.iter().flat_map(Object::to_json).collect()),
-        (Target::Yaml, _) => {
-            let documents: Vec<String> = objects.iter().map(Object::to_yaml).collect();
-            Ok(documents.join("---\n").into_bytes())
-        }
-        (Target::Protobuf, [object]) => Ok(object.to_protobuf()?.into()),
-        (Target::Protobuf, _) => Err(Error::Several {
+pub(crate) fn render(objects: &[Object], to: Target) -> Result<Written, Error> {
+    if let (Target::Protobuf, [_, _, ..]) = (to, objects) {
+        return Err(Error::Several {
             count: objects.len(),
             format: "protobuf envelope",
-        }),
-        (Target::Hex, _) => {
-            let lines = objects
-                .iter()
-                .map(|object| Ok(crate::printed::encode(&object.to_protobuf()?)));
-            Ok(lines.collect::<Result<Vec<_>, Error>>()?.concat())
-        }
+        });
     }
+    let mut output = Vec::new();
+    let mut problems = Vec::new();
+    for object in objects {
+        let (bytes, found) = match to {
+            Target::Json => object.to_json(),
+            Target::Yaml => object.to_yaml(),
+            Target::Protobuf => object.to_protobuf(),
+            Target::Hex => object
+                .to_protobuf()
+                .map(|(bytes, problems)| (printed::encode(&bytes), problems)),
+        }?;
+        if !output.is_empty() {
+            output.extend_from_slice(separator(to));
+        }
+        output.extend(bytes);
+        problems.extend(found);
+    }
+    Ok((output, problems))
 }
 
-/// What stands between the outputs of two inputs on standard output.
+/// What stands between two objects.
 pub(crate) fn separator(to: Target) -> &'static [u8] {
     match to {
         Target::Yaml => b"---\n",
