@@ -206,7 +206,7 @@ impl<'n> Reader<'n> {
                 self.wrong_type(node.description(), schema.type_name());
                 Ok(Value::Null)
             }
-            (Special::GroupVersion, Node::String(text)) => Ok(Value::String(text.clone().into_owned())),
+            (Special::GroupVersion, Node::String(text)) => group_version(text),
             (_, node) => {
                 self.wrong_type(node.description(), "string");
                 Ok(zero::of_message(schema))
@@ -302,6 +302,16 @@ fn canonical(text: &str) -> Result<Value, String> {
     quantity::canonical(text)
         .map(Value::from)
         .ok_or_else(|| quantity::SYNTAX.to_owned())
+}
+
+/// `group/version`, or a version of the core group.
+fn group_version(text: &str) -> Result<Value, String> {
+    match text.strip_prefix('/').unwrap_or(text) {
+        version if version.contains('/') && text.matches('/').count() > 1 => {
+            Err(format!("unexpected GroupVersion string: {text}"))
+        }
+        text => Ok(text.into()),
+    }
 }
 
 fn time(text: &str, micros: bool) -> Result<Value, String> {

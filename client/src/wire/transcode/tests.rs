@@ -172,6 +172,22 @@ fn json_errors_have_a_path() {
     }
 }
 
+#[test]
+fn group_versions() {
+    let schema = schema::message("meta.v1.GroupVersion").unwrap();
+    let read = |text: &str| json_to_value(schema, json!(text).to_string().as_bytes());
+    for (text, expected) in [("apps/v1", "apps/v1"), ("v1", "v1"), ("/v1", "v1"), ("/", ""), ("", "")] {
+        let value = read(text).unwrap().0;
+        assert_eq!(value, expected);
+        let protobuf = value_to_protobuf(schema, &value).unwrap();
+        assert_eq!(protobuf_to_value(schema, &protobuf).unwrap(), expected);
+    }
+    assert_eq!(
+        read("//1").unwrap_err().to_string(),
+        "unexpected GroupVersion string: //1"
+    );
+}
+
 /// Tests run on threads with the usual 2 MiB of stack, as servers do.
 #[test]
 fn the_deepest_input_fits_on_the_stack() {
