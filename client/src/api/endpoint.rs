@@ -73,7 +73,7 @@ impl Endpoint {
 
     pub(crate) async fn create(&self, object: &Outgoing<'_>, options: &WriteOptions) -> Result<Envelope, Error> {
         let path = self.path_of(object);
-        let about = path.describe(object.name.or(object.generate_name));
+        let about = path.describe(object.name.or(object.generate_name), None);
         let request = options.add_to(self.request(Verb::Create, path.collection(), about)?);
         self.send_object(request, object.encode).await
     }
@@ -98,7 +98,7 @@ impl Endpoint {
     ) -> Result<Envelope, Error> {
         let name = object.name.unwrap_or_default();
         let path = self.path_of(object);
-        let about = path.describe(Some(name));
+        let about = path.describe(Some(name), subresource);
         let at = path.object(name, subresource);
         let at = at.map_err(|reason| Error::invalid(format!("update {about}"), reason))?;
         let request = options.add_to(self.request(Verb::Update, at, about)?);
@@ -139,7 +139,7 @@ impl Endpoint {
 
     /// An answer that could not be read.
     pub(crate) fn wire_error(&self, verb: Verb, error: WireError) -> Error {
-        Error::wire(format!("{} {}", verb.word(), self.path.describe(None)), error)
+        Error::wire(format!("{} {}", verb.word(), self.path.describe(None, None)), error)
     }
 
     /// Sends an object in the best encoding that the server can read, which it may have to be asked for first.
@@ -194,11 +194,11 @@ impl Endpoint {
     }
 
     fn collection_request(&self, verb: Verb) -> Result<Request, Error> {
-        self.request(verb, self.path.collection(), self.path.describe(None))
+        self.request(verb, self.path.collection(), self.path.describe(None, None))
     }
 
     fn object_request(&self, verb: Verb, name: &str, subresource: Option<&str>) -> Result<Request, Error> {
-        let about = self.path.describe(Some(name));
+        let about = self.path.describe(Some(name), subresource);
         let path = self.path.object(name, subresource);
         let path = path.map_err(|reason| Error::invalid(format!("{} {about}", verb.word()), reason))?;
         self.request(verb, path, about)

@@ -21,7 +21,7 @@ use crate::backoff::retry_after;
 use crate::config::Config;
 use crate::error::Error;
 use crate::resource::Gvr;
-use crate::transport::{self, Body, Transport};
+use crate::transport::{self, Body, Connection, Transport, Upgrade};
 use crate::wire::Encoding;
 
 /// A connection to one API server as one user. Cloning is cheap and shares everything.
@@ -110,6 +110,31 @@ impl Client {
     /// Like [`send`](Client::send), and reads the body: a read whose body breaks off is tried again too.
     pub(crate) async fn send_whole(&self, request: Request) -> Result<Response, Error> {
         self.send_in_time(&request, true).await
+    }
+
+    /// Sends a request to change the protocol; any answer but the server's agreement is an error.
+    pub(crate) async fn upgrade(&self, request: Request) -> Result<(http::response::Parts, Connection), Error> {
+        self.wait_for_rate_limit(&request).await;
+        let doing = request.doing();
+        let mut builder = http::Request::builder()
+            .method(request.verb.method())
+            .uri(format!("{}{}", request.path, request.query));
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        let http = builder
+            .body(())
+            .map_err(|error| Error::invalid(&doing, error.to_string()))?;
+        let answer = self.shared.transport.upgrade(http).await;
+        match answer.map_err(|error| Error::transport(&doing, error))? {
+            Upgrade::Switched { head, connection } => Ok((head, connection)),
+            Upgrade::Refused(response) => {
+                let (head, body) = response.into_parts();
+                let text = collect(body).await.map_err(|error| Error::transport(&doing, error))?;
+                let status = read_status(head.status, &head.headers, text);
+                Err(Error::from_status(doing, status, retry_after(&head.headers)))
+            }
+        }
     }
 
     async fn send_in_time(&self, request: &Request, whole: bool) -> Result<Response, Error> {

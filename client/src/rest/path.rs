@@ -53,10 +53,13 @@ impl ResourcePath {
         }
     }
 
-    /// `deployments.apps` in the words of an error.
-    pub(crate) fn describe(&self, name: Option<&str>) -> String {
+    /// `deployments/scale.apps "web"` in the words of an error.
+    pub(crate) fn describe(&self, name: Option<&str>, subresource: Option<&str>) -> String {
         let Gvr { group, resource, .. } = &self.resource;
         let mut words = resource.clone().into_owned();
+        if let Some(subresource) = subresource {
+            let _ = write!(words, "/{subresource}");
+        }
         if !group.is_empty() {
             let _ = write!(words, ".{group}");
         }

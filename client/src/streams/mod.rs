@@ -1,5 +1,10 @@
-//! Byte streams from and to running containers.
+//! Byte streams from and to running containers: logs, `exec` and `attach`, port-forward.
 
 mod logs;
+mod port_forward;
+mod process;
+mod websocket;
 
 pub use logs::{LogLines, LogOptions, LogStream};
+pub use port_forward::PortForward;
+pub use process::{ExitStatus, Process, ProcessOptions, TerminalSize};

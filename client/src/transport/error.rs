@@ -47,7 +47,7 @@ impl TransportError {
     }
 
     /// The request cannot be sent as it is; nothing was sent.
-    pub(super) fn unsendable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub fn unsendable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Kind::Unsendable, source)
     }
 

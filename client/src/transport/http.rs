@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 
 use super::pool::{Lease, Pool};
-use super::{Body, Transport, TransportError};
+use super::{Body, Transport, TransportError, Upgrade};
 use crate::config::credentials::{Credential, CredentialSource};
 use crate::config::{Config, ConfigError, Impersonate};
 
@@ -59,6 +59,38 @@ impl HttpTransport {
         Ok(incoming(response, lease))
     }
 
+    async fn upgrade_with(&self, credential: &Credential, request: Request<Bytes>) -> Result<Upgrade, TransportError> {
+        let client = self.pool.upgrade_client(credential.identity.as_ref()).await;
+        let client = client.map_err(TransportError::credentials)?;
+        let request = self.outgoing(credential, request)?;
+        let response = client.execute(request).await.map_err(of_request)?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Upgrade::Refused(incoming(response, Lease::default())));
+        }
+        let mut head = Response::new(());
+        *head.status_mut() = response.status();
+        *head.headers_mut() = response.headers().clone();
+        let connection = response.upgrade().await.map_err(of_request)?;
+        Ok(Upgrade::Switched {
+            head: head.into_parts().0,
+            connection: Box::new(connection),
+        })
+    }
+
+    /// Other credentials than those that the server answered with 401, where there are any.
+    async fn newer_than(&self, credential: &Credential) -> Option<Credential> {
+        if !self.credentials.reject(credential).await {
+            return None;
+        }
+        match self.credentials.get().await {
+            Ok(newer) => Some(newer).filter(|newer| newer != credential),
+            Err(error) => {
+                tracing::warn!(%error, "no newer credentials after the server answered 401");
+                None
+            }
+        }
+    }
+
     fn outgoing(&self, credential: &Credential, request: Request<Bytes>) -> Result<reqwest::Request, TransportError> {
         let (head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -91,16 +123,23 @@ impl Transport for HttpTransport {
             return Ok(response);
         }
         // The server turned the request away unseen: with newer credentials it may go out once more.
-        if !self.credentials.reject(&credential).await {
-            return Ok(response);
+        match self.newer_than(&credential).await {
+            Some(newer) => self.send_with(&newer, request).await,
+            None => Ok(response),
         }
-        match self.credentials.get().await {
-            Ok(newer) if newer != credential => self.send_with(&newer, request).await,
-            Ok(_) => Ok(response),
-            Err(error) => {
-                tracing::warn!(%error, "no newer credentials after the server answered 401");
-                Ok(response)
-            }
+    }
+
+    async fn upgrade(&self, request: Request<()>) -> Result<Upgrade, TransportError> {
+        let request = request.map(|()| Bytes::new());
+        let credential = self.credentials.get().await.map_err(TransportError::credentials)?;
+        let answer = self.upgrade_with(&credential, request.clone()).await?;
+        match &answer {
+            Upgrade::Refused(response) if response.status() == StatusCode::UNAUTHORIZED => {}
+            _ => return Ok(answer),
+        }
+        match self.newer_than(&credential).await {
+            Some(newer) => self.upgrade_with(&newer, request).await,
+            None => Ok(answer),
         }
     }
 }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 
 pub use error::TransportError;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::http::HttpTransport;
 use crate::config::{Config, ConfigError};
@@ -28,6 +29,36 @@ pub trait Transport: Send + Sync + 'static {
     ///
     /// Answers other than 2xx are `Ok`. Cancel safe: dropping the future or the body cancels the request.
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError>;
+
+    /// Sends a request to change the protocol (`Connection: Upgrade`), and returns the connection once the server has
+    /// agreed by a 101.
+    ///
+    /// Only transports over HTTP/1.1 connections of their own can do that; the others fail. Cancel safe.
+    async fn upgrade(&self, request: Request<()>) -> Result<Upgrade, TransportError> {
+        let _ = request;
+        Err(TransportError::unsendable("this transport cannot change the protocol"))
+    }
+}
+
+/// A connection after its protocol was changed.
+pub type Connection = Box<dyn ByteStream>;
+
+/// Bytes in both directions.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
+/// The answer to a request to change the protocol.
+pub enum Upgrade {
+    /// The server agreed.
+    Switched {
+        /// The head of its answer.
+        head: ::http::response::Parts,
+        /// What comes after it.
+        connection: Connection,
+    },
+    /// It answered something else.
+    Refused(Response<Body>),
 }
 
 /// Prepares connections to the server of `config`: HTTP/2 over TLS, pooled, kept alive by pings. Nothing is sent yet.

@@ -51,7 +51,7 @@ impl Pool {
             _ => None,
         };
         let settings = Settings::new(config, base)?;
-        let first = settings.build(tls_config.clone())?;
+        let first = settings.build(tls_config.clone(), settings.http1)?;
         Ok(Self {
             tls: config.tls.clone(),
             settings,
@@ -83,10 +83,17 @@ impl Pool {
         if let Some((client, lease)) = state.clients.iter().find(free) {
             return Ok((client.clone(), lease.clone()));
         }
-        let client = self.settings.build(state.tls_config.clone())?;
+        let client = self.settings.build(state.tls_config.clone(), self.settings.http1)?;
         let lease = Lease::default();
         state.clients.push((client.clone(), lease.clone()));
         Ok((client, lease))
+    }
+
+    /// A client of one HTTP/1.1 connection, for a request that changes the protocol: HTTP/2 cannot.
+    pub(super) async fn upgrade_client(&self, identity: Option<&Identity>) -> Result<reqwest::Client, ConfigError> {
+        self.client(identity).await?;
+        let tls_config = self.state.lock().tls_config.clone();
+        self.settings.build(tls_config, true)
     }
 
     /// Looks at the certificate files once a minute. A file that cannot be used now, perhaps because it is being
@@ -156,12 +163,16 @@ impl Settings {
         })
     }
 
-    fn build(&self, tls_config: Option<rustls::ClientConfig>) -> Result<reqwest::Client, ConfigError> {
+    fn build(&self, tls_config: Option<rustls::ClientConfig>, http1: bool) -> Result<reqwest::Client, ConfigError> {
         // reqwest insists on a TLS configuration even for plain http.
-        let tls_config = match tls_config {
+        let mut tls_config = match tls_config {
             Some(config) => config,
             None => no_tls()?,
         };
+        if http1 {
+            // Or the server would choose HTTP/2 while TLS is set up.
+            tls_config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls_config)
             .user_agent(&self.user_agent)
@@ -175,7 +186,7 @@ impl Settings {
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
             .http2_keep_alive_while_idle(true);
-        if self.http1 {
+        if http1 {
             builder = builder.http1_only();
         }
         if let Some(proxy) = &self.proxy {

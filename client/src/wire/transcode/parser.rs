@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::document::Node;
 use crate::wire::WireError;
 
-/// How deep arrays and objects may nest.
-pub(super) const MAX_DEPTH: usize = 500;
+/// How deep arrays and objects may nest: as deep as fits well into the 2 MiB stack of a thread, also without optimisation.
+pub(super) const MAX_DEPTH: usize = 300;
 
 /// Parses a whole document.
 pub(super) fn parse(text: &[u8]) -> Result<Node<'_>, WireError> {
