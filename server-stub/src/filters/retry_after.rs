@@ -1,16 +1,22 @@
 //! While the server stops, new requests are told to come back later.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, SizeHint};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::timeout::is_long_running;
 use crate::generic::delegation::{Handler, text};
 use crate::generic::lifecycle::LifecycleSignals;
-use crate::generic::request::{Request, RequestInfo, Response};
+use crate::generic::request::{BodyError, Request, RequestInfo, Response, ResponseBody};
 
 /// Counts the requests that are under way.
 #[derive(Clone, Debug, Default)]
@@ -47,9 +53,12 @@ pub(super) fn with_retry_after(
 impl Handler for WithRetryAfter {
     async fn handle(&self, request: Request) -> Response {
         if !self.lifecycle.not_accepting_new_request.is_cancelled() {
-            let endless = is_long_running(&RequestInfo::of(&request));
-            let _counted = (!endless).then(|| self.in_flight.0.token());
-            return self.inner.handle(request).await;
+            if is_long_running(&RequestInfo::of(&request)) {
+                return self.inner.handle(request).await;
+            }
+            let token = self.in_flight.0.token();
+            let response = self.inner.handle(request).await;
+            return response.map(|body| Counted { body, _token: token }.boxed_unsync());
         }
         let mut response = text(
             StatusCode::TOO_MANY_REQUESTS,
@@ -59,6 +68,32 @@ impl Handler for WithRetryAfter {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         response
+    }
+}
+
+/// A body that counts until it was sent.
+struct Counted {
+    body: ResponseBody,
+    _token: TaskTrackerToken,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

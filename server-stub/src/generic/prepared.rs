@@ -26,6 +26,9 @@ use super::server::GenericApiServer;
 use crate::authentication::{BearerTokens, UnionAuthenticator};
 use crate::filters::{self, ChainConfig, RequestsInFlight};
 
+/// How long a client may take to close its connection after the last answer, as in Go's HTTP/2 server.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// The first server of a chain behind its filters. [`run`](Self::run) serves it.
 pub struct PreparedGenericApiServer {
     handler: Arc<dyn Handler>,
@@ -171,7 +174,8 @@ impl PreparedGenericApiServer {
     pub async fn run(self, serving: SecureServing) -> Result<(), RunError> {
         let stop_serving = CancellationToken::new();
         let _stop_when_dropped = stop_serving.clone().drop_guard();
-        let server = tokio::spawn(serving.serve(self.handler.clone(), stop_serving.clone()));
+        let hang_up = CancellationToken::new();
+        let server = tokio::spawn(serving.serve(self.handler.clone(), stop_serving.clone(), hang_up.clone()));
         let context = self.hook_context();
         let lifecycle = &self.lifecycle;
         let started = tokio::select! {
@@ -194,15 +198,23 @@ impl PreparedGenericApiServer {
         };
         let ((), stopped) = tokio::join!(delay, hooks);
         signal(&lifecycle.not_accepting_new_request, "NotAcceptingNewRequest");
-        if self.send_retry_after {
-            // New requests are told to come back; the port stays open for that until the old ones have their answers.
-            let idle = self.in_flight.wait_idle();
-            let _ = tokio::time::timeout(self.drain_timeout, idle).await;
+        if !self.send_retry_after {
+            stop_serving.cancel();
         }
+        // With it, the port stays open to tell new requests to come back until the old ones have their answers.
+        let drained = tokio::time::timeout(self.drain_timeout, self.in_flight.wait_idle()).await;
+        signal(&lifecycle.in_flight_requests_drained, "InFlightRequestsDrained");
         stop_serving.cancel();
         let abort = server.abort_handle();
-        let drained = tokio::time::timeout(self.drain_timeout, server).await;
-        signal(&lifecycle.in_flight_requests_drained, "InFlightRequestsDrained");
+        // A client that does not read its end of the connection is not waited for.
+        let server = async {
+            tokio::pin!(server);
+            if tokio::time::timeout(GOODBYE, &mut server).await.is_err() {
+                hang_up.cancel();
+                let _ = server.await;
+            }
+        };
+        let closed = tokio::time::timeout(self.drain_timeout, server).await;
         signal(&lifecycle.http_server_stopped_listening, "HTTPServerStoppedListening");
         self.informers.shutdown().await;
         context.tasks.close();
@@ -211,7 +223,7 @@ impl PreparedGenericApiServer {
         for result in stopped {
             result?;
         }
-        drained.map(drop).map_err(|_| {
+        drained.and(closed).map_err(|_| {
             abort.abort();
             RunError::NotDrained(self.drain_timeout)
         })

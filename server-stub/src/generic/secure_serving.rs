@@ -85,9 +85,9 @@ impl SecureServing {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop`, then lets open requests finish and joins every task. Dropping the future abandons
-    /// connections to their own end.
-    pub async fn serve(self, handler: Arc<dyn Handler>, stop: CancellationToken) {
+    /// Serves until `stop`, then lets open requests finish and joins every task; on `hang_up` connections that are
+    /// still open are closed. Dropping the future abandons connections to their own end.
+    pub async fn serve(self, handler: Arc<dyn Handler>, stop: CancellationToken, hang_up: CancellationToken) {
         let tasks = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
@@ -97,8 +97,13 @@ impl SecureServing {
             match accepted {
                 Ok((stream, address)) => {
                     let (tls, handler, stop) = (self.tls.clone(), handler.clone(), stop.clone());
-                    let streams = tasks.clone();
-                    tasks.spawn(async move { serve_connection(stream, address, tls, handler, stop, streams).await });
+                    let (streams, hang_up) = (tasks.clone(), hang_up.clone());
+                    tasks.spawn(async move {
+                        tokio::select! {
+                            () = serve_connection(stream, address, tls, handler, stop, streams) => {}
+                            () = hang_up.cancelled() => {}
+                        }
+                    });
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: others have to close theirs first.
