@@ -173,6 +173,18 @@ fn json_errors_have_a_path() {
 }
 
 #[test]
+fn both_ways_refuse_the_same() {
+    let schema = schema::message("core.v1.ConfigMap").unwrap();
+    // data = { "a": a number, then "b" }
+    let protobuf = [0x12, 8, 0x0a, 1, b'a', 0x10, 7, 0x12, 1, b'b'];
+    let error = protobuf_to_value(schema, &protobuf).unwrap_err();
+    assert_eq!(
+        protobuf_to_json(schema, &protobuf).unwrap_err().to_string(),
+        error.to_string()
+    );
+}
+
+#[test]
 fn group_versions() {
     let schema = schema::message("meta.v1.GroupVersion").unwrap();
     let read = |text: &str| json_to_value(schema, json!(text).to_string().as_bytes());

@@ -154,7 +154,8 @@ impl<'a> Decoder<'a, '_> {
             while let Some(part) = parts.next_field().ok()? {
                 match (part.number, part.value) {
                     (1, Value::Bytes(text)) => key = text,
-                    (2, part) => value = Some(part),
+                    (2, part) if value.is_none() => value = Some(part),
+                    (2, _) => return None, // twice
                     _ => {}
                 }
             }
