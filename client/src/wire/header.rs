@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::Deserialize;
 
 use super::reader::text;
-use super::{EncodedObject, Encoding, Reader, Value, WireError};
+use super::{EncodedObject, Encoding, Field, Message, Reader, Value, WireError};
 use crate::resource::{ObjectKey, ResourceVersion};
 
 /// Who an object is, and which version of it: its `metadata` without what is long and rarely asked for.
@@ -88,15 +89,18 @@ fn read_metadata(metadata: &[u8], header: &mut ObjectHeader) -> Result<(), WireE
             (6, Value::Bytes(version)) => header.resource_version = text(version).into(),
             (7, Value::Varint(generation)) => header.generation = generation.cast_signed(),
             (9, Value::Bytes(_)) => header.deleting = true,
-            (11, Value::Bytes(entry)) => header.labels.push(map_entry(entry)?),
-            (12, Value::Bytes(entry)) => header.annotations.push(map_entry(entry)?),
+            (11, Value::Bytes(entry)) => add_entry(&mut header.labels, field, entry)?,
+            (12, Value::Bytes(entry)) => add_entry(&mut header.annotations, field, entry)?,
             _ => {}
         }
     }
     Ok(())
 }
 
-fn map_entry(entry: &[u8]) -> Result<(String, String), WireError> {
+fn add_entry(entries: &mut Vec<(String, String)>, field: Field<'_>, entry: &[u8]) -> Result<(), WireError> {
+    if entries.is_empty() {
+        entries.reserve_exact(field.run_length());
+    }
     let mut pair = (String::new(), String::new());
     let mut reader = Reader::new(entry);
     while let Some(field) = reader.next_field()? {
@@ -106,7 +110,49 @@ fn map_entry(entry: &[u8]) -> Result<(String, String), WireError> {
             _ => {}
         }
     }
-    Ok(pair)
+    entries.push(pair);
+    Ok(())
+}
+
+/// The owners of an object, which garbage collection and controllers follow; read as [`ObjectHeader`] is.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kubewire_client::wire::{EncodedObject, Encoding, Message, owner_references};
+/// let mut object = ConfigMap::default();
+/// object.metadata.owner_references = Some(vec![Default::default()]);
+/// let object = EncodedObject { encoding: Encoding::Protobuf, bytes: object.to_protobuf() };
+/// assert_eq!(owner_references(&object)?.len(), 1);
+/// # Ok::<(), kubewire_client::wire::WireError>(())
+/// ```
+pub fn owner_references(object: &EncodedObject) -> Result<Vec<OwnerReference>, WireError> {
+    if object.encoding == Encoding::Json {
+        #[derive(Default, Deserialize)]
+        struct ObjectMeta {
+            #[serde(rename = "ownerReferences")]
+            owners: Option<Vec<OwnerReference>>,
+        }
+        #[derive(Deserialize)]
+        struct Object {
+            metadata: Option<ObjectMeta>,
+        }
+        let metadata = serde_json::from_slice::<Object>(&object.bytes)?.metadata;
+        return Ok(metadata.and_then(|metadata| metadata.owners).unwrap_or_default());
+    }
+    let mut owners = Vec::new();
+    let mut reader = Reader::new(&object.bytes);
+    while let Some(field) = reader.next_field()? {
+        let (1, Value::Bytes(metadata)) = (field.number, field.value) else {
+            continue;
+        };
+        let mut fields = Reader::new(metadata);
+        while let Some(field) = fields.next_field()? {
+            if let (13, Value::Bytes(owner)) = (field.number, field.value) {
+                owners.push(OwnerReference::from_protobuf(owner)?);
+            }
+        }
+    }
+    Ok(owners)
 }
 
 fn parse_json(object: &Bytes) -> Result<ObjectHeader, WireError> {

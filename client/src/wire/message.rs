@@ -45,7 +45,7 @@ pub trait Message: Sized {
     fn merge(&mut self, bytes: &[u8], depth: Depth) -> Result<(), DecodeError> {
         let mut reader = Reader::new(bytes);
         loop {
-            match reader.next_field() {
+            match reader.next_field_inlined() {
                 Ok(Some(field)) => self.merge_field(field, depth)?,
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(DecodeError::within(bytes, error)),

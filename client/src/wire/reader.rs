@@ -91,8 +91,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field, or `None` at the end of the message.
-    #[inline(always)]
+    #[inline]
     pub fn next_field(&mut self) -> Result<Option<Field<'a>>, WireError> {
+        self.next_field_inlined()
+    }
+
+    /// As [`next_field`](Self::next_field), for the loop of a message's type.
+    #[inline(always)]
+    pub(crate) fn next_field_inlined(&mut self) -> Result<Option<Field<'a>>, WireError> {
         if self.rest.is_empty() {
             return Ok(None);
         }

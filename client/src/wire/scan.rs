@@ -7,6 +7,7 @@
 pub(super) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
+    has_space: bool,
 }
 
 /// A stretch of the text.
@@ -18,7 +19,11 @@ pub(super) struct Span {
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0 }
+        Self {
+            text,
+            at: 0,
+            has_space: false,
+        }
     }
 
     /// Where the scanner is.
@@ -33,12 +38,20 @@ impl<'a> Scanner<'a> {
         self.text.get(span.start..span.end)
     }
 
+    /// True where the scanner met white space between the tokens.
+    pub(super) fn has_space(&self) -> bool {
+        self.has_space
+    }
+
     /// The next byte that is no white space.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
             match self.text.get(self.at)? {
-                b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
+                b' ' | b'\t' | b'\r' | b'\n' => {
+                    self.at += 1;
+                    self.has_space = true;
+                }
                 byte => return Some(*byte),
             }
         }

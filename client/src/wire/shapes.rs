@@ -261,7 +261,7 @@ pub(crate) mod repeated {
         if field.len() == field.capacity() {
             reserve(field, wire);
         }
-        field.push(T::zero());
+        field.resize_with(field.len() + 1, T::zero); // in its place, where `push` would move it there
         field
             .last_mut()
             .map_or(Ok(()), |element| element.merge_value(wire, depth))

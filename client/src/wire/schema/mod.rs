@@ -85,6 +85,7 @@ pub enum Special {
 
 /// One field of a message.
 #[derive(Debug)]
+#[repr(C)] // what reading and writing need lies together
 #[non_exhaustive]
 pub struct FieldSchema {
     /// JSON name; empty where the field is inlined or is not in JSON.

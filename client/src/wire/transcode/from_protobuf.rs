@@ -256,40 +256,47 @@ fn raw(bytes: &[u8], number: u32) -> Result<Json, WireError> {
     }
 }
 
-/// The fields of a small message.
-pub(super) struct Parts<'a>(Vec<(u32, Value<'a>)>);
+/// The fields of a small message, read again for each question.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a>(&'a [u8]);
 
 impl<'a> Parts<'a> {
+    /// Fails where the message is broken.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, WireError> {
-        let mut parts = Vec::new();
         let mut reader = Reader::new(bytes);
-        while let Some(field) = reader.next_field()? {
-            parts.push((field.number, field.value));
-        }
-        Ok(Self(parts))
+        while reader.next_field()?.is_some() {}
+        Ok(Self(bytes))
     }
 
-    pub(super) fn all(&self, number: u32) -> impl Iterator<Item = &'a [u8]> {
-        self.0.iter().filter_map(move |(found, value)| match value {
-            Value::Bytes(bytes) if *found == number => Some(*bytes),
+    fn values(self, number: u32) -> impl Iterator<Item = Value<'a>> {
+        let mut reader = Reader::new(self.0);
+        let fields = std::iter::from_fn(move || reader.next_field().ok().flatten());
+        fields
+            .filter(move |field| field.number == number)
+            .map(|field| field.value)
+    }
+
+    pub(super) fn all(self, number: u32) -> impl Iterator<Item = &'a [u8]> {
+        self.values(number).filter_map(|value| match value {
+            Value::Bytes(bytes) => Some(bytes),
             _ => None,
         })
     }
 
-    pub(super) fn bytes(&self, number: u32) -> Option<&'a [u8]> {
+    pub(super) fn bytes(self, number: u32) -> Option<&'a [u8]> {
         self.all(number).last()
     }
 
-    pub(super) fn text(&self, number: u32) -> Option<String> {
+    pub(super) fn text(self, number: u32) -> Option<String> {
         self.bytes(number).map(text_of)
     }
 
-    pub(super) fn int(&self, number: u32) -> i64 {
-        let int = self.0.iter().rev().find_map(|(found, value)| match value {
-            Value::Varint(int) if *found == number => Some(int.cast_signed()),
+    pub(super) fn int(self, number: u32) -> i64 {
+        let ints = self.values(number).filter_map(|value| match value {
+            Value::Varint(int) => Some(int.cast_signed()),
             _ => None,
         });
-        int.unwrap_or(0)
+        ints.last().unwrap_or(0)
     }
 }
 

@@ -31,6 +31,7 @@ mod raw_text;
 mod time;
 mod to_json;
 mod to_protobuf;
+mod unknown;
 mod zero;
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ mod tests;
 pub use document::JsonDocument;
 pub use object::{decode_object, encode_object, json_to_object, object_to_json};
 pub use problem::FieldProblem;
+pub use unknown::{UnknownField, unknown_fields};
 
 use bytes::Bytes;
 use serde_json::Value;

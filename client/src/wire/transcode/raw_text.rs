@@ -8,9 +8,55 @@ const MAX_DEPTH: u32 = 100;
 
 /// Appends the text; `None` where it is not JSON, or nests too deeply.
 pub(super) fn write(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    if is_compact(text)? {
+        out.extend_from_slice(text);
+        return Some(());
+    }
     let mut scanner = Scanner::new(text);
     value(&mut scanner, out, MAX_DEPTH)?;
     scanner.is_done().then_some(())
+}
+
+/// True where nothing has to be left out or escaped; `None` where it is not JSON, or nests too deeply.
+fn is_compact(text: &[u8]) -> Option<bool> {
+    let mut scanner = Scanner::new(text);
+    skip(&mut scanner, MAX_DEPTH)?;
+    if !scanner.is_done() {
+        return None;
+    }
+    let is_special = |byte: &u8| !byte.is_ascii() | (*byte == b'<') | (*byte == b'>') | (*byte == b'&');
+    let specials = text.iter().fold(false, |found, byte| found | is_special(byte));
+    Some(!scanner.has_space() && !specials)
+}
+
+fn skip(scanner: &mut Scanner<'_>, depth: u32) -> Option<()> {
+    let (open, close) = match scanner.peek()? {
+        b'{' => (b'{', b'}'),
+        b'[' => (b'[', b']'),
+        b'"' => return scanner.string().map(|_| ()),
+        b't' => return scanner.word(b"true"),
+        b'f' => return scanner.word(b"false"),
+        b'n' => return scanner.word(b"null"),
+        _ => return scanner.number().map(|_| ()),
+    };
+    let depth = depth.checked_sub(1)?;
+    scanner.take()?;
+    if scanner.peek()? == close {
+        scanner.take()?;
+        return Some(());
+    }
+    loop {
+        if open == b'{' {
+            scanner.string()?;
+            scanner.expect(b':')?;
+        }
+        skip(scanner, depth)?;
+        match scanner.take()? {
+            b',' => {}
+            mark if mark == close => return Some(()),
+            _ => return None,
+        }
+    }
 }
 
 fn value(scanner: &mut Scanner<'_>, out: &mut Vec<u8>, depth: u32) -> Option<()> {

@@ -96,9 +96,7 @@ impl<'a> Decoder<'a, '_> {
         if before > start {
             self.out.push(b',');
         }
-        self.out.push(b'"');
-        self.out.extend_from_slice(field.json.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        json_text::name(field.json, self.out);
         let value = self.out.len();
         let is_zero = match field.container {
             _ if run.is_empty() && (field.container != Container::One || is_nilable(field)) => {
@@ -224,9 +222,9 @@ impl<'a> Decoder<'a, '_> {
     fn special(&mut self, schema: &MessageSchema, special: Special, bytes: &'a [u8], depth: Depth) -> Option<()> {
         match special {
             Special::Quantity => {
-                let text = Parts::read(bytes).ok()?.text(1);
-                let canonical = quantity::canonical(text.as_deref().unwrap_or("0"))?;
-                json_text::string(&canonical, self.out);
+                let text = Parts::read(bytes).ok()?.bytes(1).unwrap_or(b"0");
+                let canonical = quantity::canonical(std::str::from_utf8(text).ok()?)?;
+                self.string(canonical.as_bytes());
             }
             Special::Time => self.time(bytes, false)?,
             Special::MicroTime => self.time(bytes, true)?,
@@ -323,7 +321,15 @@ impl<'a> Decoder<'a, '_> {
         Some(())
     }
 
+    #[inline]
     fn string(&mut self, text: &[u8]) {
+        if !json_text::plain(text, self.out) {
+            self.unusual_string(text);
+        }
+    }
+
+    #[inline(never)]
+    fn unusual_string(&mut self, text: &[u8]) {
         match std::str::from_utf8(text) {
             Ok(text) => json_text::string(text, self.out),
             Err(_) => json_text::string(&String::from_utf8_lossy(text), self.out),
@@ -356,12 +362,14 @@ fn content(run: &[u8]) -> Option<&[u8]> {
 }
 
 /// True where JSON leaves out the field when it is not on the wire.
+#[inline]
 fn is_omitted_when_absent(field: &FieldSchema) -> bool {
-    let empty = field.container != Container::One || is_nilable(field) || field.message().is_none();
-    field.omitempty && empty || field.omitzero
+    let is_scalar = |field: &FieldSchema| !matches!(field.ty, Type::Message(_));
+    field.omitzero || field.omitempty && (field.container != Container::One || is_scalar(field) || is_nilable(field))
 }
 
 /// True where a single value can be absent: a pointer, and a list in a message of its own.
+#[inline]
 fn is_nilable(field: &FieldSchema) -> bool {
     let is_list = |message: &MessageSchema| message.special == Some(Special::List);
     field.pointer || field.message().is_some_and(is_list)
