@@ -68,7 +68,7 @@ fn find<'a>(sorted: &'a [(String, String)], key: &str) -> Option<&'a str> {
 fn parse_protobuf(object: &Bytes) -> Result<ObjectHeader, WireError> {
     let mut header = ObjectHeader::default();
     let mut reader = Reader::new(object);
-    while let Some(field) = reader.next_field()? {
+    while let Some(field) = reader.next_field_inlined()? {
         if let (1, Value::Bytes(metadata)) = (field.number, field.value) {
             read_metadata(metadata, &mut header)?;
         }
@@ -81,7 +81,7 @@ fn parse_protobuf(object: &Bytes) -> Result<ObjectHeader, WireError> {
 /// `ObjectMeta`, by the field numbers of the schema.
 fn read_metadata(metadata: &[u8], header: &mut ObjectHeader) -> Result<(), WireError> {
     let mut reader = Reader::new(metadata);
-    while let Some(field) = reader.next_field()? {
+    while let Some(field) = reader.next_field_inlined()? {
         match (field.number, field.value) {
             (1, Value::Bytes(name)) => header.name = text(name),
             (3, Value::Bytes(namespace)) => header.namespace = text(namespace),
@@ -103,7 +103,7 @@ fn add_entry(entries: &mut Vec<(String, String)>, field: Field<'_>, entry: &[u8]
     }
     let mut pair = (String::new(), String::new());
     let mut reader = Reader::new(entry);
-    while let Some(field) = reader.next_field()? {
+    while let Some(field) = reader.next_field_inlined()? {
         match (field.number, field.value) {
             (1, Value::Bytes(key)) => pair.0 = text(key),
             (2, Value::Bytes(value)) => pair.1 = text(value),

@@ -47,7 +47,6 @@ pub fn decode_parallel<T: Object>(objects: &[EncodedObject]) -> Vec<Result<T, Wi
             });
         }
     });
-    drop(work);
     decoded.into_iter().flatten().collect()
 }
 

@@ -35,7 +35,7 @@ impl<'a> Field<'a> {
     pub(crate) fn run_length(&self) -> usize {
         let mut reader = Reader::new(self.after);
         let mut length = 1;
-        while let Ok(Some(next)) = reader.next_field()
+        while let Ok(Some(next)) = reader.next_field_inlined()
             && next.number == self.number
         {
             length += 1;
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         self.next_field_inlined()
     }
 
-    /// As [`next_field`](Self::next_field), for the loop of a message's type.
+    /// As [`next_field`](Self::next_field), for loops that have to be fast.
     #[inline(always)]
     pub(crate) fn next_field_inlined(&mut self) -> Result<Option<Field<'a>>, WireError> {
         if self.rest.is_empty() {

@@ -10,7 +10,20 @@ pub(super) const fn message(name: &'static str, fields: &'static [FieldSchema]) 
         atomic: false,
         fields,
         wire_order: &[],
+        shown: shown(fields),
     }
+}
+
+/// One bit for each field that JSON shows also when it is absent, the lowest for the first field.
+const fn shown(fields: &[FieldSchema]) -> u64 {
+    let (mut bits, mut place) = (0, 0);
+    while place < fields.len() {
+        if !fields[place].is_omitted_when_absent() {
+            bits |= 1 << place; // no message has more than 64 fields
+        }
+        place += 1;
+    }
+    bits
 }
 
 impl MessageSchema {

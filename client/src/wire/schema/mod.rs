@@ -51,6 +51,8 @@ pub struct MessageSchema {
     pub fields: &'static [FieldSchema],
     /// Places in `fields` in the order of the wire, where that is another one.
     wire_order: &'static [u8],
+    /// One bit for each field that JSON shows also when it is absent, the lowest for the first field.
+    pub(crate) shown: u64,
 }
 
 /// Forms that do not follow from the fields of a message.
@@ -250,6 +252,23 @@ impl FieldSchema {
             Type::Message(message) => Some(message),
             _ => None,
         }
+    }
+
+    /// True where a single value can be absent: a pointer, and a list in a message of its own.
+    pub(crate) const fn is_nilable(&self) -> bool {
+        match self.ty {
+            Type::Message(message) => self.pointer || matches!(message.special, Some(Special::List)),
+            _ => self.pointer,
+        }
+    }
+
+    /// True where JSON leaves out the field when it is not on the wire.
+    pub(crate) const fn is_omitted_when_absent(&self) -> bool {
+        let has_zero = match self.ty {
+            Type::Message(_) => !matches!(self.container, Container::One) || self.is_nilable(),
+            _ => true,
+        };
+        !self.inlined && (self.omitzero || self.omitempty && has_zero)
     }
 
     /// True for the place where `kind` and `apiVersion` stand.

@@ -1,27 +1,37 @@
 //! Protobuf → JSON text, in the order of the schema.
 
-use crate::wire::message::Depth;
 use crate::wire::schema::{Container, FieldSchema, MessageSchema, Special, Type};
 use crate::wire::transcode::from_protobuf::Parts;
 use crate::wire::transcode::time::Time;
 use crate::wire::transcode::{base64, duration, json_text, raw_text};
 use crate::wire::{Reader, Value, quantity};
 
+/// How deep messages may nest on the direct way.
+const MAX_DEPTH: u32 = 100;
+
 /// Appends the JSON text of a protobuf message.
 pub(in crate::wire::transcode) fn to_json(schema: &MessageSchema, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let runs = Vec::with_capacity(128);
-    let mut decoder = Decoder { runs, out };
-    decoder.message(schema, bytes, Depth::outermost())
+    let slots = Vec::with_capacity(128);
+    Decoder { slots, out }.message(schema, bytes, MAX_DEPTH)
 }
 
 struct Decoder<'a, 'o> {
-    /// A stack: for each field of a message the bytes that hold it, tags included; none where it is absent.
-    runs: Vec<&'a [u8]>,
+    /// A stack: what the wire has for each field of a message.
+    slots: Vec<Slot<'a>>,
     out: &'o mut Vec<u8>,
 }
 
+/// What the wire has for a field.
+#[derive(Clone, Copy)]
+enum Slot<'a> {
+    Absent,
+    One(Value<'a>),
+    /// The fields of a list or a map, tags included.
+    Many(&'a [u8]),
+}
+
 impl<'a> Decoder<'a, '_> {
-    fn message(&mut self, schema: &MessageSchema, bytes: &'a [u8], depth: Depth) -> Option<()> {
+    fn message(&mut self, schema: &MessageSchema, bytes: &'a [u8], depth: u32) -> Option<()> {
         if let Some(special) = schema.special {
             return self.special(schema, special, bytes, depth);
         }
@@ -33,90 +43,55 @@ impl<'a> Decoder<'a, '_> {
     }
 
     /// Writes the members of an object; `start` is where the first one stands.
-    fn members(&mut self, schema: &MessageSchema, bytes: &'a [u8], start: usize, depth: Depth) -> Option<()> {
-        let base = self.runs.len();
-        self.runs.resize(base + schema.fields.len(), &[]);
-        self.find_runs(schema, bytes, base)?;
-        for (index, field) in schema.fields.iter().enumerate() {
-            let run = *self.runs.get(base + index)?;
+    fn members(&mut self, schema: &MessageSchema, bytes: &'a [u8], start: usize, depth: u32) -> Option<()> {
+        let base = self.slots.len();
+        self.slots.resize(base + schema.fields.len(), Slot::Absent);
+        let present = find(schema, bytes, self.slots.get_mut(base..)?)?;
+        let mut places = present | schema.shown;
+        while places != 0 {
+            let place = places.trailing_zeros() as usize;
+            places &= places - 1;
+            let (field, slot) = (schema.fields.get(place)?, *self.slots.get(base + place)?);
             match field.message() {
                 Some(_) if field.is_type_meta() => {}
                 Some(inner) if field.inlined => {
-                    let content = if run.is_empty() { run } else { content(run)? };
-                    self.members(inner, content, start, depth.deeper()?)?;
+                    let content = match slot {
+                        Slot::Absent => &[],
+                        Slot::One(Value::Bytes(content)) => content,
+                        _ => return None,
+                    };
+                    self.members(inner, content, start, depth.checked_sub(1)?)?;
                 }
                 _ if field.json.is_empty() => {}
-                _ => self.member(field, run, start, depth)?,
+                _ => self.member(field, slot, start, depth)?,
             }
         }
-        self.runs.truncate(base);
-        Some(())
-    }
-
-    /// Notes the bytes of each field. Fields must be in order, as every Go program writes them; unknown ones are dropped.
-    fn find_runs(&mut self, schema: &MessageSchema, bytes: &'a [u8], base: usize) -> Option<()> {
-        let mut places = schema.places_on_wire();
-        let mut reader = Reader::new(bytes);
-        let (mut begin, mut last) = (0, 0);
-        let mut current: Option<(usize, &FieldSchema)> = places.next().zip_field(schema);
-        while let Some(read) = reader.next_field().ok()? {
-            let (from, to) = (begin, reader.offset());
-            begin = to;
-            if read.number < last {
-                return None;
-            }
-            while let Some((_, field)) = current
-                && field.number < read.number
-            {
-                current = places.next().zip_field(schema);
-            }
-            let Some((index, field)) = current.filter(|(_, field)| field.number == read.number) else {
-                last = read.number;
-                continue;
-            };
-            let run = self.runs.get_mut(base + index)?;
-            if read.number != last {
-                *run = bytes.get(from..to)?;
-            } else if field.container == Container::One {
-                return None; // to be merged
-            } else {
-                *run = bytes.get(to.checked_sub(run.len() + to - from)?..to)?;
-            }
-            last = read.number;
-        }
+        self.slots.truncate(base);
         Some(())
     }
 
     /// Writes one member with its name, or leaves it out.
-    fn member(&mut self, field: &FieldSchema, run: &'a [u8], start: usize, depth: Depth) -> Option<()> {
-        if run.is_empty() && is_omitted_when_absent(field) {
-            return Some(());
-        }
+    fn member(&mut self, field: &FieldSchema, slot: Slot<'a>, start: usize, depth: u32) -> Option<()> {
         let before = self.out.len();
         if before > start {
             self.out.push(b',');
         }
         json_text::name(field.json, self.out);
         let value = self.out.len();
-        let is_zero = match field.container {
-            _ if run.is_empty() && (field.container != Container::One || is_nilable(field)) => {
+        let is_zero = match (field.container, slot) {
+            (Container::One, Slot::One(value)) => self.single(field.ty, value, depth)?,
+            (Container::List, Slot::Many(run)) => self.list(field, run, depth)?,
+            (Container::Map, Slot::Many(run)) => self.map(field, run, depth)?,
+            (Container::One, Slot::Absent) if !field.is_nilable() => self.zero(field.ty, depth)?,
+            (_, Slot::Absent) => {
                 self.out.extend_from_slice(b"null");
                 true
             }
-            Container::One if run.is_empty() => self.zero(field.ty, depth)?,
-            Container::One => {
-                let read = Reader::new(run).next_field().ok()??;
-                self.single(field.ty, read.value, depth)?
-            }
-            Container::List => {
-                self.list(field, run, depth)?;
-                false
-            }
-            Container::Map => {
-                self.map(field, run, depth)?;
-                false
-            }
+            _ => return None,
         };
+        if !(field.omitempty || field.omitzero) {
+            return Some(());
+        }
         let written = self.out.get(value..)?;
         let is_empty = match field.message() {
             Some(_) if field.container != Container::One => false,
@@ -130,26 +105,26 @@ impl<'a> Decoder<'a, '_> {
         Some(())
     }
 
-    fn list(&mut self, field: &FieldSchema, run: &'a [u8], depth: Depth) -> Option<()> {
+    fn list(&mut self, field: &FieldSchema, run: &'a [u8], depth: u32) -> Option<bool> {
         let mut reader = Reader::new(run);
         let mut mark = b'[';
-        while let Some(read) = reader.next_field().ok()? {
+        while let Some(read) = reader.next_field_inlined().ok()? {
             self.out.push(mark);
             mark = b',';
             self.single(field.ty, read.value, depth)?;
         }
         self.out.push(b']');
-        Some(())
+        Some(false)
     }
 
-    fn map(&mut self, field: &FieldSchema, run: &'a [u8], depth: Depth) -> Option<()> {
+    fn map(&mut self, field: &FieldSchema, run: &'a [u8], depth: u32) -> Option<bool> {
         let mut reader = Reader::new(run);
         let (mut mark, mut last) = (b'{', None);
-        while let Some(read) = reader.next_field().ok()? {
+        while let Some(read) = reader.next_field_inlined().ok()? {
             let Value::Bytes(entry) = read.value else { return None };
             let (mut key, mut value): (&[u8], _) = (b"", None);
             let mut parts = Reader::new(entry);
-            while let Some(part) = parts.next_field().ok()? {
+            while let Some(part) = parts.next_field_inlined().ok()? {
                 match (part.number, part.value) {
                     (1, Value::Bytes(text)) => key = text,
                     (2, part) if value.is_none() => value = Some(part),
@@ -171,24 +146,24 @@ impl<'a> Decoder<'a, '_> {
             };
         }
         self.out.push(b'}');
-        Some(())
+        Some(false)
     }
 
     /// Writes the zero value of a type; true where JSON may leave it out.
-    fn zero(&mut self, ty: Type, depth: Depth) -> Option<bool> {
+    fn zero(&mut self, ty: Type, depth: u32) -> Option<bool> {
         match ty {
             Type::String => self.out.extend_from_slice(b"\"\""),
             Type::Bool => self.out.extend_from_slice(b"false"),
             Type::Int32 | Type::Int64 | Type::Double => self.out.push(b'0'),
             Type::Bytes => self.out.extend_from_slice(b"null"),
-            Type::Message(schema) => self.message(schema, &[], depth.deeper()?)?,
+            Type::Message(schema) => self.message(schema, &[], depth.checked_sub(1)?)?,
             Type::Any => return None,
         }
         Some(true)
     }
 
     /// Writes a value; true where it is zero.
-    fn single(&mut self, ty: Type, value: Value<'a>, depth: Depth) -> Option<bool> {
+    fn single(&mut self, ty: Type, value: Value<'a>, depth: u32) -> Option<bool> {
         Some(match (ty, value) {
             (Type::String, Value::Bytes(text)) => {
                 self.string(text);
@@ -212,14 +187,14 @@ impl<'a> Decoder<'a, '_> {
                 bytes.is_empty()
             }
             (Type::Message(schema), Value::Bytes(bytes)) => {
-                self.message(schema, bytes, depth.deeper()?)?;
+                self.message(schema, bytes, depth.checked_sub(1)?)?;
                 false
             }
             _ => return None,
         })
     }
 
-    fn special(&mut self, schema: &MessageSchema, special: Special, bytes: &'a [u8], depth: Depth) -> Option<()> {
+    fn special(&mut self, schema: &MessageSchema, special: Special, bytes: &'a [u8], depth: u32) -> Option<()> {
         match special {
             Special::Quantity => {
                 let text = Parts::read(bytes).ok()?.bytes(1).unwrap_or(b"0");
@@ -267,12 +242,12 @@ impl<'a> Decoder<'a, '_> {
     }
 
     /// A JSON schema in one field, or what is none in the other.
-    fn union(&mut self, schema: &MessageSchema, special: Special, bytes: &'a [u8], depth: Depth) -> Option<()> {
+    fn union(&mut self, schema: &MessageSchema, special: Special, bytes: &'a [u8], depth: u32) -> Option<()> {
         let inner = schema.fields.iter().find_map(FieldSchema::message)?;
         let parts = Parts::read(bytes).ok()?;
         if special == Special::SchemaOrBool {
             match parts.bytes(2) {
-                Some(schema) => self.message(inner, schema, depth.deeper()?)?,
+                Some(schema) => self.message(inner, schema, depth.checked_sub(1)?)?,
                 None => self
                     .out
                     .extend_from_slice(if parts.int(1) == 0 { b"false" } else { b"true" }),
@@ -284,13 +259,13 @@ impl<'a> Decoder<'a, '_> {
             self.out.push(mark);
             mark = b',';
             match special {
-                Special::SchemaOrArray => self.message(inner, element, depth.deeper()?)?,
+                Special::SchemaOrArray => self.message(inner, element, depth.checked_sub(1)?)?,
                 _ => self.string(element),
             }
         }
         match parts.bytes(1) {
             _ if mark == b',' => self.out.push(b']'),
-            Some(schema) => self.message(inner, schema, depth.deeper()?)?,
+            Some(schema) => self.message(inner, schema, depth.checked_sub(1)?)?,
             None => self.out.extend_from_slice(b"null"),
         }
         Some(())
@@ -299,7 +274,7 @@ impl<'a> Decoder<'a, '_> {
     fn time(&mut self, bytes: &[u8], micros: bool) -> Option<()> {
         let (mut seconds, mut nanos) = (0, 0);
         let mut reader = Reader::new(bytes);
-        while let Some(field) = reader.next_field().ok()? {
+        while let Some(field) = reader.next_field_inlined().ok()? {
             match (field.number, field.value) {
                 (1, Value::Varint(number)) => seconds = number.cast_signed(),
                 (2, Value::Varint(number)) => nanos = number.cast_signed(),
@@ -342,35 +317,38 @@ impl<'a> Decoder<'a, '_> {
     }
 }
 
-/// A place with its field.
-trait ZipField {
-    fn zip_field(self, schema: &MessageSchema) -> Option<(usize, &FieldSchema)>;
-}
-
-impl ZipField for Option<usize> {
-    fn zip_field(self, schema: &MessageSchema) -> Option<(usize, &FieldSchema)> {
-        self.and_then(|place| Some((place, schema.fields.get(place)?)))
+/// Notes what the wire has for each field of a message, and answers one bit for each that is there. Fields must be in
+/// order, as every Go program writes them; unknown ones are dropped.
+fn find<'a>(schema: &MessageSchema, bytes: &'a [u8], slots: &mut [Slot<'a>]) -> Option<u64> {
+    let mut places = schema.places_on_wire();
+    let mut current = places.next();
+    let (mut reader, mut begin, mut last, mut present) = (Reader::new(bytes), 0, 0, 0u64);
+    while let Some(read) = reader.next_field_inlined().ok()? {
+        let (from, to) = (begin, reader.offset());
+        begin = to;
+        if read.number < last {
+            return None;
+        }
+        let is_next = read.number > last;
+        last = read.number;
+        let (place, field) = loop {
+            let place = current.unwrap_or(usize::MAX);
+            match schema.fields.get(place) {
+                Some(field) if field.number < read.number => current = places.next(),
+                field => break (place, field),
+            }
+        };
+        let Some(field) = field.filter(|field| field.number == read.number) else {
+            continue;
+        };
+        present |= 1 << place;
+        let slot = slots.get_mut(place)?;
+        *slot = match (field.container, &slot) {
+            (Container::One, _) if is_next => Slot::One(read.value),
+            (Container::One, _) => return None, // to be merged
+            (_, Slot::Many(run)) => Slot::Many(bytes.get(from.checked_sub(run.len())?..to)?),
+            _ => Slot::Many(bytes.get(from..to)?),
+        };
     }
-}
-
-/// The content of the only field of a run.
-fn content(run: &[u8]) -> Option<&[u8]> {
-    match Reader::new(run).next_field().ok()??.value {
-        Value::Bytes(content) => Some(content),
-        _ => None,
-    }
-}
-
-/// True where JSON leaves out the field when it is not on the wire.
-#[inline]
-fn is_omitted_when_absent(field: &FieldSchema) -> bool {
-    let is_scalar = |field: &FieldSchema| !matches!(field.ty, Type::Message(_));
-    field.omitzero || field.omitempty && (field.container != Container::One || is_scalar(field) || is_nilable(field))
-}
-
-/// True where a single value can be absent: a pointer, and a list in a message of its own.
-#[inline]
-fn is_nilable(field: &FieldSchema) -> bool {
-    let is_list = |message: &MessageSchema| message.special == Some(Special::List);
-    field.pointer || field.message().is_some_and(is_list)
+    Some(present)
 }
