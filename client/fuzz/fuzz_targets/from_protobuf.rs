@@ -1,0 +1,42 @@
+//! Protobuf → JSON of the message that the first two bytes choose, and back.
+
+#![no_main]
+
+use kubewire_client::wire::transcode;
+use kubewire_fuzz::{bounded, message, same};
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let Some((schema, protobuf)) = message(input) else {
+        return;
+    };
+    bounded(input, || {
+        let json = transcode::protobuf_to_json(schema, protobuf);
+        let value = match transcode::protobuf_to_value(schema, protobuf) {
+            Ok(value) => value,
+            Err(error) => {
+                assert!(error.offset().is_none_or(|offset| offset <= protobuf.len()), "{error}");
+                return assert!(json.is_err(), "{error}");
+            }
+        };
+        let json = json.expect("what can be read can be shown");
+        match transcode::json_to_value(schema, &json) {
+            Ok((read, problems)) => assert!(
+                problems.is_empty() && same(&read, &value),
+                "{problems:?} {read}\n{value}"
+            ),
+            // Raw JSON may nest as deeply as a document, and a version on the wire may have any number of slashes.
+            Err(error) => {
+                let expected = ["exceeded max depth", "unexpected GroupVersion string"];
+                assert!(
+                    expected.iter().any(|expected| error.to_string().contains(expected)),
+                    "{error}"
+                );
+            }
+        }
+        if !schema.json_only {
+            let written = transcode::value_to_protobuf(schema, &value).expect("what can be read can be written");
+            let read = transcode::protobuf_to_value(schema, &written).expect("our own protobuf");
+            assert!(same(&read, &value), "{read}\n{value}");
+        }
+    });
+});
