@@ -120,6 +120,7 @@ impl<'a> Call<'a> {
             user: self.user.clone(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
+            warnings: self.warnings.clone(),
             dry_run: options.dry_run,
             field_manager: Some(manager_or_user_agent(
                 options.field_manager.as_deref(),

@@ -11,6 +11,7 @@ use futures::{Stream, StreamExt};
 use kubewire_client::selector::{FieldSelector, LabelSelector};
 
 use super::object::StoredObject;
+use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::request::UserInfo;
 use crate::status::ApiError;
@@ -116,6 +117,8 @@ pub struct WriteContext {
     pub clock: Clock,
     /// The source of uids and generated names.
     pub ids: Ids,
+    /// What the client should know although its write goes through.
+    pub warnings: WarningRecorder,
     /// Do everything but the writing.
     pub dry_run: bool,
     /// To whom the fields are attributed; `None` where the object says so already.

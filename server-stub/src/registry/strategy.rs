@@ -45,6 +45,12 @@ pub trait Strategy: fmt::Debug + Send + Sync + 'static {
         self.validate(new)
     }
 
+    /// What the client should know of a valid object, new or changed from an old one.
+    fn warnings(&self, new: &Value, old: Option<&Value>) -> Vec<String> {
+        let _ = (new, old);
+        Vec::new()
+    }
+
     /// The rule for names.
     fn name_rule(&self) -> NameRule {
         subdomain_name

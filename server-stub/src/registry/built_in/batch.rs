@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::rules::Rules;
+use super::workloads::named_template_warnings;
 use crate::registry::batch_labels::{CONTROLLER_UID, JOB_NAME, LEGACY_CONTROLLER_UID, LEGACY_JOB_NAME};
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::batch;
@@ -14,6 +15,7 @@ pub(super) const JOB: Rules = Rules {
             generate_selector(job);
         }
     },
+    warnings: named_template_warnings,
     validate: batch::job,
     validate_update: batch::job_update,
     garbage_collection: GarbageCollection::Orphan,

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::rules::Rules;
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::path_segment_name;
-use crate::registry::validation::policy;
-use crate::registry::validation::values::{items, put, text};
+use crate::registry::validation::values::{get, items, put, text};
+use crate::registry::validation::{events, policy};
 
 /// An hour, as with kube-apiserver's default of `--event-ttl`.
 const EVENT_TTL: u64 = 3600;
@@ -27,7 +27,22 @@ pub(super) const NODE: Rules = Rules {
     ..Rules::PLAIN
 };
 
+pub(super) const CORE_EVENT: Rules = Rules {
+    name: path_segment_name,
+    validate: events::core,
+    validate_update: |_, _| Vec::new(),
+    ..EVENT
+};
+
 pub(super) const EVENT: Rules = Rules {
+    validate: |event| {
+        let mut errors = events::event(event);
+        if get(event, "/metadata/resourceVersion").is_null() {
+            errors.extend(events::new_event(event));
+        }
+        errors
+    },
+    validate_update: events::event_update,
     create_on_update: true,
     garbage_collection: GarbageCollection::Unsupported,
     ttl: Some(EVENT_TTL),

@@ -23,6 +23,10 @@ pub(super) const POD: Rules = Rules {
         put(pod, &["status", "qosClass"], json!(pod::qos_class(pod)));
     },
     update,
+    warnings: |pod, old| match old {
+        None => pod::warnings(pod),
+        Some(_) => Vec::new(),
+    },
     validate: pod::validate,
     validate_update: pod::validate_update,
     validate_status: |new, old| immutable(new, old, "/status/qosClass").into_iter().collect(),

@@ -29,6 +29,8 @@ pub(super) struct Rules {
     pub(super) validate_status: fn(&Value, &Value) -> Vec<FieldError>,
     /// The rules for an update of any other subresource, which is named.
     pub(super) validate_subresource: fn(&str, &Value, &Value) -> Vec<FieldError>,
+    /// What the client should know of a valid object, new or changed from an old one.
+    pub(super) warnings: fn(&Value, Option<&Value>) -> Vec<String>,
     pub(super) name: NameRule,
     pub(super) has_generation: bool,
     pub(super) spec_changed: fn(&Value, &Value) -> bool,
@@ -56,6 +58,7 @@ impl Rules {
         validate_update: |_, _| Vec::new(),
         validate_status: |_, _| Vec::new(),
         validate_subresource: |_, _, _| Vec::new(),
+        warnings: |_, _| Vec::new(),
         name: subdomain_name,
         has_generation: false,
         spec_changed: |new, old| new.get("spec") != old.get("spec"),
@@ -101,7 +104,8 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("", "configmaps") => &config::CONFIG_MAP,
         ("", "secrets") => &config::SECRET,
         ("", "nodes") => &cluster::NODE,
-        ("" | "events.k8s.io", "events") => &cluster::EVENT,
+        ("", "events") => &cluster::CORE_EVENT,
+        ("events.k8s.io", "events") => &cluster::EVENT,
         ("", "endpoints") => &network::ENDPOINTS,
         ("", "limitranges") => &limits::LIMIT_RANGE,
         ("", "resourcequotas") => &limits::RESOURCE_QUOTA,

@@ -86,6 +86,10 @@ impl Strategy for BuiltInStrategy {
         errors
     }
 
+    fn warnings(&self, new: &Value, old: Option<&Value>) -> Vec<String> {
+        (self.rules.warnings)(new, old)
+    }
+
     fn name_rule(&self) -> NameRule {
         self.rules.name
     }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::rules::Rules;
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::label_name;
-use crate::registry::validation::values::{get, put};
+use crate::registry::validation::pod;
+use crate::registry::validation::values::{get, put, text};
 use crate::registry::validation::workloads;
 use crate::status::FieldError;
 
@@ -13,6 +14,7 @@ const ALL: &str = "cannot be greater than status.replicas";
 const READY: &str = "cannot be greater than readyReplicas";
 
 pub(super) const DEPLOYMENT: Rules = Rules {
+    warnings: named_template_warnings,
     update: |change| {
         if change.subresource == Some("status") {
             let labels = get(change.old, "/metadata/labels").clone();
@@ -30,6 +32,7 @@ pub(super) const DEPLOYMENT: Rules = Rules {
 };
 
 pub(super) const REPLICA_SET: Rules = Rules {
+    warnings: named_template_warnings,
     validate: workloads::replica_set,
     validate_update: workloads::selector_update,
     validate_status: |new, _| replicas_status(new),
@@ -37,6 +40,7 @@ pub(super) const REPLICA_SET: Rules = Rules {
 };
 
 pub(super) const STATEFUL_SET: Rules = Rules {
+    warnings: template_warnings,
     name: label_name,
     validate: workloads::stateful_set,
     validate_update: workloads::stateful_set_update,
@@ -45,6 +49,7 @@ pub(super) const STATEFUL_SET: Rules = Rules {
 };
 
 pub(super) const DAEMON_SET: Rules = Rules {
+    warnings: template_warnings,
     default: |daemon_set| {
         if template_generation(daemon_set) < 1 {
             put(daemon_set, TEMPLATE_GENERATION, json!("1"));
@@ -65,6 +70,7 @@ pub(super) const DAEMON_SET: Rules = Rules {
 };
 
 pub(super) const REPLICATION_CONTROLLER: Rules = Rules {
+    warnings: named_template_warnings,
     validate: workloads::replication_controller,
     validate_status: |new, _| replicas_status(new),
     garbage_collection: GarbageCollection::Orphan,
@@ -79,6 +85,26 @@ fn template_generation(daemon_set: &Value) -> i64 {
     let generation = annotations.get("deprecated.daemonset.template.generation");
     let generation = generation.and_then(Value::as_str).and_then(|text| text.parse().ok());
     generation.unwrap_or_default()
+}
+
+/// Warnings about the template of a workload, if it is new or was changed.
+pub(super) fn template_warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
+    let generation = |object| get(object, "/metadata/generation").clone();
+    match old.is_some_and(|old| generation(old) == generation(new)) {
+        true => Vec::new(),
+        false => pod::template_warnings(get(new, "/spec/template"), "spec.template."),
+    }
+}
+
+/// The same for a workload whose pods are named after it.
+pub(super) fn named_template_warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
+    let name = text(new, "/metadata/name");
+    let mut warnings = match old {
+        None => pod::unusual_name(name, "Pod names and hostnames"),
+        Some(_) => Vec::new(),
+    };
+    warnings.extend(template_warnings(new, old));
+    warnings
 }
 
 fn deployment_status(new: &Value, old: &Value) -> Vec<FieldError> {

@@ -93,6 +93,7 @@ impl Store {
         let mut errors = metadata::validate(object, self.info.namespaced, self.strategy.name_rule());
         errors.extend(self.strategy.validate(object));
         if errors.is_empty() {
+            context.warnings.extend(self.strategy.warnings(object, None));
             return Ok(());
         }
         self.give_back(context, object, None).await;

@@ -101,6 +101,8 @@ impl Store {
         self.set_type(&mut new);
         self.set_namespace(namespace, &mut new)?;
         self.check_version(name, &mut new, current)?;
+        // Rules tell by it that the object is not new.
+        set_resource_version(&mut new, current.resource_version());
         self.strategy.default_object(&mut new);
         self.track_fields(context, &old, &mut new);
         if subresource.is_none() {
@@ -205,10 +207,13 @@ impl Store {
         }
         let mut errors = metadata::validate_update(new, old);
         errors.extend(self.strategy.validate_update(new, old, subresource));
-        match errors.is_empty() {
-            true => Ok(()),
-            false => Err(invalid(&self.info, text(metadata_mut(new), "name"), errors)),
+        if !errors.is_empty() {
+            return Err(invalid(&self.info, text(metadata_mut(new), "name"), errors));
         }
+        if subresource.is_none() {
+            context.warnings.extend(self.strategy.warnings(new, Some(old)));
+        }
+        Ok(())
     }
 
     /// The version that an update names must be the newest; naming none overwrites whatever is there.

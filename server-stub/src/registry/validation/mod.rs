@@ -6,6 +6,7 @@ pub(super) mod certificates;
 pub(super) mod config;
 mod cron;
 pub(super) mod endpoints;
+pub(super) mod events;
 mod indexes;
 mod ip;
 pub(super) mod limits;

@@ -5,6 +5,7 @@ mod probe;
 mod scheduling;
 mod update;
 mod volume;
+mod warnings;
 
 use kubewire_client::validation::{dns1123_label, dns1123_subdomain};
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use super::{ip, metadata};
 use crate::status::FieldError;
 
 pub(in crate::registry) use update::{validate_ephemeral_containers, validate_resize, validate_update};
+pub(in crate::registry) use warnings::{template_warnings, unusual_name, warnings};
 
 const RESTART_POLICIES: [&str; 3] = ["Always", "OnFailure", "Never"];
 const DNS_POLICIES: [&str; 4] = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
