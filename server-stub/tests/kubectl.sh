@@ -130,6 +130,33 @@ expect 'configured' kubectl apply -n demo -f - <<<'{"apiVersion":"v1","kind":"Co
 refuse 'NotFound' kubectl get -n demo pod nosuch
 refuse 'unknown field|strict decoding' kubectl create -n demo -f - <<<'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"bogus":1}'
 
+# Who manages what.
+config='{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"managed"},"data":{"a":"1"}}'
+expect 'serverside-applied' kubectl apply -n demo --server-side --field-manager one -f - <<<"$config"
+refuse 'conflict with "one": .data.a' kubectl apply -n demo --server-side --field-manager two -f - <<<"${config/\"1\"/\"2\"}"
+expect 'serverside-applied' kubectl apply -n demo --server-side --field-manager two --force-conflicts -f - <<<"${config/\"1\"/\"2\"}"
+expect '"f:a":\{\}' kubectl get --raw /api/v1/namespaces/demo/configmaps/managed
+expect '^-  a: "2"' bash -c 'kubectl diff -n demo -f - || true' <<<"${config/\"1\"/\"3\"}"
+
+# Who may do what.
+expect '^yes$' kubectl auth can-i delete nodes
+expect '^no$' bash -c 'kubectl auth can-i list pods -n demo --as ann || true'
+expect 'created' kubectl create rolebinding -n demo readers --clusterrole system:aggregate-to-view --user ann
+for _ in $(seq 50); do kubectl auth can-i list pods -n demo --as ann >/dev/null && break; sleep 0.1; done
+expect '^yes$' kubectl auth can-i list pods -n demo --as ann
+refuse 'User "ann" cannot list resource "secrets"' kubectl get secrets -n demo --as ann
+expect 'kubernetes-admin' kubectl auth whoami
+
+# What the documentation says, and what needs a node.
+expect 'scheduled' kubectl explain pod.spec.nodeName
+expect 'etcd-0' kubectl get componentstatuses
+refuse 'pod one does not have a host assigned' kubectl logs -n demo one
+refuse 'container nosuch is not valid for pod one' kubectl logs -n demo one -c nosuch
+expect 'restarted' kubectl rollout restart -n demo deployment one
+expect 'image updated' kubectl set image -n demo deployment one main=registry.example.com/demo:2
+refuse 'timed out' kubectl wait -n demo --for condition=Ready pod one --timeout 200ms
+expect '\[\+\]informer-sync ok' kubectl get --raw '/readyz?verbose'
+
 # Subresources.
 expect 'deployment.apps/one scaled' kubectl scale -n demo deployment one --replicas 5
 expect '^5$' kubectl get -n demo deployment one -o 'jsonpath={.spec.replicas}'

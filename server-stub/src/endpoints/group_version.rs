@@ -120,7 +120,7 @@ impl ApiGroupVersion {
         check_verb(resource, info, &head.method)?;
         let call = Call::new(resource, info, user, head, &self.stores, &self.clock, &self.ids);
         if !SERVED_SUBRESOURCES.contains(&info.subresource.as_str()) {
-            return Err(subresources::not_served(&call));
+            return Err(subresources::not_served(&call).await);
         }
         match info.verb.as_str() {
             "get" => read::get(&call).await,
