@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use super::Object;
 use crate::dynamic::{ApiResource, DynamicObject};
 use crate::metadata::PartialObjectMetadata;
+use crate::wire::schema::{self, MessageSchema};
 use crate::wire::{EncodedObject, Encoding, Message, ReverseWriter, WireError};
 
 /// Something that an encoded object can be read as: every [`Object`], a [`DynamicObject`], or only the metadata of an
@@ -22,6 +23,9 @@ pub trait Decode: Sized + Send + Sync + 'static {
 
     /// The kind of the objects, for messages.
     fn kind(context: &Self::Context) -> Cow<'static, str>;
+
+    /// The message of an encoded object, where protobuf is decoded by one that is known.
+    fn schema(context: &Self::Context) -> Option<&'static MessageSchema>;
 }
 
 impl<K: Object> Decode for K {
@@ -37,6 +41,10 @@ impl<K: Object> Decode for K {
 
     fn kind((): &()) -> Cow<'static, str> {
         Cow::Borrowed(K::KIND)
+    }
+
+    fn schema((): &()) -> Option<&'static MessageSchema> {
+        schema::kind(&K::gvk()).filter(|_| K::PROTOBUF).map(|kind| kind.message)
     }
 }
 
@@ -56,6 +64,10 @@ impl Decode for DynamicObject {
 
     fn kind(resource: &Self::Context) -> Cow<'static, str> {
         Cow::Owned(resource.kind.clone())
+    }
+
+    fn schema(resource: &Self::Context) -> Option<&'static MessageSchema> {
+        schema::kind(&resource.gvk()).map(|kind| kind.message)
     }
 }
 
@@ -81,6 +93,10 @@ impl Decode for PartialObjectMetadata {
 
     fn kind(resource: &Self::Context) -> Cow<'static, str> {
         Cow::Owned(resource.kind.clone())
+    }
+
+    fn schema(_: &Self::Context) -> Option<&'static MessageSchema> {
+        schema::message("meta.v1.PartialObjectMetadata")
     }
 }
 

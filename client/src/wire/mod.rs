@@ -7,6 +7,7 @@
 #[macro_use]
 pub(crate) mod shapes;
 
+mod check;
 mod encoded;
 pub mod envelope;
 mod error;
@@ -29,6 +30,7 @@ pub mod transcode;
 mod version;
 mod writer;
 
+pub use check::check_structure;
 pub use encoded::{EncodedObject, Encoding};
 pub use envelope::Envelope;
 pub use error::{DecodeError, WireError};

@@ -14,6 +14,16 @@ pub enum ReflectorError {
     /// An object is in the store, but its type cannot hold it. Only reported where objects are decoded on arrival.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// An object is in the store, but would not decode: its structure is not that of its type.
+    #[error("read {resource}: object {key:?} would not decode: {reason}")]
+    Undecodable {
+        /// What was being read.
+        resource: String,
+        /// Which object.
+        key: String,
+        /// What is wrong, and where.
+        reason: String,
+    },
     /// Something in a list or a watch is no object; it was passed over.
     #[error("read {resource}: object {key:?}: {reason}")]
     NoObject {

@@ -13,7 +13,8 @@
 //!   watch: only a server that shows an object we know, at no older version, has the history we know. Any other is
 //!   listed anew.
 //! - Between tries it waits, longer each time up to a cap, and never less than the server asks for (`Retry-After`).
-//! - An object that cannot be read is reported by name and passed over; the stream lives on.
+//! - An object without metadata is reported and passed over. One that its type cannot hold is reported by name when it
+//!   arrives, without having been decoded, and kept: its metadata can be read. The stream lives on in both cases.
 
 mod error;
 mod list;
@@ -31,7 +32,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kubewire_client::backoff::{Backoff, ExponentialBackoff};
-use kubewire_client::wire::{EncodedObject, ObjectHeader};
+use kubewire_client::wire::schema::MessageSchema;
+use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader, check_structure};
 use kubewire_client::{Decode, Error, ResourceVersion};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -152,6 +154,8 @@ struct Session<'a, K: Decode, S> {
     pages_from_storage: bool,
     /// Lists are wanted as streams, and the server can do it as far as we know.
     streaming_list: bool,
+    /// What objects are checked against on arrival.
+    schema: Option<&'static MessageSchema>,
 }
 
 impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
@@ -163,6 +167,7 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
             version_unavailable: false,
             pages_from_storage: false,
             streaming_list: reflector.options.streaming_list,
+            schema: K::schema(&reflector.context),
         }
     }
 
@@ -231,9 +236,9 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
         };
         match CachedObject::new(encoded, &self.reflector.context, entry) {
             Ok(object) => {
-                if options.cache_format == CacheFormat::Decoded
-                    && let Err(error) = object.decode()
-                {
+                if options.cache_format != CacheFormat::Decoded {
+                    self.check_structure(encoded);
+                } else if let Err(error) = object.decode() {
                     self.count(|stats| stats.undecodable += 1);
                     self.report(error.into());
                 }
@@ -243,12 +248,32 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
         }
     }
 
+    /// Reports an object that would not decode when somebody looks inside. It is kept all the same: its metadata is of
+    /// use, and it has to be deleted one day.
+    fn check_structure(&self, encoded: &EncodedObject) {
+        if let (Encoding::Protobuf, Some(schema)) = (encoded.encoding, self.schema)
+            && let Err(error) = check_structure(schema, &encoded.bytes)
+        {
+            let (resource, key, reason) = (self.reflector.describe(), name_of(encoded), error.to_string());
+            self.count(|stats| stats.undecodable += 1);
+            self.report(ReflectorError::Undecodable { resource, key, reason });
+        }
+    }
+
+    /// Reports something that is no object.
     fn unreadable(&self, encoded: &EncodedObject, reason: String) -> Option<CachedObject<K>> {
-        let resource = self.reflector.describe();
-        let key = ObjectHeader::parse(encoded).map(|header| header.key().to_string());
-        let key = key.unwrap_or_else(|_| format!("of {} bytes without metadata", encoded.bytes.len()));
+        let (resource, key) = (self.reflector.describe(), name_of(encoded));
         self.count(|stats| stats.undecodable += 1);
         self.report(ReflectorError::NoObject { resource, key, reason });
         None
     }
+}
+
+/// An object's key, as far as it can be read.
+fn name_of(encoded: &EncodedObject) -> String {
+    let header = ObjectHeader::parse(encoded);
+    header.map_or_else(
+        |_| format!("of {} bytes without metadata", encoded.bytes.len()),
+        |header| header.key().to_string(),
+    )
 }

@@ -363,6 +363,28 @@ async fn object_that_its_type_cannot_hold_is_named_and_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn object_that_would_not_decode_is_named_on_arrival_and_kept() {
+    let mut odd = object("odd", 4).bytes.to_vec();
+    odd.extend_from_slice(b"\x12\x04\x0a\x09no"); // data: an entry that ends too soon
+    let odd = EncodedObject {
+        encoding: Encoding::Protobuf,
+        bytes: odd.into(),
+    };
+    let mut run = run_with(ReflectorOptions::default());
+    run.requests.list().await.answer("10", [odd, object("a", 5)]);
+    run.requests.watch().await;
+    assert_eq!(run.stored(), ["a@5", "odd@4"]);
+    let errors = run.errors.lock().clone();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(
+        errors[0].starts_with("read configmaps: object \"shop/odd\" would not decode: "),
+        "{}",
+        errors[0]
+    );
+    assert!(errors[0].contains("data"), "{}", errors[0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn streams_the_list_where_wanted() {
     let mut run = run_with(ReflectorOptions::default().with_streaming_list(true));
     let watch = run.requests.watch().await;

@@ -52,30 +52,52 @@ func main() {
 func (s *server) pods(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	proto := strings.Contains(r.Header.Get("Accept"), "application/vnd.kubernetes.protobuf")
-	if strings.Contains(r.Header.Get("Accept"), "as=Table") || strings.HasPrefix(r.Header.Get("Accept"), "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata") {
-		http.Error(w, "not served", http.StatusNotAcceptable)
-		return
-	}
+	f := form{proto: proto, metadata: strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadata")}
 	if watch := query.Get("watch"); watch == "true" || watch == "1" {
-		s.watch(w, r, proto, query.Get("sendInitialEvents") == "true")
+		s.watch(w, r, f, query.Get("sendInitialEvents") == "true")
 		return
 	}
-	s.list(w, proto)
+	s.list(w, f)
+}
+
+// form is how a client wants its objects.
+type form struct{ proto, metadata bool }
+
+type object interface {
+	runtime.Object
+	Marshal() ([]byte, error)
+}
+
+func (f form) of(pod *corev1.Pod) object {
+	if !f.metadata {
+		return pod
+	}
+	return &metav1.PartialObjectMetadata{
+		TypeMeta:   metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"},
+		ObjectMeta: pod.ObjectMeta,
+	}
+}
+
+func (f form) marshal(number int, version int64) []byte {
+	bytes, _ := f.of(pod(number, version)).Marshal()
+	return bytes
 }
 
 // list writes item by item, so that the server's memory does not limit the list.
-func (s *server) list(w http.ResponseWriter, proto bool) {
+func (s *server) list(w http.ResponseWriter, f form) {
+	list := runtime.TypeMeta{APIVersion: "v1", Kind: "PodList"}
+	if f.metadata {
+		list = runtime.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"}
+	}
 	version := fmt.Sprint(s.version)
-	if !proto {
+	if !f.proto {
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":%q},"items":[`, version)
+		fmt.Fprintf(w, `{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":%q},"items":[`, list.Kind, list.APIVersion, version)
 		for number := range s.count {
 			if number > 0 {
 				w.Write([]byte{','})
 			}
-			item := pod(number, int64(number)+1)
-			item.TypeMeta = metav1.TypeMeta{}
-			text, _ := json.Marshal(item)
+			text, _ := json.Marshal(f.of(pod(number, int64(number)+1)))
 			w.Write(text)
 		}
 		w.Write([]byte("]}"))
@@ -87,15 +109,15 @@ func (s *server) list(w http.ResponseWriter, proto bool) {
 	body = field(body, 1, meta)
 	length := uint64(len(body))
 	for number := range s.count {
-		length += uint64(len(field(nil, 2, marshal(number, int64(number)+1))))
+		length += uint64(len(field(nil, 2, f.marshal(number, int64(number)+1))))
 	}
 	// The envelope: type, and the list as its raw bytes.
-	kind, _ := (&runtime.TypeMeta{APIVersion: "v1", Kind: "PodList"}).Marshal()
+	kind, _ := list.Marshal()
 	head := field([]byte("k8s\x00"), 1, kind)
 	head = binary.AppendUvarint(append(head, 2<<3|2), length)
 	w.Write(head)
 	for number := range s.count {
-		body = field(body, 2, marshal(number, int64(number)+1))
+		body = field(body, 2, f.marshal(number, int64(number)+1))
 		if len(body) > 256<<10 {
 			w.Write(body)
 			body = body[:0]
@@ -103,12 +125,6 @@ func (s *server) list(w http.ResponseWriter, proto bool) {
 	}
 	// The envelope's empty content encoding and type.
 	w.Write(append(body, 3<<3|2, 0, 4<<3|2, 0))
-}
-
-func marshal(number int, version int64) []byte {
-	object := pod(number, version)
-	bytes, _ := object.Marshal()
-	return bytes
 }
 
 func field(to []byte, number int, value []byte) []byte {
@@ -120,9 +136,10 @@ func field(to []byte, number int, value []byte) []byte {
 var codec = protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
 
 // event is one frame of a watch.
-func event(proto bool, kind string, object *corev1.Pod) []byte {
+func event(f form, kind string, pod *corev1.Pod) []byte {
+	object := f.of(pod)
 	var encoded bytes.Buffer
-	if !proto {
+	if !f.proto {
 		text, _ := json.Marshal(object)
 		fmt.Fprintf(&encoded, `{"type":%q,"object":%s}`+"\n", kind, text)
 		return encoded.Bytes()
@@ -134,9 +151,9 @@ func event(proto bool, kind string, object *corev1.Pod) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...)
 }
 
-func (s *server) watch(w http.ResponseWriter, r *http.Request, proto, initial bool) {
+func (s *server) watch(w http.ResponseWriter, r *http.Request, f form, initial bool) {
 	w.Header().Set("Content-Type", "application/json")
-	if proto {
+	if f.proto {
 		w.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf;stream=watch")
 	}
 	orders := make(chan []int, 1)
@@ -164,13 +181,13 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request, proto, initial bo
 	}
 	if initial {
 		for number := range s.count {
-			if !send(event(proto, "ADDED", pod(number, int64(number)+1)), false) {
+			if !send(event(f, "ADDED", pod(number, int64(number)+1)), false) {
 				return
 			}
 		}
 		bookmark := &corev1.Pod{TypeMeta: metav1.TypeMeta{Kind: "Pod", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{
 			ResourceVersion: fmt.Sprint(s.version), Annotations: map[string]string{"k8s.io/initial-events-end": "true"}}}
-		send(event(proto, "BOOKMARK", bookmark), true)
+		send(event(f, "BOOKMARK", bookmark), true)
 	}
 	version := s.version
 	for {
@@ -180,13 +197,13 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request, proto, initial bo
 		case order := <-orders:
 			for number := range order[0] {
 				version++
-				if !send(event(proto, "MODIFIED", pod(number%s.count, version)), false) {
+				if !send(event(f, "MODIFIED", pod(number%s.count, version)), false) {
 					return
 				}
 			}
 			last := pod(s.count, version+1)
 			last.Labels["sentinel"] = "true"
-			send(event(proto, "ADDED", last), true)
+			send(event(f, "ADDED", last), true)
 		}
 	}
 }
