@@ -1,10 +1,10 @@
-//! A pod as it is in production: three containers, probes, volumes, statuses, managed fields. About 6.5 KiB of
+//! A pod as it is in production: three containers and one for the start, probes, volumes, statuses, managed fields. About 6.5 KiB of
 //! protobuf and 11.5 KB of JSON.
 
 use serde_json::{Value, json};
 
 /// How many variables the environment of a container has.
-const SETTINGS: usize = 13;
+const SETTINGS: usize = 6;
 
 /// The pod with this number; numbers differ in names, addresses and versions.
 pub(crate) fn pod(number: usize) -> Value {
@@ -14,7 +14,7 @@ pub(crate) fn pod(number: usize) -> Value {
         "apiVersion": "v1", "kind": "Pod", "metadata": metadata(number, &suffix),
         "spec": {
             "volumes": volumes(),
-            "containers": names.map(container),
+            "initContainers": [container("migration")], "containers": (names.map(container)),
             "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
             "serviceAccountName": "service", "serviceAccount": "service", "nodeName": format!("node-{}", number % 200),
             "securityContext": {"runAsUser": 1000, "runAsNonRoot": true, "fsGroup": 1000},
@@ -32,12 +32,19 @@ pub(crate) fn pod(number: usize) -> Value {
             "hostIP": "10.1.2.3", "hostIPs": [{"ip": "10.1.2.3"}],
             "podIP": format!("10.4.{}.{}", number / 250, number % 250), "podIPs": [{"ip": format!("10.4.{}.{}", number / 250, number % 250)}],
             "startTime": "2026-01-02T03:04:05Z", "qosClass": "Burstable",
-            "containerStatuses": names.map(|name| json!({
-                "name": name, "state": {"running": {"startedAt": "2026-01-02T03:04:05Z"}}, "lastState": {}, "ready": true, "restartCount": 0,
-                "image": format!("registry.example.com/platform/{name}:v1.42.7"),
-                "imageID": format!("registry.example.com/platform/{name}@sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"),
-                "containerID": "containerd://9b2e1c7d5a3f4e6880c1b2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d", "started": true})),
+            "initContainerStatuses": [status("migration", json!({"terminated": {
+                "exitCode": 0, "reason": "Completed", "startedAt": "2026-01-02T03:04:05Z", "finishedAt": "2026-01-02T03:04:06Z"}}))],
+            "containerStatuses": (names.map(|name| status(name, json!({"running": {"startedAt": "2026-01-02T03:04:05Z"}})))),
         },
+    })
+}
+
+fn status(name: &str, state: Value) -> Value {
+    json!({
+        "name": name, "state": state, "lastState": {}, "ready": true, "restartCount": 0, "started": true,
+        "image": format!("registry.example.com/platform/{name}:v1.42.7"),
+        "imageID": format!("registry.example.com/platform/{name}@sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"),
+        "containerID": "containerd://9b2e1c7d5a3f4e6880c1b2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d",
     })
 }
 

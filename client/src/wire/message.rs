@@ -34,6 +34,11 @@ pub trait Message: Sized {
     /// The value of a message without fields on the wire.
     fn zero() -> Self;
 
+    /// A value into which a message with fields is merged at once; [`zero`](Self::zero) where that is as cheap.
+    fn blank() -> Self {
+        Self::zero()
+    }
+
     /// Takes one field from the wire; unknown ones are ignored.
     fn merge_field(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError>;
 
@@ -73,6 +78,9 @@ pub trait Message: Sized {
 /// A value that one field on the wire holds: a scalar or a message.
 pub(crate) trait WireValue: Sized {
     fn zero() -> Self;
+    fn blank() -> Self {
+        Self::zero()
+    }
     fn is_zero(&self) -> bool;
     fn merge_value(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError>;
     fn write_field(&self, number: u32, writer: &mut ReverseWriter);
@@ -220,6 +228,10 @@ impl WireValue for f64 {
 impl<M: Message> WireValue for M {
     fn zero() -> Self {
         Message::zero()
+    }
+
+    fn blank() -> Self {
+        Message::blank()
     }
 
     /// A message is never left out: JSON shows it even when it is empty.

@@ -23,7 +23,7 @@ enum Format {
 
 /// The canonical form of a quantity, `None` where the text is not one.
 pub(crate) fn canonical(text: &str) -> Option<Cow<'_, str>> {
-    if text == "0" {
+    if text == "0" || is_plainly_canonical(text) {
         return Some(text.into());
     }
     let parts = Parts::split(text)?;
@@ -39,6 +39,19 @@ pub(crate) fn canonical(text: &str) -> Option<Cow<'_, str>> {
     }
     number.round_up_to_nano();
     Some(number.format(format).into())
+}
+
+/// True for most quantities that are met: a small whole number that no larger suffix would make shorter.
+fn is_plainly_canonical(text: &str) -> bool {
+    let (number, suffix) = split_while(text, |byte| byte.is_ascii_digit());
+    if number.is_empty() || number.starts_with('0') {
+        return false;
+    }
+    match suffix {
+        "" | "n" | "u" | "m" | "k" | "M" | "G" | "T" | "P" | "E" => number.len() <= 18 && !number.ends_with("000"),
+        "Ki" | "Mi" | "Gi" => number.len() <= 5 && number.parse().is_ok_and(|number: u32| !number.is_multiple_of(1024)),
+        _ => false,
+    }
 }
 
 /// A quantity cut into sign, digits and suffix.

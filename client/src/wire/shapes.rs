@@ -357,16 +357,16 @@ pub(crate) mod map {
         let Value::Bytes(entry) = wire.value else {
             return Err(wire.wrong_wire_type());
         };
-        let (mut key, mut item) = (String::new(), T::zero());
+        let (mut key, mut item) = (String::new(), None);
         let mut reader = Reader::new(entry);
         while let Some(part) = reader.next_field().map_err(|error| DecodeError::within(entry, error))? {
             match part.number {
                 1 => key.merge_value(part, depth)?,
-                2 => item.merge_value(part, depth)?,
+                2 => item.get_or_insert_with(T::blank).merge_value(part, depth)?,
                 _ => {}
             }
         }
-        field.insert(key, item);
+        field.insert(key, item.unwrap_or_else(T::zero));
         Ok(())
     }
 

@@ -56,8 +56,11 @@ fn read_time(bytes: &[u8]) -> Result<Timestamp, DecodeError> {
     Timestamp::new(seconds, nanos).map_err(|_| invalid(bytes, "time out of range"))
 }
 
+#[inline]
 fn next_field<'a>(reader: &mut Reader<'a>, message: &[u8]) -> Result<Option<Field<'a>>, DecodeError> {
-    reader.next_field().map_err(|error| DecodeError::within(message, error))
+    reader
+        .next_field_inlined()
+        .map_err(|error| DecodeError::within(message, error))
 }
 
 #[cold]
@@ -127,6 +130,10 @@ impl Message for Quantity {
         Self("0".to_owned())
     }
 
+    fn blank() -> Self {
+        Self(String::new())
+    }
+
     fn merge_field(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
         if field.number == 1 {
             self.0.merge_value(field, depth)?;
@@ -134,6 +141,17 @@ impl Message for Quantity {
             if let Some(Cow::Owned(text)) = quantity::canonical(&self.0) {
                 self.0 = text;
             }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, bytes: &[u8], depth: Depth) -> Result<(), DecodeError> {
+        if bytes.is_empty() {
+            *self = Message::zero();
+        }
+        let mut reader = Reader::new(bytes);
+        while let Some(field) = next_field(&mut reader, bytes)? {
+            self.merge_field(field, depth)?;
         }
         Ok(())
     }
