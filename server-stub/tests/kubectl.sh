@@ -164,11 +164,15 @@ expect '"selector":"app=demo"' kubectl get --raw /apis/apps/v1/namespaces/demo/d
 refuse 'must be greater than or equal to 0' kubectl patch -n demo deployment one --subresource scale --type merge -p '{"spec":{"replicas":-1}}'
 binding='{"apiVersion":"v1","kind":"Binding","metadata":{"name":"one"},"target":{"kind":"Node","name":"node-1"}}'
 expect '"status":"Success"' kubectl create --raw /api/v1/namespaces/demo/pods/one/binding -f - <<<"$binding"
-refuse 'already assigned to node' kubectl create --raw /api/v1/namespaces/demo/pods/one/binding -f - <<<"$binding"
+refuse 'already assigned to node' kubectl create --raw /api/v1/namespaces/demo/bindings -f - <<<"$binding"
 expect '^node-1$' kubectl get -n demo pod one -o 'jsonpath={.spec.nodeName}'
 expect 'ephemeralcontainers|patched' kubectl patch -n demo pod one --subresource ephemeralcontainers -p '{"spec":{"ephemeralContainers":[{"name":"debug","image":"busybox"}]}}'
 
 # What a new object is checked for, and given.
+lease='{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"l"}}'
+refuse 'namespaces "nosuch" not found' kubectl replace --raw /apis/coordination.k8s.io/v1/namespaces/nosuch/leases/l -f - <<<"$lease"
+expect '"name":"l"' kubectl replace --raw /apis/coordination.k8s.io/v1/namespaces/demo/leases/l -f - <<<"$lease"
+expect '^2000001000$' kubectl get priorityclass system-node-critical -o 'jsonpath={.value}'
 refuse 'namespaces "nosuch" not found' kubectl create -n nosuch configmap x
 refuse 'spec.ports: Required value' kubectl create -n demo -f - <<<'{"apiVersion":"v1","kind":"Service","metadata":{"name":"none"},"spec":{}}'
 expect 'service/web created' kubectl create -n demo service nodeport web --tcp 80

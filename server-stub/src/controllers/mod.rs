@@ -3,6 +3,7 @@
 mod bootstrap;
 mod garbage_collector;
 mod namespace;
+mod priority_classes;
 mod system_namespaces;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub(crate) fn add_to(
     options: &ControllerOptions,
 ) {
     server.add_post_start_hook(system_namespaces::hook());
+    server.add_post_start_hook(priority_classes::hook());
     server.add_post_start_hook(bootstrap::hook(service));
     if options.is_enabled(SwitchableController::Namespace) {
         server.add_post_start_hook(namespace::hook(resources.clone()));

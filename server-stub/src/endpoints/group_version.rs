@@ -101,6 +101,22 @@ impl ApiGroupVersion {
         }
     }
 
+    /// A pod can be bound by a request that names it in the body only.
+    async fn bind(
+        &self,
+        info: &RequestInfo,
+        user: &Arc<UserInfo>,
+        head: &http::request::Parts,
+        body: RequestBody,
+    ) -> Result<Response, ApiError> {
+        let pods = self.resources.get("pods").ok_or_else(|| self.unknown(info))?;
+        let mut info = info.clone();
+        info.resource = "pods".to_owned();
+        info.subresource = "binding".to_owned();
+        let call = Call::new(pods, &info, user, head, &self.stores, &self.clock, &self.ids);
+        write::create(&call, body).await
+    }
+
     async fn dispatch(
         &self,
         info: &RequestInfo,
@@ -111,6 +127,9 @@ impl ApiGroupVersion {
         WarningRecorder::of(&head.extensions).extend(deprecation(info));
         if let Some(resource) = self.virtuals.get(info.resource.as_str()) {
             return resource.serve(info, user, head, body).await;
+        }
+        if info.resource == "bindings" && info.verb == "create" && info.name.is_empty() {
+            return self.bind(info, user, head, body).await;
         }
         let resource = self
             .resources

@@ -21,7 +21,12 @@ pub(crate) async fn create(call: &Call<'_>, subresource: &str, body: RequestBody
     write::set_namespace(call, &mut object)?;
     admit_create(&call.attributes(), None).await?;
     let mut context = call.write_context(&options);
-    let (namespace, name) = (call.namespace(), call.info.name.as_str());
+    let own_name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let (namespace, name) = match call.info.name.as_str() {
+        // Bindings were once created beside the pods.
+        "" => (call.namespace(), own_name),
+        name => (call.namespace(), name),
+    };
     let store = &call.resource.store;
     match subresource {
         binding::NAME => {

@@ -48,6 +48,13 @@ pub(crate) async fn update(call: &Call<'_>, body: RequestBody) -> Result<Respons
         let (updated, _) = updated.map_err(|error| subresources::missing_scale(call, error))?;
         return subresources::answer_scale(call, &updated.document());
     }
+    if store.strategy().allow_create_on_update() && call.subresource().is_none() {
+        // What the cache does not know will be made, as a rule.
+        let known = store.get(namespace, name, Some(0)).await;
+        if known.is_err() {
+            admit_create(&call.attributes(), Some(&mut object)).await?;
+        }
+    }
     let uid = object["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty());
     let options = UpdateOptions {
         preconditions: Preconditions {

@@ -13,7 +13,7 @@ pub(super) mod limits;
 pub mod metadata;
 pub(super) mod network;
 pub(super) mod pod;
-pub(super) mod policy;
+pub(crate) mod policy;
 mod rolling;
 pub(super) mod selector;
 pub(super) mod service;

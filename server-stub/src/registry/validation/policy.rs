@@ -8,9 +8,18 @@ use super::{rolling, selector};
 use crate::status::FieldError;
 
 const HIGHEST_USER_PRIORITY: i64 = 1_000_000_000;
-const SYSTEM_CLASSES: [(&str, i64); 2] = [
-    ("system-node-critical", 2_000_001_000),
-    ("system-cluster-critical", 2_000_000_000),
+/// The classes that every cluster has: name, priority, and what they are for.
+pub(crate) const SYSTEM_CLASSES: [(&str, i32, &str); 2] = [
+    (
+        "system-node-critical",
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    ),
 ];
 const PREEMPTION: [&str; 2] = ["PreemptLowerPriority", "Never"];
 
@@ -78,9 +87,11 @@ pub(in crate::registry) fn priority_class(object: &Value) -> Vec<FieldError> {
     let value = number(object, "/value").unwrap_or_default();
     let mut errors = Vec::new();
     if name.starts_with("system-") {
-        let unknown = match SYSTEM_CLASSES.iter().find(|(known, _)| *known == name) {
+        let unknown = match SYSTEM_CLASSES.iter().find(|(known, ..)| *known == name) {
             None => Some(format!("{name} is not a known system priority class")),
-            Some((_, known)) if *known != value => Some(format!("value of {name} PriorityClass must be {known}")),
+            Some((_, known, _)) if i64::from(*known) != value => {
+                Some(format!("value of {name} PriorityClass must be {known}"))
+            }
             Some(_) if flag(object, "/globalDefault") => {
                 Some(format!("globalDefault of {name} PriorityClass must be false"))
             }
