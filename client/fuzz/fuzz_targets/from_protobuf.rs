@@ -2,6 +2,7 @@
 
 #![no_main]
 
+use kubewire_client::wire::schema::Special;
 use kubewire_client::wire::transcode;
 use kubewire_fuzz::{bounded, message, same};
 
@@ -19,19 +20,16 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
             }
         };
         let json = json.expect("what can be read can be shown");
+        if schema.special == Some(Special::GroupVersion) {
+            return; // two texts with a slash between them, whatever is in them
+        }
         match transcode::json_to_value(schema, &json) {
             Ok((read, problems)) => assert!(
                 problems.is_empty() && same(&read, &value),
                 "{problems:?} {read}\n{value}"
             ),
-            // Raw JSON may nest as deeply as a document, and a version on the wire may have any number of slashes.
-            Err(error) => {
-                let expected = ["exceeded max depth", "unexpected GroupVersion string"];
-                assert!(
-                    expected.iter().any(|expected| error.to_string().contains(expected)),
-                    "{error}"
-                );
-            }
+            // Raw JSON may nest as deeply as a document.
+            Err(error) => assert!(error.to_string().contains("exceeded max depth"), "{error}"),
         }
         if !schema.json_only {
             let written = transcode::value_to_protobuf(schema, &value).expect("what can be read can be written");
