@@ -1,5 +1,7 @@
 //! Another resourceVersion for an object, without decoding it.
 
+use std::borrow::Cow;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{Reader, Value, WireError};
@@ -12,45 +14,84 @@ const RESOURCE_VERSION: u32 = 6;
 ///
 /// A server stores objects without a version and adds it when it reads them: the version is the store's.
 pub fn with_resource_version(object: &[u8], version: &str) -> Result<Bytes, WireError> {
-    let (before, metadata, after) = find(object, METADATA)?;
-    let (head, _, tail) = find(metadata, RESOURCE_VERSION)?;
-    let field_length = 1 + length_size(version.len()) + version.len();
-    let metadata_length = head.len() + field_length + tail.len();
-    let mut out = BytesMut::with_capacity(object.len() + version.len() + 8);
-    out.put_slice(before);
-    put_key(&mut out, METADATA, metadata_length);
-    out.put_slice(head);
+    let object = Cut::new(object, METADATA)?;
+    // Every server writes metadata once; what stands in several places is read as one.
+    let metadata = match object.found[..] {
+        [one] => Cow::Borrowed(one),
+        _ => Cow::Owned(object.found.concat()),
+    };
+    let metadata = Cut::new(&metadata, RESOURCE_VERSION)?;
+    let length = metadata.length() + field_length(version.len());
+    let mut out = BytesMut::with_capacity(object.length() + field_length(length));
+    object.put_before(&mut out);
+    put_key(&mut out, METADATA, length);
+    metadata.put_before(&mut out);
     put_key(&mut out, RESOURCE_VERSION, version.len());
     out.put_slice(version.as_bytes());
-    out.put_slice(tail);
-    out.put_slice(after);
+    metadata.put_behind(&mut out);
+    object.put_behind(&mut out);
     Ok(out.freeze())
 }
 
-/// Before a field, its content, and after it.
-type Parts<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+/// A message from which one field is cut out.
+struct Cut<'a> {
+    /// The content of the field, wherever it occurs.
+    found: Vec<&'a [u8]>,
+    /// Everything else; the field belongs behind the first `before` of these.
+    rest: Vec<&'a [u8]>,
+    before: usize,
+}
 
-/// What is before a field, its content, and what is after it; where it is absent, the place where it belongs.
-fn find(message: &[u8], wanted: u32) -> Result<Parts<'_>, WireError> {
-    let mut reader = Reader::new(message);
-    loop {
-        let start = reader.offset();
-        let split = |from: usize, to: usize| (message.split_at(from).0, message.split_at(to).1);
-        match reader.next_field()? {
-            Some(field) if field.number == wanted => {
-                let Value::Bytes(content) = field.value else {
-                    let reason = "metadata or its version has another wire type";
-                    return Err(WireError::Invalid { offset: start, reason });
-                };
-                let (before, after) = split(start, reader.offset());
-                return Ok((before, content, after));
+impl<'a> Cut<'a> {
+    fn new(message: &'a [u8], wanted: u32) -> Result<Self, WireError> {
+        let mut cut = Self {
+            found: Vec::new(),
+            rest: Vec::new(),
+            before: 0,
+        };
+        let mut reader = Reader::new(message);
+        let (mut start, mut ended) = (0, false);
+        loop {
+            let at = reader.offset();
+            let field = reader.next_field()?;
+            let is_wanted = field.as_ref().is_some_and(|field| field.number == wanted);
+            let is_behind = field.as_ref().is_none_or(|field| field.number >= wanted);
+            if is_wanted || is_behind && !ended {
+                cut.rest.push(message.get(start..at).unwrap_or_default());
+                start = at;
+                if !ended {
+                    cut.before = cut.rest.len();
+                    ended = true;
+                }
             }
-            Some(field) if field.number < wanted => {}
-            _ => {
-                let (before, after) = split(start, start);
-                return Ok((before, &[], after));
+            match field.map(|field| field.value) {
+                None => break,
+                Some(Value::Bytes(content)) if is_wanted => {
+                    cut.found.push(content);
+                    start = reader.offset();
+                }
+                Some(_) if is_wanted => {
+                    let reason = "metadata or its version has another wire type";
+                    return Err(WireError::Invalid { offset: at, reason });
+                }
+                Some(_) => {}
             }
         }
+        cut.rest.push(message.get(start..).unwrap_or_default());
+        Ok(cut)
+    }
+
+    /// The length of everything else.
+    fn length(&self) -> usize {
+        self.rest.iter().map(|part| part.len()).sum()
+    }
+
+    fn put_before(&self, out: &mut BytesMut) {
+        self.rest.iter().take(self.before).for_each(|part| out.put_slice(part));
+    }
+
+    fn put_behind(&self, out: &mut BytesMut) {
+        self.rest.iter().skip(self.before).for_each(|part| out.put_slice(part));
     }
 }
 
@@ -60,8 +101,9 @@ fn put_key(out: &mut BytesMut, number: u32, length: usize) {
     prost::encoding::encode_varint(length as u64, out);
 }
 
-fn length_size(length: usize) -> usize {
-    prost::encoding::encoded_len_varint(length as u64)
+/// The length of such a field.
+fn field_length(content: usize) -> usize {
+    1 + prost::encoding::encoded_len_varint(content as u64) + content
 }
 
 #[cfg(test)]
@@ -96,5 +138,13 @@ mod tests {
         assert_eq!(&object[..], b"\x0a\x04\x32\x0212");
         let object = with_resource_version(b"\x12\x01x", "12").unwrap();
         assert_eq!(&object[..], b"\x0a\x04\x32\x0212\x12\x01x");
+    }
+
+    #[test]
+    fn no_other_version_is_left() {
+        // { metadata = { 7 = 1, version = "a" }, 2 = "x", metadata = { version = "b", name = "n" } }
+        let object = b"\x0a\x05\x38\x01\x32\x01a\x12\x01x\x0a\x06\x32\x01b\x0a\x01n";
+        let changed = with_resource_version(object, "12").unwrap();
+        assert_eq!(&changed[..], b"\x0a\x09\x32\x0212\x38\x01\x0a\x01n\x12\x01x");
     }
 }

@@ -57,11 +57,13 @@ fn add(field: &FieldSchema, value: Value<'_>, members: &mut Map<String, Json>, d
             let before = members.remove(field.json);
             members.insert(field.json.to_owned(), merged(field.ty, value, before, depth)?);
         }
+        // No element packed is no list, as in Go.
+        Container::List if is_packed(field.ty) && matches!(value, Value::Bytes([])) => {}
         Container::List => {
             let list = members.entry(field.json).or_insert_with(|| Json::Array(Vec::new()));
             if let Json::Array(elements) = list {
                 match (field.ty, value) {
-                    (Type::Bool | Type::Int32 | Type::Int64, Value::Bytes(packed)) => {
+                    (ty, Value::Bytes(packed)) if is_packed(ty) => {
                         let mut reader = Reader::new(packed);
                         while let Some(number) = reader.next_packed()? {
                             elements.push(single(field.ty, Value::Varint(number), depth)?);
@@ -83,6 +85,11 @@ fn add(field: &FieldSchema, value: Value<'_>, members: &mut Map<String, Json>, d
         }
     }
     Ok(())
+}
+
+/// True for types whose lists may stand in one field.
+fn is_packed(ty: Type) -> bool {
+    matches!(ty, Type::Bool | Type::Int32 | Type::Int64)
 }
 
 /// A message that occurs again is merged into what was read before.

@@ -185,6 +185,17 @@ fn both_ways_refuse_the_same() {
 }
 
 #[test]
+fn an_empty_packed_list_is_none() {
+    let schema = schema::message("core.v1.PodSecurityContext").unwrap();
+    let value = |protobuf: &[u8]| protobuf_to_value(schema, protobuf).unwrap();
+    assert_eq!(value(&[0x22, 0]), json!({}));
+    assert_eq!(
+        value(&[0x22, 0, 0x22, 2, 1, 2, 0x20, 3]),
+        json!({"supplementalGroups": [1, 2, 3]})
+    );
+}
+
+#[test]
 fn group_versions() {
     let schema = schema::message("meta.v1.GroupVersion").unwrap();
     let read = |text: &str| json_to_value(schema, json!(text).to_string().as_bytes());
