@@ -67,7 +67,8 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
         cluster_ip: config.service_ip,
         address: config.external_address,
     };
-    controllers::add_to(&mut aggregator, kube_apiserver, service, &config.controllers);
+    let server_id = format!("apiserver-{}", config.ids.uid().to_string().replace('-', ""));
+    controllers::add_to(&mut aggregator, server_id, kube_apiserver, service, &config.controllers);
     aggregator
 }
 

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod garbage_collector;
+mod identity_lease;
 mod namespace;
 mod priority_classes;
 mod system_namespaces;
@@ -15,14 +16,17 @@ use crate::generic::server::GenericApiServer;
 pub use bootstrap::KubernetesService;
 
 /// Adds the controllers to the first server of the chain, those that can be switched off as the options say.
-/// `resources` knows what there is.
+/// `resources` knows what there is; `server_id` tells this server apart from others on the same storage.
 pub(crate) fn add_to(
     server: &mut GenericApiServer,
+    server_id: String,
     resources: Arc<dyn DelegationTarget>,
     service: KubernetesService,
     options: &ControllerOptions,
 ) {
     server.add_post_start_hook(system_namespaces::hook());
+    server.add_post_start_hook(identity_lease::hook(server_id));
+    server.add_post_start_hook(identity_lease::garbage_collector());
     server.add_post_start_hook(priority_classes::hook());
     server.add_post_start_hook(bootstrap::hook(service));
     if options.is_enabled(SwitchableController::Namespace) {
