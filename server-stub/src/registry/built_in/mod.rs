@@ -12,6 +12,8 @@ mod pods;
 mod rules;
 mod services;
 mod strategy;
+#[cfg(test)]
+mod tests;
 mod volumes;
 mod workloads;
 

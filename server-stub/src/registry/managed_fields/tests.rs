@@ -75,6 +75,26 @@ fn changes_move_fields_from_one_manager_to_another() {
 }
 
 #[test]
+fn what_nobody_keeps_track_of_is_tracked_from_its_first_application() {
+    let manager = manager("", "ConfigMap");
+    let live = json!({ "metadata": { "name": "c", "uid": "u" }, "data": { "a": "1" } });
+    let mut updated = live.clone();
+    updated["data"]["a"] = json!("2");
+    manager.update(&live, &mut updated, "one");
+    assert_eq!(updated["metadata"].get("managedFields"), None);
+    let applied = json!({ "metadata": { "name": "c" }, "data": { "b": "1" } });
+    let applied = manager.apply(&updated, &applied, "two", false).unwrap();
+    let managers: Vec<&Value> = applied["metadata"]["managedFields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .collect();
+    let names: Vec<&str> = managers.iter().filter_map(|entry| entry["manager"].as_str()).collect();
+    assert_eq!(names, ["two", "before-first-apply"]);
+    assert_eq!(*fields(&applied, 1), json!({ "f:data": { ".": {}, "f:a": {} } }));
+}
+
+#[test]
 fn the_status_is_not_the_business_of_who_writes_the_object() {
     let live = json!({ "metadata": { "name": "d" }, "spec": { "replicas": 1 } });
     let mut new = live.clone();

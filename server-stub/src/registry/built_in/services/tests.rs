@@ -209,6 +209,25 @@ async fn node_ports() {
 }
 
 #[tokio::test]
+async fn balancers_say_where_they_are() {
+    let services = services("10.7.0.0/24");
+    let balanced = json!({ "type": "LoadBalancer", "ports": [{ "port": 80 }] });
+    services.create("a", balanced).await.unwrap();
+    let mutate = |service: &Value| {
+        let mut service = service.clone();
+        service["status"] = json!({ "loadBalancer": { "ingress": [{ "ip": "203.0.113.5" }] } });
+        Ok(service)
+    };
+    let (context, options) = (WriteContext::default(), UpdateOptions::default());
+    let updated = services
+        .store
+        .update(&context, "ns", "a", Some("status"), mutate, options)
+        .await;
+    let ingress = updated.unwrap().0.document()["status"]["loadBalancer"]["ingress"].clone();
+    assert_eq!(ingress, json!([{ "ip": "203.0.113.5", "ipMode": "VIP" }]));
+}
+
+#[tokio::test]
 async fn dry_runs_take_nothing() {
     let services = services("10.7.0.0/30");
     let object = json!({ "metadata": { "name": "a" }, "spec": { "type": "NodePort", "ports": [{ "port": 80 }] } });
