@@ -11,6 +11,10 @@ pub enum CacheFormat {
     Lazy,
     /// Always bytes. An object that several look inside at the same time is decoded once for them.
     Compact,
+    /// Like [`Compact`](CacheFormat::Compact), compressed with a dictionary made of the first objects: a tenth of the
+    /// memory, and some microseconds more to look inside. The feature `zstd` has it.
+    #[cfg(feature = "zstd")]
+    Compressed,
     /// The decoded object, from its arrival on.
     Decoded,
 }

@@ -20,6 +20,8 @@ mod indexer;
 mod lister;
 mod object;
 mod objects;
+#[cfg(feature = "zstd")]
+mod packed;
 #[cfg(test)]
 mod tests;
 
@@ -29,3 +31,5 @@ pub use indexer::{IndexError, Indexer, NAMESPACE_INDEX};
 pub use lister::{Lister, NamespaceLister};
 pub use object::{CachedObject, DecodeError, EntryOptions};
 pub(crate) use objects::Objects;
+#[cfg(feature = "zstd")]
+pub(crate) use packed::Packer;

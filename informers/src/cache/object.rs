@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use bytes::Bytes;
 use kubewire_client::selector::LabelSelector;
 use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader, WireError};
 use kubewire_client::{Decode, ObjectKey};
@@ -153,6 +154,8 @@ impl<K: Decode> CachedObject<K> {
         let body = match format {
             CacheFormat::Lazy | CacheFormat::Decoded => Body::Encoded(parts.body),
             CacheFormat::Compact => Body::Shared(parts.body, Weak::new()),
+            #[cfg(feature = "zstd")]
+            CacheFormat::Compressed => Body::Shared(parts.body, Weak::new()),
         };
         let object = Self(Arc::new(Entry {
             head: parts.head,
@@ -166,6 +169,25 @@ impl<K: Decode> CachedObject<K> {
             let _ = object.decode();
         }
         Ok(object)
+    }
+
+    /// Compresses what is not needed to read the metadata.
+    #[cfg(feature = "zstd")]
+    pub(crate) fn pack(&self, packer: &super::Packer) {
+        let mut body = self.0.body.lock();
+        if let Body::Shared(bytes, decoded) = &*body
+            && let Some(packed) = packer.pack(bytes)
+        {
+            *body = Body::Packed(packed, decoded.clone());
+        }
+    }
+
+    #[cfg(all(test, feature = "zstd"))]
+    pub(crate) fn packed_size(&self) -> Option<usize> {
+        match &*self.0.body.lock() {
+            Body::Packed(packed, _) => Some(packed.len()),
+            _ => None,
+        }
     }
 
     /// The object as its type, decoded now unless it is already.
@@ -218,12 +240,15 @@ impl<K: Decode> CachedObject<K> {
 
 impl<K: Decode> Entry<K> {
     fn encoded(&self, body: &Body<K>) -> Result<EncodedObject, WireError> {
-        let bytes = match (body, self.encoding) {
-            (Body::Decoded(object), encoding) => return object.encode_in(encoding, &self.context),
-            (Body::Encoded(body) | Body::Shared(body, _), Encoding::Protobuf) => {
-                join_protobuf(&self.head, body, self.managed)
-            }
-            (Body::Encoded(body) | Body::Shared(body, _), Encoding::Json) => body.to_vec().into(),
+        let whole = |body: &[u8]| match self.encoding {
+            Encoding::Protobuf => join_protobuf(&self.head, body, self.managed),
+            Encoding::Json => Bytes::copy_from_slice(body),
+        };
+        let bytes = match body {
+            Body::Decoded(object) => return object.encode_in(self.encoding, &self.context),
+            Body::Encoded(body) | Body::Shared(body, _) => whole(body),
+            #[cfg(feature = "zstd")]
+            Body::Packed(packed, _) => whole(&packed.open()?),
         };
         Ok(EncodedObject {
             encoding: self.encoding,

@@ -213,3 +213,29 @@ proptest! {
         }
     }
 }
+
+#[cfg(feature = "zstd")]
+#[test]
+fn compressed_entries_read_like_others_and_are_small() {
+    let packer = super::Packer::new();
+    let entry = |number: u64| {
+        let mut map = ConfigMap::decode(&object(&format!("name-{number}"), number)).unwrap();
+        let text = format!("server.listen = 0.0.0.0:8080, server.name = web-{number}, log.level = info, ").repeat(20);
+        map.data = Some(BTreeMap::from([("config".to_owned(), text)]));
+        let encoded = map.encode(Encoding::Protobuf).unwrap();
+        let entry = CachedObject::<ConfigMap>::new(&encoded, &(), options(CacheFormat::Compressed, false)).unwrap();
+        entry.pack(&packer);
+        assert_eq!(*entry.decode().unwrap(), map);
+        assert_eq!(entry.encoded().unwrap(), encoded);
+        entry
+    };
+    let entries: Vec<_> = (0..300).map(entry).collect();
+    assert_eq!(entries[299].name(), "name-299");
+    let held = entries[299].decode().unwrap();
+    assert!(
+        Arc::ptr_eq(&held, &entries[299].decode().unwrap()),
+        "two who look at the same time share"
+    );
+    assert!(entries[299].packed_size().unwrap() < entries[299].size() / 5);
+    assert_eq!(entries[0].packed_size(), None, "the samples stay as they are");
+}

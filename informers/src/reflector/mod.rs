@@ -156,6 +156,8 @@ struct Session<'a, K: Decode, S> {
     streaming_list: bool,
     /// What objects are checked against on arrival.
     schema: Option<&'static MessageSchema>,
+    #[cfg(feature = "zstd")]
+    packer: crate::cache::Packer,
 }
 
 impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
@@ -168,6 +170,8 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
             pages_from_storage: false,
             streaming_list: reflector.options.streaming_list,
             schema: K::schema(&reflector.context),
+            #[cfg(feature = "zstd")]
+            packer: crate::cache::Packer::new(),
         }
     }
 
@@ -236,6 +240,10 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
         };
         match CachedObject::new(encoded, &self.reflector.context, entry) {
             Ok(object) => {
+                #[cfg(feature = "zstd")]
+                if options.cache_format == CacheFormat::Compressed {
+                    object.pack(&self.packer);
+                }
                 if options.cache_format != CacheFormat::Decoded {
                     self.check_structure(encoded);
                 } else if let Err(error) = object.decode() {

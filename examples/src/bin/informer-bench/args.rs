@@ -63,6 +63,7 @@ pub(crate) enum Format {
 pub(crate) enum Cache {
     Lazy,
     Compact,
+    Compressed,
     Decoded,
 }
 
@@ -98,6 +99,7 @@ impl From<Cache> for CacheFormat {
         match cache {
             Cache::Lazy => Self::Lazy,
             Cache::Compact => Self::Compact,
+            Cache::Compressed => Self::Compressed,
             Cache::Decoded => Self::Decoded,
         }
     }
