@@ -19,10 +19,10 @@ use crate::fake::{connection_refused, reborn, refusal, too_large};
 use crate::reflector::{EventStream, ListWatch, ReflectorOptions};
 
 /// Uid and version by name.
-type View = BTreeMap<String, (String, u64)>;
+pub(super) type View = BTreeMap<String, (String, u64)>;
 
 #[derive(Default)]
-struct Server(Mutex<State>);
+pub(super) struct Server(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -35,13 +35,17 @@ struct State {
     compacted: u64,
     /// How many requests find no server.
     refusing: u8,
+    refusal: Option<i32>,
+    delay: Option<u16>,
     watches: Vec<mpsc::UnboundedSender<Result<EncodedEvent, Error>>>,
 }
 
 #[derive(Clone, Debug)]
-enum Step {
-    Put(u8),
-    Delete(u8),
+pub(super) enum Step {
+    Put(u32),
+    Delete(u32),
+    /// Like a put, of an object that would not decode.
+    PutOdd(u32),
     Bookmark,
     /// The server ends every watch, as it does now and then.
     EndWatches,
@@ -52,27 +56,45 @@ enum Step {
     LoseState,
     /// So many milliseconds pass.
     Pass(u16),
+    /// The next request is answered so late.
+    Delay(u16),
+    /// The next request is refused with this code.
+    Refuse(i32),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        8 => (0..4_u8).prop_map(Step::Put),
-        4 => (0..4_u8).prop_map(Step::Delete),
+        8 => (0..4_u32).prop_map(Step::Put),
+        4 => (0..4_u32).prop_map(Step::Delete),
+        1 => (0..4_u32).prop_map(Step::PutOdd),
         2 => Just(Step::Bookmark),
         2 => Just(Step::EndWatches),
         2 => (0..4_u8).prop_map(Step::Break),
         2 => Just(Step::Compact),
         1 => Just(Step::LoseState),
+        1 => (1..2000_u16).prop_map(Step::Delay),
+        2 => prop_oneof![Just(429), Just(500), Just(410)].prop_map(Step::Refuse),
         6 => (1..2000_u16).prop_map(Step::Pass),
     ];
     proptest::collection::vec(step, 0..60)
 }
 
 impl Server {
-    fn step(&self, step: &Step) {
+    async fn delay(&self) {
+        let delay = self.0.lock().delay.take();
+        tokio::time::sleep(Duration::from_millis(delay.unwrap_or_default().into())).await;
+    }
+
+    pub(super) fn objects(&self) -> View {
+        self.0.lock().objects.clone()
+    }
+
+    pub(super) fn step(&self, step: &Step) {
         let state = &mut *self.0.lock();
         match step {
-            Step::Put(name) => state.put(name.to_string()),
+            Step::Put(name) => state.put(name.to_string(), b""),
+            // data: an entry that ends too soon
+            Step::PutOdd(name) => state.put(name.to_string(), b"\x12\x04\x0a\x09no"),
             Step::Delete(name) => state.delete(&name.to_string()),
             Step::Bookmark => {
                 let resource_version = state.version.to_string().as_str().into();
@@ -96,19 +118,22 @@ impl Server {
                     ..State::default()
                 };
             }
+            Step::Delay(millis) => state.delay = Some(*millis),
+            Step::Refuse(code) => state.refusal = Some(*code),
             Step::Pass(_) => {}
         }
     }
 }
 
 impl State {
-    fn put(&mut self, name: String) {
+    fn put(&mut self, name: String, junk: &[u8]) {
         self.version += 1;
         let is_new = !self.objects.contains_key(&name);
         let uid = format!("{}-{}", self.life, self.version);
         let object = self.objects.entry(name.clone()).or_insert((uid, 0));
         object.1 = self.version;
-        let encoded = reborn(&name, &object.0, self.version);
+        let mut encoded = reborn(&name, &object.0, self.version);
+        encoded.bytes = [&encoded.bytes, junk].concat().into();
         let event = if is_new {
             EncodedEvent::Added
         } else {
@@ -154,6 +179,11 @@ impl State {
             self.refusing -= 1;
             return Err(connection_refused().now_or_never().unwrap());
         }
+        match self.refusal.take() {
+            Some(410) => return Err(refusal(410, "Expired")),
+            Some(code) => return Err(refusal(code, "TooManyRequests")),
+            None => {}
+        }
         Ok(options
             .resource_version
             .as_ref()
@@ -165,6 +195,7 @@ impl State {
 #[async_trait]
 impl ListWatch for Server {
     async fn list(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
+        self.delay().await;
         let state = &mut *self.0.lock();
         if state.answer(options)? > state.version {
             return Err(too_large());
@@ -192,6 +223,7 @@ impl ListWatch for Server {
     }
 
     async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error> {
+        self.delay().await;
         let state = &mut *self.0.lock();
         let mut from = state.answer(options)?;
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -220,7 +252,7 @@ impl ListWatch for Server {
 }
 
 /// A handler that keeps a view.
-fn viewer(view: Arc<Mutex<View>>) -> EventHandlerFuncs<ConfigMap> {
+pub(super) fn viewer(view: Arc<Mutex<View>>) -> EventHandlerFuncs<ConfigMap> {
     let (added, updated, deleted) = (view.clone(), view.clone(), view);
     let put = |view: &Mutex<View>, object: &crate::CachedObject<ConfigMap>| {
         let version = object.header().resource_version.as_number().unwrap();
@@ -229,7 +261,10 @@ fn viewer(view: Arc<Mutex<View>>) -> EventHandlerFuncs<ConfigMap> {
     };
     EventHandlerFuncs::new()
         .on_add(move |object, _| assert_eq!(put(&added, object), None))
-        .on_update(move |_, new| assert!(put(&updated, new).is_some()))
+        .on_update(move |_, new| {
+            let (_, old) = put(&updated, new).expect("known");
+            assert!(old < new.resource_version().parse().unwrap(), "out of order: {new:?}");
+        })
         .on_delete(move |object, _| assert!(deleted.lock().remove(&object.key().name).is_some()))
 }
 

@@ -23,6 +23,8 @@
 mod changes;
 mod events;
 #[cfg(test)]
+mod fault_run;
+#[cfg(test)]
 mod faults;
 mod handle;
 mod handler;
