@@ -137,6 +137,18 @@ impl Endpoint {
         self.object_request(Verb::Get, name, Some(subresource))
     }
 
+    /// A request to a path of what an object stands for.
+    pub(crate) fn proxy_request(&self, verb: Verb, target: &str, path: &str) -> Result<Request, Error> {
+        let mut request = self.object_request(verb, target, Some("proxy"))?;
+        let path = path.trim_start_matches('/');
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        request.path = format!("{}/{path}", request.path);
+        if !query.is_empty() {
+            request.query = format!("?{query}");
+        }
+        Ok(request)
+    }
+
     /// An answer that could not be read.
     pub(crate) fn wire_error(&self, verb: Verb, error: WireError) -> Error {
         Error::wire(format!("{} {}", verb.word(), self.path.describe(None, None)), error)

@@ -5,6 +5,7 @@ mod endpoint;
 mod list;
 mod options;
 mod patch;
+mod proxy;
 mod subresource;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use list::ObjectList;
 use list::pages;
 pub use options::{FieldValidation, ListOptions, PatchOptions, VersionMatch, WriteOptions};
 pub use patch::Patch;
+pub use proxy::{Proxied, ProxyTarget};
 pub use subresource::SubresourceBody;
 pub use watch::{EncodedWatch, WatchEvent, WatchStream};
 

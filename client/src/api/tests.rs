@@ -206,3 +206,24 @@ async fn pages_follow_each_other_to_the_end() {
         ]
     );
 }
+
+#[tokio::test]
+async fn proxies_to_what_listens_on_objects() {
+    let (script, api) = script([answer(200, "text/plain", vec!["up 1".into()])]);
+    let services: Api<k8s_openapi::api::core::v1::Service> = Api::namespaced(api.client().clone(), "shop");
+    let target = ProxyTarget::new("web").with_port("http");
+    let request = services.proxy(Verb::Get, &target, "/metrics?match=a b").unwrap();
+    assert!(
+        api.client().send(request).await.is_err(),
+        "a space is no part of a path"
+    );
+    let request = services
+        .proxy(Verb::Get, &target.with_https(), "/metrics?match=a%20b")
+        .unwrap();
+    assert_eq!(api.client().send(request).await.unwrap().bytes().await.unwrap(), "up 1");
+    assert_eq!(
+        script.paths(),
+        ["/api/v1/namespaces/shop/services/https:web:http/proxy/metrics?match=a%20b"]
+    );
+    assert!(services.proxy(Verb::Get, &ProxyTarget::new("a/b"), "").is_err());
+}

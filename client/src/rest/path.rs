@@ -6,8 +6,20 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::resource::Gvr;
 
-/// What stays as it is in a path segment (RFC 3986, unreserved).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What stays as it is in a path segment (RFC 3986: unreserved, sub-delims, `:` and `@`; Go escapes some of them).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b':')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b'@');
 
 /// Where a resource lives: group, version, namespace and plural name.
 #[derive(Clone, Debug)]
@@ -110,7 +122,7 @@ mod tests {
             path("rbac.authorization.k8s.io", "x")
                 .object("system:admin", Some("status"))
                 .unwrap(),
-            "/apis/rbac.authorization.k8s.io/v1/namespaces/x/things/system%3Aadmin/status"
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/x/things/system:admin/status"
         );
     }
 
