@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::{
-    APIService, APIServiceCondition, APIServiceSpec, APIServiceStatus,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::{APIService, APIServiceSpec};
 use kubewire_client::{Api, Error, WriteOptions};
 
 use super::api_services::ApiServiceInfo;
@@ -23,12 +21,7 @@ pub(super) fn hook(delegate: Arc<dyn DelegationTarget>) -> PostStartHook {
             let api = context.clientset().apiregistration_v1().api_services();
             for group in groups {
                 for version in group.versions {
-                    register(
-                        &api,
-                        &ApiServiceInfo::local(&group.name, &version.version),
-                        &context.clock,
-                    )
-                    .await?;
+                    register(&api, &ApiServiceInfo::local(&group.name, &version.version)).await?;
                 }
             }
             Ok(())
@@ -36,27 +29,11 @@ pub(super) fn hook(delegate: Arc<dyn DelegationTarget>) -> PostStartHook {
     })
 }
 
-async fn register(
-    api: &Api<APIService>,
-    info: &ApiServiceInfo,
-    clock: &crate::generic::clock::Clock,
-) -> Result<(), Error> {
-    let options = WriteOptions::default();
-    let mut service = match api.create(&desired(info), &options).await {
-        Err(error) if error.is_already_exists() => return Ok(()),
-        created => created?,
-    };
-    service.status = Some(APIServiceStatus {
-        conditions: Some(vec![APIServiceCondition {
-            type_: "Available".to_owned(),
-            status: "True".to_owned(),
-            last_transition_time: Some(Time(clock.now())),
-            reason: Some("Local".to_owned()),
-            message: Some("Local APIServices are always available".to_owned()),
-        }]),
-    });
-    api.update_status(&service, &options).await?;
-    Ok(())
+async fn register(api: &Api<APIService>, info: &ApiServiceInfo) -> Result<(), Error> {
+    match api.create(&desired(info), &WriteOptions::default()).await {
+        Err(error) if !error.is_already_exists() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn desired(info: &ApiServiceInfo) -> APIService {

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::rules::Rules;
+use crate::registry::query::WriteContext;
+use crate::registry::store::seconds;
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::path_segment_name;
 use crate::registry::validation::values::{get, items, put, text};
@@ -103,6 +105,7 @@ pub(super) const COUNTED_WHOLE_CONDITIONAL: Rules = Rules {
 };
 
 pub(super) const API_SERVICE: Rules = Rules {
+    create: local_is_available,
     name: path_segment_name,
     unconditional_update: false,
     ..Rules::PLAIN
@@ -132,5 +135,19 @@ fn controller(event: &Value) -> &str {
     match text(event, "/reportingComponent") {
         "" => text(event, "/reportingController"),
         name => name,
+    }
+}
+
+/// An APIService that this server serves itself is available from the start.
+fn local_is_available(api_service: &mut Value, context: &WriteContext) {
+    if get(api_service, "/spec/service").is_null() {
+        let condition = json!({
+            "type": "Available",
+            "status": "True",
+            "lastTransitionTime": seconds(context.clock.now()),
+            "reason": "Local",
+            "message": "Local APIServices are always available",
+        });
+        put(api_service, &["status", "conditions"], json!([condition]));
     }
 }
