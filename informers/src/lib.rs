@@ -6,7 +6,7 @@
 pub mod cache;
 pub mod controller;
 pub mod delta_fifo;
-pub mod event_recorder;
+pub mod events;
 pub mod factory;
 #[cfg(test)]
 mod fake;
@@ -15,7 +15,7 @@ pub mod metrics;
 mod random;
 pub mod reflector;
 pub mod shared_informer;
-pub mod work_queue;
+pub mod workqueue;
 
 pub use cache::{CacheFormat, CachedObject, Indexer, Lister, NamespaceLister};
 pub use controller::Controller;
@@ -26,4 +26,4 @@ pub use shared_informer::{
     Event, EventHandler, EventHandlerFuncs, Events, HandlerRegistration, HandlerStats, InformerOptions, InformerStats,
     SharedInformer,
 };
-pub use work_queue::WorkQueue;
+pub use workqueue::WorkQueue;

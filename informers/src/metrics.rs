@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Is told of what happens, as it happens; methods that are not written do nothing. They must be quick.
 ///
 /// What is rather asked for than told is in [`InformerStats`](crate::InformerStats) and
-/// [`WorkQueueStats`](crate::work_queue::WorkQueueStats).
+/// [`WorkQueueStats`](crate::workqueue::WorkQueueStats).
 pub trait Metrics: Send + Sync + 'static {
     /// A list of so many objects was read, in so much time.
     fn listed(&self, resource: &str, objects: usize, took: Duration) {

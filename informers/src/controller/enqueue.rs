@@ -5,7 +5,7 @@ use kubewire_client::Decode;
 
 use crate::cache::CachedObject;
 use crate::shared_informer::EventHandler;
-use crate::work_queue::{DEFAULT_PRIORITY, Item, LOW_PRIORITY, WorkQueue};
+use crate::workqueue::{DEFAULT_PRIORITY, Item, LOW_PRIORITY, WorkQueue};
 
 /// Adds items for objects.
 pub(super) struct Enqueue<T: Item, F> {

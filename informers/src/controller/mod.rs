@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use self::enqueue::Enqueue;
 use crate::cache::CachedObject;
 use crate::shared_informer::{HandlerRegistration, HandlerRemoved, InformerStopped, SharedInformer};
-use crate::work_queue::{Item, WorkQueue};
+use crate::workqueue::{Item, WorkQueue};
 
 /// When an item that was reconciled comes back without anything having changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

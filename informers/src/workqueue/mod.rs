@@ -46,7 +46,7 @@ impl<T: Clone + Eq + Hash + Send + Sync + 'static> Item for T {}
 /// A queue of things to do; see the [module](self). Cloning shares it.
 ///
 /// ```
-/// use kubewire_informers::work_queue::WorkQueue;
+/// use kubewire_informers::workqueue::WorkQueue;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {

@@ -39,7 +39,7 @@ const QUEUE: usize = 1000;
 /// ```no_run
 /// use k8s_openapi::api::core::v1::Pod;
 /// use kubewire_client::Client;
-/// use kubewire_informers::event_recorder::{EventRecorder, Occurrence, reference_to};
+/// use kubewire_informers::events::{EventRecorder, Occurrence, reference_to};
 ///
 /// # async fn example(pod: Pod) -> Result<(), kubewire_client::Error> {
 /// let recorder = EventRecorder::new(Client::try_default()?, "shop.example/checkout", "checkout-7d9f");
