@@ -5,6 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::{APIService, APIServiceSpec};
 use kubewire_client::{Api, Error, WriteOptions};
+use tokio::task::JoinSet;
 
 use super::api_services::ApiServiceInfo;
 use crate::generic::delegation::DelegationTarget;
@@ -19,18 +20,19 @@ pub(super) fn hook(delegate: Arc<dyn DelegationTarget>) -> PostStartHook {
         let groups = delegate.groups();
         async move {
             let api = context.clientset().apiregistration_v1().api_services();
-            for group in groups {
-                for version in group.versions {
-                    register(&api, &ApiServiceInfo::local(&group.name, &version.version)).await?;
-                }
-            }
+            let local = groups.into_iter().flat_map(|group| {
+                let versions = group.versions.into_iter();
+                versions.map(move |version| ApiServiceInfo::local(&group.name, &version.version))
+            });
+            let registered: JoinSet<_> = local.map(|info| register(api.clone(), info)).collect();
+            registered.join_all().await.into_iter().collect::<Result<(), Error>>()?;
             Ok(())
         }
     })
 }
 
-async fn register(api: &Api<APIService>, info: &ApiServiceInfo) -> Result<(), Error> {
-    match api.create(&desired(info), &WriteOptions::default()).await {
+async fn register(api: Api<APIService>, info: ApiServiceInfo) -> Result<(), Error> {
+    match api.create(&desired(&info), &WriteOptions::default()).await {
         Err(error) if !error.is_already_exists() => Err(error),
         _ => Ok(()),
     }

@@ -72,12 +72,12 @@ impl PostStartHook {
         &self.name
     }
 
-    pub(crate) async fn run(&self, context: HookContext) -> Result<(), RunHookError> {
+    pub(crate) async fn run(self, context: HookContext) -> Result<(), RunHookError> {
         let run = AssertUnwindSafe(async { (self.run)(context).await });
         let result = run.catch_unwind().await;
         let result = result.unwrap_or_else(|panic| Err(panic_text(&*panic).into()));
         result.map_err(|source| RunHookError {
-            hook: self.name.clone(),
+            hook: self.name,
             source,
         })?;
         self.done.cancel();

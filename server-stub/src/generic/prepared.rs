@@ -3,10 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use http::HeaderValue;
 use kubewire_client::{Client, Clientset};
 use kubewire_informers::SharedInformerFactory;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -230,7 +231,16 @@ impl PreparedGenericApiServer {
     }
 
     async fn start(&self, context: &HookContext) -> Result<(), RunError> {
-        try_join_all(self.post_start_hooks.iter().map(|hook| hook.run(context.clone()))).await?;
+        // Tasks of their own, so that all cores make the start short; dropping the set ends them.
+        let mut hooks: JoinSet<_> = self
+            .post_start_hooks
+            .iter()
+            .map(|hook| hook.clone().run(context.clone()))
+            .collect();
+        while let Some(hook) = hooks.join_next().await {
+            // A panic of a hook is already an error of it.
+            hook.unwrap_or(Ok(()))?;
+        }
         signal(&self.lifecycle.has_been_ready, "HasBeenReady");
         Ok(())
     }

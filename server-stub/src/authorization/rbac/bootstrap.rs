@@ -1,9 +1,9 @@
 //! Makes the default roles and bindings at the start, and brings back what somebody took from them.
 
-use futures::future::try_join_all;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kubewire_client::{Clientset, Error, WriteOptions};
+use tokio::task::JoinSet;
 
 use super::policy::{AUTO_UPDATE, default_policy};
 use crate::generic::hooks::PostStartHook;
@@ -18,14 +18,22 @@ pub(crate) fn hook() -> PostStartHook {
 
 async fn reconcile(clientset: &Clientset) -> Result<(), Error> {
     let (roles, bindings) = default_policy();
-    try_join_all(roles.iter().map(|role| ensure_role(clientset, role))).await?;
-    try_join_all(bindings.iter().map(|binding| ensure_binding(clientset, binding))).await?;
-    Ok(())
+    // Tasks of their own: these are most of the writes of a start.
+    let roles: JoinSet<_> = roles
+        .into_iter()
+        .map(|role| ensure_role(clientset.clone(), role))
+        .collect();
+    let bindings: JoinSet<_> = bindings
+        .into_iter()
+        .map(|binding| ensure_binding(clientset.clone(), binding))
+        .collect();
+    let (roles, bindings) = tokio::join!(roles.join_all(), bindings.join_all());
+    roles.into_iter().chain(bindings).collect()
 }
 
-async fn ensure_role(clientset: &Clientset, role: &ClusterRole) -> Result<(), Error> {
+async fn ensure_role(clientset: Clientset, role: ClusterRole) -> Result<(), Error> {
     let (api, options) = (clientset.rbac_v1().cluster_roles(), WriteOptions::default());
-    match api.create(role, &options).await {
+    match api.create(&role, &options).await {
         Err(error) if error.is_already_exists() => {}
         result => return result.map(drop),
     }
@@ -45,9 +53,9 @@ async fn ensure_role(clientset: &Clientset, role: &ClusterRole) -> Result<(), Er
     api.update(&current, &options).await.map(drop)
 }
 
-async fn ensure_binding(clientset: &Clientset, binding: &ClusterRoleBinding) -> Result<(), Error> {
+async fn ensure_binding(clientset: Clientset, binding: ClusterRoleBinding) -> Result<(), Error> {
     let (api, options) = (clientset.rbac_v1().cluster_role_bindings(), WriteOptions::default());
-    match api.create(binding, &options).await {
+    match api.create(&binding, &options).await {
         Err(error) if error.is_already_exists() => {}
         result => return result.map(drop),
     }
