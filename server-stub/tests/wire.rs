@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kubewire_client::config::Credentials;
 use kubewire_client::wire::{EncodedEvent, Encoding, WatchDecoder};
 use kubewire_client::{Clientset, Config, WriteOptions};
-use kubewire_informers::{EventHandlerFuncs, SharedInformerFactory};
+use kubewire_informers::{EventHandlerFuncs, ReflectorOptions, SharedInformerFactory};
 use kubewire_server_stub::testing::Server;
 use tokio::sync::mpsc;
 
@@ -85,6 +85,8 @@ async fn watched(setup: &Setup) -> (SharedInformerFactory, mpsc::UnboundedReceiv
         .unwrap();
     let factory = SharedInformerFactory::builder(setup.tapped())
         .namespace("default")
+        // Or the watch would be asked for again before the resync, on its own account.
+        .reflector(ReflectorOptions::default().with_min_watch_timeout(Duration::from_secs(3600)))
         .build();
     let informer = factory.informer::<ConfigMap>();
     let (added, mut adds) = mpsc::unbounded_channel();

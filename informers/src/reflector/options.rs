@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kubewire_client::backoff::ExponentialOptions;
 use kubewire_client::wire::{EncodedObject, WireError};
@@ -28,6 +29,9 @@ pub struct ReflectorOptions {
     /// Asks for the initial state as events of a watch (KEP-3157), which spares the server's memory; a server that
     /// cannot do it is asked for a list. Default off.
     pub streaming_list: bool,
+    /// The shortest time that the server is asked to let a watch last; the longest is twice that. After it, the watch
+    /// goes on with a new request. Default 5 min, as in client-go.
+    pub min_watch_timeout: Duration,
     /// What is kept of objects, and when they are decoded. Default [`CacheFormat::Lazy`].
     pub cache_format: CacheFormat,
     /// Keeps managed fields, which are often a third of an object. Default off.
@@ -51,6 +55,7 @@ impl Default for ReflectorOptions {
         Self {
             page_size: 500,
             streaming_list: false,
+            min_watch_timeout: Duration::from_secs(300),
             cache_format: CacheFormat::default(),
             managed_fields: false,
             transform: None,
@@ -74,6 +79,13 @@ impl ReflectorOptions {
     #[must_use]
     pub fn with_streaming_list(mut self, streaming: bool) -> Self {
         self.streaming_list = streaming;
+        self
+    }
+
+    /// Sets the shortest time that the server is asked to let a watch last.
+    #[must_use]
+    pub fn with_min_watch_timeout(mut self, timeout: Duration) -> Self {
+        self.min_watch_timeout = timeout;
         self
     }
 

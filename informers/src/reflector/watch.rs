@@ -13,8 +13,6 @@ use super::{EventStream, ReflectorStore, Session, State};
 use crate::cache::CachedObject;
 use crate::random::random;
 
-/// The shortest time that a watch is asked to last; the longest is twice that.
-const MIN_WATCH: Duration = Duration::from_secs(300);
 /// A server that does not end a watch so long after its time is not there any more.
 const GRACE: Duration = Duration::from_secs(30);
 /// A watch that ends sooner than this, without any event, is not worth starting anew at once.
@@ -60,7 +58,8 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
 
     pub(super) async fn begin_watch(&mut self, options: ListOptions) -> Result<Watch, End> {
         let started = Instant::now();
-        let lasting = Duration::from_secs(MIN_WATCH.mul_f64(1.0 + random()).as_secs());
+        let min_watch = self.reflector.options.min_watch_timeout;
+        let lasting = Duration::from_secs(min_watch.mul_f64(1.0 + random()).as_secs().max(1));
         let due = started + lasting;
         let options = options.with_timeout(lasting).with_bookmarks();
         let events = timeout_at(due + GRACE, self.reflector.source.watch(&options)).await;
