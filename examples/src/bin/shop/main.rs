@@ -135,13 +135,16 @@ async fn show(args: &Args, title: Option<String>, board: &Board, watched: &[Watc
         let mut ticks = tokio::time::interval(FRAME);
         loop {
             ticks.tick().await;
+            if live.wants_to_end()? {
+                return Ok(());
+            }
             live.draw(board, watched)?;
         }
     };
     tokio::select! {
         () = end => Ok(()),
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Error::Terminal),
-        failed = frames => failed,
+        ended = frames => ended,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyModifiers};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
@@ -34,6 +35,16 @@ impl Live {
             last_total: 0,
             rates: Vec::new(),
         })
+    }
+
+    /// True where somebody pressed Ctrl-C or `q`: in this mode the terminal sends keys, not signals.
+    pub(crate) fn wants_to_end(&self) -> std::io::Result<bool> {
+        while event::poll(Duration::ZERO)? {
+            if is_end(&event::read()?) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(crate) fn draw(&mut self, board: &Board, watched: &[Watched]) -> std::io::Result<()> {
@@ -151,5 +162,27 @@ fn color(change: Change) -> Color {
         Change::Update => Color::Yellow,
         Change::Delete => Color::Red,
         Change::Sync => Color::Blue,
+    }
+}
+
+fn is_end(event: &Event) -> bool {
+    let Event::Key(key) = event else { return false };
+    let ctrl_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    key.is_press() && (ctrl_c || key.code == KeyCode::Char('q'))
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::crossterm::event::KeyEvent;
+
+    use super::*;
+
+    #[test]
+    fn keys_that_end_the_view() {
+        let key = |code, modifiers| Event::Key(KeyEvent::new(code, modifiers));
+        assert!(is_end(&key(KeyCode::Char('c'), KeyModifiers::CONTROL)));
+        assert!(is_end(&key(KeyCode::Char('q'), KeyModifiers::NONE)));
+        assert!(!is_end(&key(KeyCode::Char('c'), KeyModifiers::NONE)));
+        assert!(!is_end(&Event::Resize(80, 24)));
     }
 }
