@@ -230,6 +230,13 @@ impl Store {
         if context.dry_run {
             return Ok(Some(DeleteOutcome::Deleted(current.clone())));
         }
+        let revision = self.erase(current).await?;
+        Ok(revision.map(|revision| DeleteOutcome::Deleted(Arc::new(current.at_version(revision)))))
+    }
+
+    /// Takes an object out of storage and gives back what it held; the revision of that, or `None` where somebody else
+    /// was faster.
+    pub(super) async fn erase(&self, current: &StoredObject) -> Result<Option<u64>, ApiError> {
         let expected = Expected::Revision(current.resource_version());
         let swap = self
             .storage
@@ -238,7 +245,7 @@ impl Store {
         match swap.map_err(storage_error)? {
             Swap::Done { revision } => {
                 self.strategy.release(&current.document(), None).await;
-                Ok(Some(DeleteOutcome::Deleted(Arc::new(current.at_version(revision)))))
+                Ok(Some(revision))
             }
             Swap::Conflict { .. } => Ok(None),
         }

@@ -288,18 +288,11 @@ impl Store {
                 .decode(current.key(), stored, current.resource_version())
                 .map(Attempt::Done);
         }
-        let expected = Expected::Revision(current.resource_version());
-        let swap = self
-            .storage
-            .compare_and_swap(current.key(), expected, Change::Delete)
-            .await;
-        match swap.map_err(storage_error)? {
-            Swap::Done { .. } => {
-                self.strategy.release(&current.document(), None).await;
-                self.decode(current.key(), stored, current.resource_version())
-                    .map(Attempt::Done)
-            }
-            Swap::Conflict { .. } => Ok(Attempt::SomebodyElseWasFaster),
+        match self.erase(current).await? {
+            Some(_) => self
+                .decode(current.key(), stored, current.resource_version())
+                .map(Attempt::Done),
+            None => Ok(Attempt::SomebodyElseWasFaster),
         }
     }
 }
