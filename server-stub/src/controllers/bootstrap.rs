@@ -25,7 +25,7 @@ pub struct KubernetesService {
 pub(super) fn hook(service: KubernetesService) -> PostStartHook {
     PostStartHook::new("bootstrap-controller", move |context| async move {
         // The namespace `default` may not be there yet: another hook makes it at this moment.
-        super::system_namespaces::ensure(context.clientset()).await?;
+        super::system_namespaces::ensure(context.clientset(), "default").await?;
         create(context.clientset(), &service).await?;
         Ok(())
     })

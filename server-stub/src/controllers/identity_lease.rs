@@ -21,7 +21,7 @@ pub(super) fn hook(id: String) -> PostStartHook {
     PostStartHook::new("start-kube-apiserver-identity-lease-controller", move |context| {
         let id = id.clone();
         async move {
-            super::system_namespaces::ensure(context.clientset()).await?;
+            super::system_namespaces::ensure(context.clientset(), NAMESPACE).await?;
             let (clientset, clock) = (context.clientset().clone(), context.clock.clone());
             let stop = context.lifecycle.shutdown_initiated.clone();
             renew(&clientset, &clock, &id).await?;

@@ -19,10 +19,10 @@ pub(super) fn hook() -> PostStartHook {
             context.clientset().clone(),
             context.lifecycle.shutdown_initiated.clone(),
         );
-        ensure(&clientset).await?;
+        ensure_all(&clientset).await?;
         context.tasks.spawn(async move {
             while tokio::time::timeout(PERIOD, stop.cancelled()).await.is_err() {
-                if let Err(error) = ensure(&clientset).await {
+                if let Err(error) = ensure_all(&clientset).await {
                     tracing::warn!(%error, "system namespaces");
                 }
             }
@@ -31,22 +31,27 @@ pub(super) fn hook() -> PostStartHook {
     })
 }
 
-/// Creates those that are missing.
-pub(super) async fn ensure(clientset: &Clientset) -> Result<(), Error> {
-    let api = clientset.core_v1().namespaces();
+async fn ensure_all(clientset: &Clientset) -> Result<(), Error> {
     for name in SYSTEM_NAMESPACES {
-        let namespace = Namespace {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                ..ObjectMeta::default()
-            },
-            ..Namespace::default()
-        };
-        if api.get(name).await.is_err_and(|error| error.is_not_found()) {
-            match api.create(&namespace, &WriteOptions::default()).await {
-                Err(error) if !error.is_already_exists() => return Err(error),
-                _ => {}
-            }
+        ensure(clientset, name).await?;
+    }
+    Ok(())
+}
+
+/// Creates a namespace where it is missing.
+pub(super) async fn ensure(clientset: &Clientset, name: &str) -> Result<(), Error> {
+    let api = clientset.core_v1().namespaces();
+    let namespace = Namespace {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    };
+    if api.get(name).await.is_err_and(|error| error.is_not_found()) {
+        match api.create(&namespace, &WriteOptions::default()).await {
+            Err(error) if !error.is_already_exists() => return Err(error),
+            _ => {}
         }
     }
     Ok(())
