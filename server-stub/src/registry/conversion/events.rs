@@ -10,7 +10,7 @@ pub(super) const CONVERSION: Conversion = Conversion {
 };
 
 /// Name in `v1`, name in `events.k8s.io/v1`.
-const NAMES: [(&str, &str); 7] = [
+pub(in crate::registry) const NAMES: [(&str, &str); 7] = [
     ("involvedObject", "regarding"),
     ("message", "note"),
     ("source", "deprecatedSource"),

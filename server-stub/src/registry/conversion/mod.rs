@@ -3,7 +3,7 @@
 //! Versions of the same shape need no conversion: only their `apiVersion` differs.
 
 mod autoscaling;
-mod events;
+pub(super) mod events;
 
 use serde_json::{Map, Value};
 

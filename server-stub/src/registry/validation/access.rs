@@ -126,10 +126,7 @@ fn binding(object: &Value, kinds: &[&str], namespaced: bool) -> Vec<FieldError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn told(errors: Vec<FieldError>) -> Vec<String> {
-        errors.iter().map(ToString::to_string).collect()
-    }
+    use crate::registry::validation::told;
 
     #[test]
     fn roles() {

@@ -155,14 +155,11 @@ fn signer_name(name: &str, field: &str) -> Vec<FieldError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::validation::told;
 
     fn with(conditions: &[&str]) -> Value {
         let conditions = conditions.iter().map(|kind| json!({ "type": kind, "status": "True" }));
         json!({ "status": { "conditions": conditions.collect::<Vec<_>>() } })
-    }
-
-    fn told(errors: Vec<FieldError>) -> Vec<String> {
-        errors.iter().map(ToString::to_string).collect()
     }
 
     #[test]

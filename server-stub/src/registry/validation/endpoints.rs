@@ -196,10 +196,7 @@ fn hints(endpoint: &Value, list: &str, rule: fn(&str) -> Vec<String>, path: &str
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn told(errors: Vec<FieldError>) -> Vec<String> {
-        errors.iter().map(ToString::to_string).collect()
-    }
+    use crate::registry::validation::told;
 
     #[test]
     fn subsets() {

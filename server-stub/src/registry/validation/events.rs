@@ -4,20 +4,11 @@ use kubewire_client::validation::qualified_name;
 use serde_json::{Value, json};
 
 use super::values::{broken, get, number, text};
+use crate::registry::conversion::events::NAMES;
 use crate::status::FieldError;
 
 const SHORT: usize = 128;
 const NOTE: usize = 1024;
-
-/// Names of fields in `v1`, and in `events.k8s.io/v1`.
-const NAMES: [(&str, &str); 6] = [
-    ("involvedObject", "regarding"),
-    ("message", "note"),
-    ("source", "deprecatedSource"),
-    ("firstTimestamp", "deprecatedFirstTimestamp"),
-    ("lastTimestamp", "deprecatedLastTimestamp"),
-    ("count", "deprecatedCount"),
-];
 
 /// The rules for a `v1` event.
 pub(in crate::registry) fn core(event: &Value) -> Vec<FieldError> {
@@ -161,10 +152,7 @@ fn series(event: &Value) -> Vec<FieldError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn told(errors: Vec<FieldError>) -> Vec<String> {
-        errors.iter().map(ToString::to_string).collect()
-    }
+    use crate::registry::validation::told;
 
     #[test]
     fn core_events() {

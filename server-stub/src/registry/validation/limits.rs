@@ -190,10 +190,7 @@ pub(in crate::registry) fn quota_update(new: &Value, old: &Value) -> Vec<FieldEr
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn told(errors: Vec<FieldError>) -> Vec<String> {
-        errors.iter().map(ToString::to_string).collect()
-    }
+    use crate::registry::validation::told;
 
     #[test]
     fn limit_ranges() {

@@ -20,3 +20,9 @@ pub(super) mod service;
 pub(super) mod storage;
 pub(crate) mod values;
 pub(super) mod workloads;
+
+/// Errors in the words that a client reads.
+#[cfg(test)]
+fn told(errors: Vec<crate::field_error::FieldError>) -> Vec<String> {
+    errors.iter().map(ToString::to_string).collect()
+}

@@ -339,10 +339,7 @@ pub(super) fn domain_prefixed_path(field: &str, value: &str) -> Vec<FieldError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn told(errors: Vec<FieldError>) -> Vec<String> {
-        errors.iter().map(ToString::to_string).collect()
-    }
+    use crate::registry::validation::told;
 
     #[test]
     fn ingresses() {

@@ -264,10 +264,7 @@ fn without_nulls(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn told(errors: Vec<FieldError>) -> Vec<String> {
-        errors.iter().map(ToString::to_string).collect()
-    }
+    use crate::registry::validation::told;
 
     fn claim_of(size: &str, class: Value) -> Value {
         json!({

@@ -273,6 +273,7 @@ fn runs_always(template: &Value, owner: &str) -> Vec<FieldError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::validation::told;
 
     fn template(labels: Value) -> Value {
         json!({
@@ -296,10 +297,6 @@ mod tests {
             object["spec"][field] = value.clone();
         }
         object
-    }
-
-    fn told(errors: Vec<FieldError>) -> Vec<String> {
-        errors.iter().map(ToString::to_string).collect()
     }
 
     #[test]
