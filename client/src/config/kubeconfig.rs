@@ -368,7 +368,9 @@ impl Kubeconfig {
 
     /// The YAML text, secrets included.
     pub fn to_yaml(&self) -> Result<String, ConfigError> {
-        serde_saphyr::to_string(self).map_err(|error| ConfigError::Serialize(error.to_string()))
+        // One line a value: tools that read no whole YAML know nothing of folded text.
+        let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+        serde_saphyr::to_string_with_options(self, options).map_err(|error| ConfigError::Serialize(error.to_string()))
     }
 
     /// Writes the YAML to `path`, readable by the owner only. A reader sees the old content or the new, never a part.

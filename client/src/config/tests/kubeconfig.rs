@@ -129,6 +129,16 @@ fn cluster_fields_arrive() {
 }
 
 #[test]
+fn every_value_stands_on_one_line() {
+    let user = AuthInfo::with_token("t0ken ".repeat(50));
+    let text = Kubeconfig::for_cluster("dev", "https://h", Some(&"CA\n".repeat(100)), user)
+        .to_yaml()
+        .unwrap();
+    assert!(text.lines().all(|line| line.contains(':')), "{text}");
+    assert_eq!(Kubeconfig::from_yaml(&text).unwrap().to_yaml().unwrap(), text);
+}
+
+#[test]
 fn data_or_files() {
     // base64 of "CA", "CERT", "KEY"
     let config = resolve(
