@@ -13,6 +13,7 @@ pub mod filters;
 pub mod generic;
 mod go_duration;
 mod human_duration;
+pub mod proxy;
 pub mod registry;
 pub mod status;
 pub mod storage;

@@ -2,21 +2,25 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use parking_lot::RwLock;
 
+use super::availability::is_available;
+use super::remote_service::RemoteService;
+use crate::generic::certificates::KeyPair;
 use crate::registry::facts;
 
 /// What the aggregator knows of an APIService.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(super) struct ApiServiceInfo {
     pub(super) group: String,
     pub(super) version: String,
     pub(super) group_priority: i32,
     pub(super) version_priority: i32,
-    /// True where another server has to answer.
-    pub(super) remote: bool,
+    /// The server elsewhere that has to answer, if it is not one of this chain.
+    pub(super) remote: Option<Arc<RemoteService>>,
 }
 
 impl ApiServiceInfo {
@@ -29,7 +33,7 @@ impl ApiServiceInfo {
             version: version.to_owned(),
             group_priority: group_facts.and_then(|facts| facts.priority).unwrap_or(1000),
             version_priority: version_facts.and_then(|facts| facts.priority).unwrap_or(100),
-            remote: false,
+            remote: None,
         }
     }
 
@@ -39,43 +43,75 @@ impl ApiServiceInfo {
     }
 }
 
-impl From<&APIService> for ApiServiceInfo {
-    fn from(service: &APIService) -> Self {
-        let spec = service.spec.clone().unwrap_or_default();
+/// All APIServices by name.
+pub(super) struct ApiServices {
+    by_name: RwLock<BTreeMap<String, ApiServiceInfo>>,
+    /// What this server shows of itself to others.
+    identity: KeyPair,
+}
+
+impl ApiServices {
+    pub(super) fn new(identity: KeyPair) -> Self {
         Self {
+            by_name: RwLock::default(),
+            identity,
+        }
+    }
+
+    pub(super) fn insert(&self, service: ApiServiceInfo) {
+        self.by_name.write().insert(service.name(), service);
+    }
+
+    /// Takes over what an object says. The connections to a server elsewhere stay while the spec is the same.
+    pub(super) fn update(&self, object: &APIService) {
+        let spec = object.spec.clone().unwrap_or_default();
+        let mut services = self.by_name.write();
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let known = services.get(&name).and_then(|service| service.remote.clone());
+        let remote = spec.service.is_some().then(|| match known {
+            Some(known) if known.spec == spec => known,
+            _ => Arc::new(RemoteService::new(spec.clone(), &self.identity)),
+        });
+        if let Some(remote) = &remote {
+            remote.set_available(is_available(object));
+        }
+        let service = ApiServiceInfo {
             group: spec.group.unwrap_or_default(),
             version: spec.version.unwrap_or_default(),
             group_priority: spec.group_priority_minimum,
             version_priority: spec.version_priority,
-            remote: spec.service.is_some(),
-        }
-    }
-}
-
-/// All APIServices by name.
-#[derive(Default)]
-pub(super) struct ApiServices(RwLock<BTreeMap<String, ApiServiceInfo>>);
-
-impl ApiServices {
-    pub(super) fn insert(&self, service: ApiServiceInfo) {
-        self.0.write().insert(service.name(), service);
+            remote,
+        };
+        services.insert(name, service);
     }
 
     pub(super) fn remove(&self, name: &str) {
-        self.0.write().remove(name);
+        self.by_name.write().remove(name);
     }
 
-    pub(super) fn is_remote(&self, group: &str, version: &str) -> bool {
-        let services = self.0.read();
-        services
-            .get(&format!("{version}.{group}"))
-            .is_some_and(|service| service.remote)
+    /// The server elsewhere for a version of a group.
+    pub(super) fn remote(&self, group: &str, version: &str) -> Option<Arc<RemoteService>> {
+        self.remote_by_name(&format!("{version}.{group}"))
+    }
+
+    pub(super) fn remote_by_name(&self, name: &str) -> Option<Arc<RemoteService>> {
+        self.by_name.read().get(name)?.remote.clone()
+    }
+
+    /// The APIServices whose server is behind this service.
+    pub(super) fn names_behind(&self, namespace: &str, name: &str) -> Vec<String> {
+        let services = self.by_name.read();
+        let behind = services.iter().filter(|(_, info)| {
+            let service = info.remote.as_ref().map(|remote| remote.service());
+            service.is_some_and(|(of_namespace, of_name, _)| (of_namespace, of_name) == (namespace, name))
+        });
+        behind.map(|(name, _)| name.clone()).collect()
     }
 
     /// The groups other than the core group with their versions, the most important first.
     pub(super) fn by_group(&self) -> Vec<(String, Vec<ApiServiceInfo>)> {
         let mut groups: BTreeMap<String, Vec<ApiServiceInfo>> = BTreeMap::new();
-        for service in self.0.read().values().filter(|service| !service.group.is_empty()) {
+        for service in self.by_name.read().values().filter(|service| !service.group.is_empty()) {
             groups.entry(service.group.clone()).or_default().push(service.clone());
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
@@ -114,7 +150,10 @@ mod tests {
 
     #[test]
     fn the_most_important_group_and_version_come_first() {
-        let services = ApiServices::default();
+        let services = ApiServices::new(KeyPair {
+            certificate_pem: String::new(),
+            key_pem: String::new(),
+        });
         for (group, version) in [
             ("stable.example.com", "v1"),
             ("stable.example.com", "v1beta1"),

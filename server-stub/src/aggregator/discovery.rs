@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::api_services::ApiServices;
+use super::api_services::{ApiServiceInfo, ApiServices};
 use crate::generic::delegation::{DelegationTarget, Handler};
 use crate::generic::discovery::{self, GroupDiscovery, VersionDiscovery};
 use crate::generic::request::{Request, Response};
@@ -36,7 +36,7 @@ impl Groups {
         Some(respond::document(request, discovery::group(group)))
     }
 
-    /// The aggregator's own group, then the others by importance. Groups elsewhere have no resources: nobody asks them.
+    /// The aggregator's own group, then the others by importance.
     fn merged(&self) -> Vec<GroupDiscovery> {
         let local = self.delegate.groups();
         let resources = |group: &str, version: &str| {
@@ -44,13 +44,16 @@ impl Groups {
             group.versions.iter().find(|v| v.version == version).cloned()
         };
         let merged = self.services.by_group().into_iter().map(|(name, versions)| {
-            let version = |service: super::ApiServiceInfo| match service.remote {
-                false => resources(&name, &service.version),
-                true => Some(VersionDiscovery {
-                    version: service.version,
-                    resources: Vec::new(),
-                    stale: true,
-                }),
+            let version = |service: ApiServiceInfo| match service.remote {
+                None => resources(&name, &service.version),
+                Some(remote) => {
+                    let discovered = remote.discovered();
+                    Some(VersionDiscovery {
+                        version: service.version,
+                        resources: discovered.resources,
+                        stale: !discovered.current,
+                    })
+                }
             };
             let versions = versions.into_iter().filter_map(version).collect();
             GroupDiscovery {

@@ -7,7 +7,8 @@ use super::api_groups::ApiGroups;
 use super::options::ControllerOptions;
 use crate::authentication::Authenticator;
 use crate::authorization::{Authorizer, RbacAuthorizer, bootstrap_hook};
-use crate::controllers::KubernetesService;
+use crate::controllers::{ClusterAuthentication, KubernetesService};
+use crate::generic::certificates::KeyPair;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::delegation::{DelegationTarget, NotFound};
 use crate::generic::health::HealthCheck;
@@ -35,6 +36,10 @@ pub struct ChainConfig {
     pub authorizer: Arc<dyn Authorizer>,
     /// Follows roles and bindings once the server has started; `None` where no role counts.
     pub rbac: Option<Arc<RbacAuthorizer>>,
+    /// What extension API servers are told about users.
+    pub cluster_authentication: ClusterAuthentication,
+    /// What extension API servers are shown.
+    pub proxy_identity: KeyPair,
     /// Which controllers run.
     pub controllers: ControllerOptions,
     /// Where objects are kept.
@@ -62,13 +67,25 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
         kube_apiserver.add_post_start_hook(bootstrap_hook());
     }
     let kube_apiserver: Arc<dyn DelegationTarget> = Arc::new(kube_apiserver);
-    let mut aggregator = aggregator::new(address, registration, kube_apiserver.clone());
+    let mut aggregator = aggregator::new(
+        address,
+        registration,
+        config.proxy_identity.clone(),
+        kube_apiserver.clone(),
+    );
     let service = KubernetesService {
         cluster_ip: config.service_ip,
         address: config.external_address,
     };
     let server_id = format!("apiserver-{}", config.ids.uid().to_string().replace('-', ""));
-    controllers::add_to(&mut aggregator, server_id, kube_apiserver, service, &config.controllers);
+    controllers::add_to(
+        &mut aggregator,
+        server_id,
+        kube_apiserver,
+        service,
+        config.cluster_authentication.clone(),
+        &config.controllers,
+    );
     aggregator
 }
 

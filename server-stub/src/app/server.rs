@@ -1,6 +1,7 @@
 //! From options to a running server: prepare, then run.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use kubewire_client::Clientset;
 use kubewire_client::config::{Config as ClientConfig, PemSource};
@@ -8,6 +9,7 @@ use kubewire_client::config::{Config as ClientConfig, PemSource};
 use super::chain::{ChainConfig, create_server_chain};
 use super::error::AppError;
 use super::options::{Authorization, Options, ServingCertificate};
+use crate::controllers::ClusterAuthentication;
 use crate::generic::certificates::KeyPair;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::lifecycle::LifecycleSignals;
@@ -43,10 +45,13 @@ impl Server {
         let address = serving.local_addr().map_err(AppError::LocalAddress)?;
         let external_address = SocketAddr::new(options.secure_serving.external_ip(), address.port());
         let Authorization { authorizer, rbac } = options.authorization.authorization();
+        let request_header = Arc::new(options.request_header.config(&authority)?);
         let config = Config {
             clock: clock.clone(),
             ids,
-            authenticator: options.authentication.authenticator(&authority, &clock)?,
+            authenticator: options
+                .authentication
+                .authenticator(&authority, &request_header, &clock)?,
             authorizer,
             in_flight: options.server_run.in_flight(),
             request_timeout: options.server_run.request_timeout,
@@ -64,6 +69,11 @@ impl Server {
             authenticator: config.authenticator.clone(),
             authorizer: config.authorizer.clone(),
             rbac,
+            cluster_authentication: ClusterAuthentication {
+                client_ca_pem: options.authentication.client_ca_pem(&authority)?,
+                request_header,
+            },
+            proxy_identity: options.request_header.identity(&authority)?,
             controllers: options.controllers.clone(),
             storage: options.storage.open(),
             lifecycle: lifecycle.clone(),

@@ -2,6 +2,7 @@
 
 mod bearer;
 mod connection;
+mod request_header;
 pub(crate) mod reviews;
 mod token_file;
 mod x509;
@@ -13,6 +14,7 @@ use http::HeaderMap;
 
 pub use bearer::BearerTokens;
 pub use connection::Connection;
+pub use request_header::{RequestHeader, RequestHeaderConfig};
 pub use token_file::{TokenFileError, read_token_file};
 pub use x509::{ClientCaError, ClientCertificates};
 

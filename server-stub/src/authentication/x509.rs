@@ -53,7 +53,8 @@ impl ClientCertificates {
         Ok(Self { verifier, clock })
     }
 
-    fn user(&self, certificates: &[CertificateDer<'static>]) -> Result<UserInfo, AuthenticationError> {
+    /// The user that a certificate stands for.
+    pub(super) fn user(&self, certificates: &[CertificateDer<'static>]) -> Result<UserInfo, AuthenticationError> {
         let [certificate, intermediates @ ..] = certificates else {
             return Err(AuthenticationError("no client certificate".to_owned()));
         };

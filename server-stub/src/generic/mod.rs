@@ -18,6 +18,7 @@ pub mod request;
 pub(crate) mod respond;
 pub mod secure_serving;
 pub mod server;
+pub mod upgrades;
 pub mod version;
 pub mod yaml;
 

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::delegation::Handler;
+use super::upgrades::Upgrades;
 use crate::authentication::Connection;
 
 /// Longest time for a TLS handshake, and for the head of an HTTP/1.1 request.
@@ -136,11 +137,13 @@ async fn serve_connection(
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let certificates = certificates.iter().cloned().map(CertificateDer::into_owned).collect();
     let connection = Arc::new(Connection::new(address, certificates));
+    let upgrades = Upgrades::new(streams.clone(), stop.clone());
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let (handler, connection) = (handler.clone(), connection.clone());
+        let (handler, connection, upgrades) = (handler.clone(), connection.clone(), upgrades.clone());
         async move {
             let mut request = request.map(|body| body.map_err(Into::into).boxed_unsync());
             request.extensions_mut().insert(connection);
+            request.extensions_mut().insert(upgrades);
             Ok::<_, Infallible>(handler.handle(request).await)
         }
     });

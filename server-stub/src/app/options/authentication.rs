@@ -8,7 +8,10 @@ use clap::Args;
 use super::parse_bool;
 use super::secure_serving::read;
 use crate::app::AppError;
-use crate::authentication::{Authenticator, BearerTokens, ClientCertificates, UnionAuthenticator, read_token_file};
+use crate::authentication::{
+    Authenticator, BearerTokens, ClientCertificates, RequestHeader, RequestHeaderConfig, UnionAuthenticator,
+    read_token_file,
+};
 use crate::generic::certificates::Authority;
 use crate::generic::clock::Clock;
 use crate::generic::request::UserInfo;
@@ -33,14 +36,24 @@ pub struct AuthenticationOptions {
 }
 
 impl AuthenticationOptions {
-    /// The authenticator for these options; it also knows the clients of `authority`.
+    /// The authorities whose certificates stand for users.
+    pub(crate) fn client_ca_pem(&self, authority: &Authority) -> Result<String, AppError> {
+        match &self.client_ca_file {
+            Some(path) => read(path),
+            None => Ok(authority.certificate_pem().to_owned()),
+        }
+    }
+
+    /// The authenticator for these options; it also knows the clients of `authority`, and proxies that know the user.
     pub(crate) fn authenticator(
         &self,
         authority: &Authority,
+        request_header: &Arc<RequestHeaderConfig>,
         clock: &Clock,
     ) -> Result<Arc<dyn Authenticator>, AppError> {
         let own = ClientCertificates::new(authority.certificate_pem().as_bytes(), clock.clone())?;
-        let mut authenticators: Vec<Arc<dyn Authenticator>> = vec![Arc::new(own)];
+        let proxies = RequestHeader::new(request_header.clone(), clock.clone())?;
+        let mut authenticators: Vec<Arc<dyn Authenticator>> = vec![Arc::new(proxies), Arc::new(own)];
         if let Some(path) = &self.client_ca_file {
             let certificates = ClientCertificates::new(read(path)?.as_bytes(), clock.clone())?;
             authenticators.push(Arc::new(certificates));

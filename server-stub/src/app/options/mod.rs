@@ -5,6 +5,7 @@ mod authorization;
 mod controllers;
 mod ignored;
 mod kubeconfig;
+mod request_header;
 mod secure_serving;
 mod server_run;
 mod storage;
@@ -18,6 +19,7 @@ pub use controllers::ControllerOptions;
 pub(crate) use controllers::SwitchableController;
 pub use kubeconfig::KubeconfigOptions;
 pub(crate) use kubeconfig::kubeconfig_text;
+pub use request_header::RequestHeaderOptions;
 pub use secure_serving::{SecureServingOptions, ServingCertificate};
 pub use server_run::ServerRunOptions;
 pub use storage::StorageOptions;
@@ -35,6 +37,9 @@ pub struct Options {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub authentication: AuthenticationOptions,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub request_header: RequestHeaderOptions,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub authorization: AuthorizationOptions,

@@ -8,7 +8,7 @@ pub(crate) use aggregated::aggregated;
 pub(crate) use endpoint::{serve_aggregated, wants_aggregated};
 pub(crate) use legacy::{api_versions, group, group_list, resource_list};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::registry::facts::ResourceFacts;
 
@@ -33,8 +33,8 @@ pub struct VersionDiscovery {
 }
 
 /// A resource or subresource (`pods/log`), in the shape of `meta/v1.APIResource`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ApiResource {
     /// The plural name; a subresource follows after a slash.
     pub name: String,

@@ -1,0 +1,134 @@
+//! Connections for the pool.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::Uri;
+use http::uri::Scheme;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsConnector;
+
+use super::dialer::{Dialer, Stream};
+use super::tls::ProxyTls;
+
+/// Longest time to connect, as Go's dialers in kube-apiserver take.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Opens a connection for a URL.
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub(super) dialer: Arc<dyn Dialer>,
+    pub(super) tls: ProxyTls,
+    /// Counts what was opened.
+    pub(super) opened: Arc<AtomicU64>,
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<ProxyStream>;
+    type Error = io::Error;
+    type Future = BoxFuture<'static, io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, url: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move {
+            let (host, port) = host_and_port(&url)?;
+            let connecting = connector.connect(&url, host, port);
+            let connected = tokio::time::timeout(DIAL_TIMEOUT, connecting).await;
+            let timed_out = || io::Error::new(io::ErrorKind::TimedOut, "i/o timeout");
+            let stream = connected.map_err(|_| timed_out()).and_then(|connected| connected);
+            stream
+                .map(TokioIo::new)
+                .map_err(|error| io::Error::new(error.kind(), format!("dial tcp {host}:{port}: {}", reason(&error))))
+        })
+    }
+}
+
+impl Connector {
+    async fn connect(&self, url: &Uri, host: &str, port: u16) -> io::Result<ProxyStream> {
+        let plain = self.dialer.dial(host, port).await?;
+        let stream = if url.scheme() == Some(&Scheme::HTTPS) {
+            let name = match &self.tls.server_name {
+                Some(name) => name.clone(),
+                None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
+            };
+            let stream = TlsConnector::from(self.tls.config.clone()).connect(name, plain).await?;
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            ProxyStream {
+                stream: Box::new(stream),
+                is_http2,
+            }
+        } else {
+            ProxyStream {
+                stream: plain,
+                is_http2: false,
+            }
+        };
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        Ok(stream)
+    }
+}
+
+fn host_and_port(url: &Uri) -> io::Result<(&str, u16)> {
+    let host = url.host().ok_or_else(|| io::Error::other("no host in the URL"))?;
+    let default = if url.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Ok((host, url.port_u16().unwrap_or(default)))
+}
+
+/// The words of Go's dialer where there are such.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
+        io::ErrorKind::TimedOut => "i/o timeout".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// An open connection, plain or under TLS.
+pub(super) struct ProxyStream {
+    stream: Box<dyn Stream>,
+    is_http2: bool,
+}
+
+impl Connection for ProxyStream {
+    fn connected(&self) -> Connected {
+        let connected = Connected::new();
+        if self.is_http2 {
+            connected.negotiated_h2()
+        } else {
+            connected
+        }
+    }
+}
+
+impl AsyncRead for ProxyStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ProxyStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
