@@ -22,7 +22,7 @@ pub(crate) use kubeconfig::kubeconfig_text;
 pub use request_header::RequestHeaderOptions;
 pub use secure_serving::{SecureServingOptions, ServingCertificate};
 pub use server_run::ServerRunOptions;
-pub use storage::StorageOptions;
+pub use storage::{StorageBackend, StorageOptions};
 
 /// A Kubernetes API server for tests: no kubelet, no scheduler, nothing to install.
 ///
