@@ -50,6 +50,32 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// Writes a duration as Go does: `1m0s`, `250ms`, `0s`.
+pub(crate) fn text(duration: Duration) -> String {
+    let nanos = duration.subsec_nanos();
+    let (hours, minutes, seconds) = (
+        duration.as_secs() / 3600,
+        duration.as_secs() / 60 % 60,
+        duration.as_secs() % 60,
+    );
+    if duration.as_secs() == 0 && nanos > 0 {
+        let micros = f64::from(nanos) / 1e3;
+        return match nanos {
+            1_000_000.. => format!("{}ms", micros / 1e3),
+            1_000.. => format!("{micros}µs"),
+            _ => format!("{nanos}ns"),
+        };
+    }
+    let fraction = format!("{nanos:09}");
+    let fraction = fraction.trim_end_matches('0');
+    let dot = if fraction.is_empty() { "" } else { "." };
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}{dot}{fraction}s"),
+        (0, _) => format!("{minutes}m{seconds}{dot}{fraction}s"),
+        _ => format!("{hours}h{minutes}m{seconds}{dot}{fraction}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +89,23 @@ mod tests {
         assert_eq!(parse("5d").unwrap_err(), "time: unknown unit \"d\" in duration \"5d\"");
         for wrong in ["", "soon", "-1s", ".s", "1..5s", "99999999999999999999h"] {
             assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn as_go_writes_it() {
+        for same in [
+            "0s",
+            "1m0s",
+            "1h0m0s",
+            "1h15m30.5s",
+            "250ms",
+            "1.5ms",
+            "7ns",
+            "2.5µs",
+            "59s",
+        ] {
+            assert_eq!(text(parse(same).unwrap()), same);
         }
     }
 }

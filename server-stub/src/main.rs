@@ -1,4 +1,4 @@
-//! The binary: parse, prepare, run until SIGTERM or SIGINT.
+//! The binary: parse, validate, prepare, run until SIGTERM or SIGINT.
 
 use std::error::Error;
 use std::io::{IsTerminal, Write};
@@ -12,10 +12,21 @@ use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = Options::from_command_line();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let options = match Options::from_args(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("Error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let help = options.global.help.then(Options::help);
+    if let Some(text) = help.or_else(|| options.global.version.output()) {
+        print(&format!("{text}\n"));
+        return ExitCode::SUCCESS;
+    }
+    let filter = EnvFilter::try_from_default_env();
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(options.global.verbosity.log_filter())))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
@@ -26,7 +37,7 @@ async fn main() -> ExitCode {
     match run(&options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{}", with_causes(&*error));
+            tracing::error!(error = with_causes(&*error), "command failed");
             ExitCode::FAILURE
         }
     }
@@ -49,8 +60,7 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         tracing::warn!("received {} again, stopping at once", next().await);
         std::process::exit(1);
     });
-    // Whoever started the program may have stopped listening.
-    let _ = std::io::stdout().write_all(greeting(&server, options).as_bytes());
+    print(&greeting(&server, options));
     server.run().await?;
     Ok(())
 }
@@ -63,6 +73,11 @@ fn greeting(server: &Server, options: &Options) -> String {
         }
     };
     format!("Serving on {}\n{use_it}\n", server.url())
+}
+
+fn print(text: &str) {
+    // Whoever started the program may have stopped listening.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn with_causes(error: &dyn Error) -> String {

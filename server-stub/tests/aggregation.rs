@@ -44,7 +44,7 @@ impl Extension {
             path
         };
         let mut options = app::Options::default();
-        options.secure_serving.secure_port = 0;
+        options.secure_serving.any_free_port = true;
         options.secure_serving.tls_cert_file = Some(file("tls.crt", &pair.certificate_pem));
         options.secure_serving.tls_private_key_file = Some(file("tls.key", &pair.key_pem));
         options.request_header.requestheader_client_ca_file = Some(file("front-proxy.crt", main.ca_pem()));

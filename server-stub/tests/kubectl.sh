@@ -18,7 +18,8 @@ else
 fi
 
 export KUBECONFIG=$work/kubeconfig
-"$binary" --secure-port 0 --write-kubeconfig "$KUBECONFIG" >"$work/server.log" 2>&1 &
+port=$(for port in $(shuf -i 20000-30000 -n 50); do (: </dev/tcp/127.0.0.1/"$port") 2>/dev/null || { echo "$port"; break; }; done)
+"$binary" --secure-port "$port" --write-kubeconfig "$KUBECONFIG" >"$work/server.log" 2>&1 &
 server=$!
 for _ in $(seq 100); do [ -s "$KUBECONFIG" ] && kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
 kubectl get --raw /readyz >/dev/null || fail "the server is not ready"

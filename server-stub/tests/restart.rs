@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/free_port.rs"]
+mod free_port;
+
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kubewire_client::{Clientset, Config, ListOptions, WriteOptions};
 use kubewire_informers::{EventHandlerFuncs, SharedInformerFactory};
 use tokio::sync::mpsc;
+
+use free_port::free_port;
 
 /// The real binary; killed without a chance to say goodbye.
 struct Process(Child);
@@ -59,10 +63,6 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn config_map(name: &str) -> ConfigMap {

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::options::InvalidOptions;
 use crate::authentication::{ClientCaError, TokenFileError};
 use crate::generic::RunError;
 use crate::generic::certificates::CertificateError;
+use crate::generic::dynamic_files::{DynamicFilesError, MakeError};
 use crate::generic::hooks::DuplicateHookError;
 use crate::generic::secure_serving::ServingError;
 
@@ -28,17 +30,23 @@ pub enum AppError {
         /// Why.
         source: std::io::Error,
     },
-    /// `--service-cluster-ip-range` is wrong.
-    #[error("--service-cluster-ip-range={0}: expected a range such as 10.0.0.0/24")]
-    ServiceRange(String),
+    /// The options are wrong.
+    #[error(transparent)]
+    Options(#[from] InvalidOptions),
+    /// The certificate made at start cannot be used.
+    #[error("use the certificate that was made")]
+    ServingCertificate(#[source] MakeError),
+    /// Certificates in files cannot be used.
+    #[error(transparent)]
+    Files(#[from] DynamicFilesError),
     /// The bound address cannot be told.
     #[error("find out the port that was bound")]
     LocalAddress(#[source] std::io::Error),
     /// A certificate cannot be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// `--client-ca-file` is wrong.
-    #[error("--client-ca-file")]
+    /// The authority made at start cannot be used for its clients.
+    #[error("know the clients of the authority that was made")]
     ClientCa(#[from] ClientCaError),
     /// `--token-auth-file` is wrong.
     #[error("--token-auth-file")]

@@ -4,6 +4,7 @@ mod api_groups;
 mod chain;
 mod component_statuses;
 mod error;
+pub mod flags;
 pub mod options;
 mod server;
 

@@ -30,51 +30,49 @@ pub struct Server {
 impl Server {
     /// Makes certificates, opens the port, builds the chain, writes the kubeconfig file.
     pub async fn prepare(options: &Options, clock: Clock, ids: Ids) -> Result<Self, AppError> {
-        for flag in &options.ignored {
-            tracing::info!("--{flag} is accepted for compatibility and makes no difference");
+        options.validate()?;
+        for flag in options.accepted.given() {
+            tracing::warn!("--{flag} is accepted for compatibility and makes no difference");
         }
-        if !options.storage.etcd_servers.is_empty() {
-            tracing::info!("--etcd-servers is accepted for compatibility: objects are kept in memory");
-        }
-        let service_ip = options.server_run.kubernetes_service_ip()?;
-        let authority = options.secure_serving.authority(&clock)?;
-        let ServingCertificate { pair, ca_pem } = options.secure_serving.certificate(&authority, service_ip)?;
+        let serving = &options.secure_serving;
+        let external_ip = options.server_run.advertise_address.unwrap_or(serving.external_ip());
+        let service_ip = options.services.kubernetes_service_ip();
+        let authority = serving.authority(&clock)?;
+        let addresses = [service_ip, serving.bind_address, external_ip];
+        let ServingCertificate { certificates, ca_pem } = serving.certificates(&authority, &addresses)?;
         let admin = authority.client("kubernetes-admin", Some("system:masters"))?;
-        let serving =
-            SecureServing::bind(options.secure_serving.address(), &pair.certificate_pem, &pair.key_pem).await?;
+        let serving = SecureServing::bind(serving.address(), certificates, &serving.tls_settings()).await?;
         let address = serving.local_addr().map_err(AppError::LocalAddress)?;
-        let external_address = SocketAddr::new(options.secure_serving.external_ip(), address.port());
+        let external_address = SocketAddr::new(external_ip, address.port());
         let Authorization { authorizer, rbac } = options.authorization.authorization();
-        let request_header = Arc::new(options.request_header.config(&authority)?);
-        let config = Config {
-            clock: clock.clone(),
+        let mut config = Config {
+            clock,
             ids,
-            authenticator: options
-                .authentication
-                .authenticator(&authority, &request_header, &clock)?,
             authorizer,
-            in_flight: options.server_run.in_flight(),
-            request_timeout: options.server_run.request_timeout,
-            livez_grace_period: options.server_run.livez_grace_period,
-            shutdown_delay: options.server_run.shutdown_delay_duration,
-            shutdown_send_retry_after: options.server_run.shutdown_send_retry_after.unwrap_or(false),
+            ..Config::default()
         };
+        options.server_run.apply_to(&mut config);
+        options.features.apply_to(&mut config);
+        let request_header = Arc::new(options.request_header.config(&authority)?);
+        options
+            .authentication
+            .apply_to(&mut config, &authority, &request_header)?;
         let lifecycle = LifecycleSignals::default();
         let chain = create_server_chain(&ChainConfig {
             external_address,
             service_ip,
-            service_ranges: options.server_run.service_ranges()?,
+            service_ranges: options.services.service_ranges(),
             clock: config.clock.clone(),
             ids: config.ids.clone(),
             authenticator: config.authenticator.clone(),
             authorizer: config.authorizer.clone(),
             rbac,
+            controllers: options.controllers.clone(),
             cluster_authentication: ClusterAuthentication {
                 client_ca_pem: options.authentication.client_ca_pem(&authority)?,
                 request_header,
             },
             proxy_identity: options.request_header.identity(&authority)?,
-            controllers: options.controllers.clone(),
             storage: options.storage.open(),
             lifecycle: lifecycle.clone(),
         });

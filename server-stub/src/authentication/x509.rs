@@ -1,5 +1,6 @@
 //! Client certificates: the common name is the user, the organizations are the groups.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,12 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{AuthenticationError, Authenticator, Connection};
 use crate::generic::clock::Clock;
+use crate::generic::dynamic_files::{DynamicFiles, DynamicFilesError};
 use crate::generic::request::UserInfo;
 
 /// Accepts the certificates that a client CA signed.
 pub struct ClientCertificates {
-    verifier: Arc<dyn ClientCertVerifier>,
+    verifier: DynamicFiles<Arc<dyn ClientCertVerifier>>,
     clock: Clock,
 }
 
@@ -40,26 +42,24 @@ pub enum ClientCaError {
 impl ClientCertificates {
     /// Trusts the certificate authorities of a PEM text.
     pub fn new(ca_pem: &[u8], clock: Clock) -> Result<Self, ClientCaError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(ca_pem) {
-            roots
-                .add(certificate.map_err(ClientCaError::Pem)?)
-                .map_err(ClientCaError::Certificate)?;
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(ClientCaError::Verifier)?;
+        let verifier = DynamicFiles::fixed(verifier(ca_pem)?);
         Ok(Self { verifier, clock })
     }
 
-    /// The user that a certificate stands for.
+    /// Trusts the certificate authorities of a PEM file, and of what it changes to.
+    pub fn from_file(path: &Path, clock: Clock) -> Result<Self, DynamicFilesError> {
+        let verifier = DynamicFiles::new(vec![path.to_owned()], |contents| Ok(verifier(&contents.concat())?))?;
+        Ok(Self { verifier, clock })
+    }
+
+    /// Whom a certificate stands for.
     pub(super) fn user(&self, certificates: &[CertificateDer<'static>]) -> Result<UserInfo, AuthenticationError> {
         let [certificate, intermediates @ ..] = certificates else {
             return Err(AuthenticationError("no client certificate".to_owned()));
         };
         let since_epoch = Duration::try_from_secs_f64(self.clock.now().as_second() as f64).unwrap_or_default();
         self.verifier
+            .get()
             .verify_client_cert(certificate, intermediates, UnixTime::since_unix_epoch(since_epoch))
             .map_err(|error| AuthenticationError(format!("verify the client certificate: {error}")))?;
         let wrong = |error: String| AuthenticationError(format!("read the client certificate: {error}"));
@@ -83,6 +83,19 @@ impl ClientCertificates {
             ..UserInfo::default()
         })
     }
+}
+
+fn verifier(ca_pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, ClientCaError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem) {
+        roots
+            .add(certificate.map_err(ClientCaError::Pem)?)
+            .map_err(ClientCaError::Certificate)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(ClientCaError::Verifier)
 }
 
 #[async_trait]

@@ -14,10 +14,19 @@ use crate::status::ApiError;
 struct WithAuthentication {
     inner: Arc<dyn Handler>,
     authenticator: Arc<dyn Authenticator>,
+    anonymous: bool,
 }
 
-pub(super) fn with_authentication(inner: Arc<dyn Handler>, authenticator: Arc<dyn Authenticator>) -> Arc<dyn Handler> {
-    Arc::new(WithAuthentication { inner, authenticator })
+pub(super) fn with_authentication(
+    inner: Arc<dyn Handler>,
+    authenticator: Arc<dyn Authenticator>,
+    anonymous: bool,
+) -> Arc<dyn Handler> {
+    Arc::new(WithAuthentication {
+        inner,
+        authenticator,
+        anonymous,
+    })
 }
 
 #[async_trait]
@@ -26,14 +35,15 @@ impl Handler for WithAuthentication {
         let error_format = respond::error_format(&request);
         let (mut parts, body) = request.into_parts();
         let connection = parts.extensions.get::<Arc<Connection>>().map(Arc::as_ref);
-        match self.authenticator.authenticate(&parts.headers, connection).await {
-            Ok(user) => {
-                let user = user.unwrap_or_else(UserInfo::anonymous);
+        let user = self.authenticator.authenticate(&parts.headers, connection).await;
+        match user.map(|user| user.or_else(|| self.anonymous.then(UserInfo::anonymous))) {
+            Ok(Some(user)) => {
                 // Nobody behind this filter has a use for the secret.
                 parts.headers.remove(AUTHORIZATION);
                 parts.extensions.insert(Arc::new(user));
                 self.inner.handle(Request::from_parts(parts, body)).await
             }
+            Ok(None) => respond::error(&ApiError::unauthorized(), error_format),
             Err(error) => {
                 tracing::warn!(uri = %parts.uri, %error, "unable to authenticate the request");
                 respond::error(&ApiError::unauthorized(), error_format)

@@ -35,6 +35,8 @@ use crate::generic::metrics::Metrics;
 pub struct ChainConfig {
     /// Says who sends a request.
     pub authenticator: Arc<dyn Authenticator>,
+    /// Whether requests without credentials go on as those of `system:anonymous`.
+    pub anonymous: bool,
     /// Says who may do what.
     pub authorizer: Arc<dyn Authorizer>,
     /// How many requests may be under way.
@@ -58,7 +60,7 @@ pub fn build_handler_chain(api: Arc<dyn Handler>, config: ChainConfig) -> Arc<dy
     let handler = authorization::with_authorization(handler, authorizer.clone());
     let handler = max_in_flight::with_max_in_flight(handler, config.in_flight, config.metrics.clone());
     let handler = impersonation::with_impersonation(handler, authorizer);
-    let handler = authentication::with_authentication(handler, config.authenticator);
+    let handler = authentication::with_authentication(handler, config.authenticator, config.anonymous);
     let handler = warning::with_warning_recorder(handler);
     let handler = timeout::with_timeout(handler, config.request_timeout);
     let handler = watch_termination::with_watch_termination(handler, config.lifecycle.clone());

@@ -18,10 +18,14 @@ pub struct Config {
     pub ids: Ids,
     /// Says who sends a request. Default: nobody is known.
     pub authenticator: Arc<dyn Authenticator>,
+    /// Whether requests without credentials are those of `system:anonymous`; if not, they get 401. Default yes.
+    pub anonymous: bool,
     /// Says who may do what. Default: `system:masters` everything, others nothing.
     pub authorizer: Arc<dyn Authorizer>,
     /// How many requests may be under way.
     pub in_flight: InFlightLimits,
+    /// Whether there is what looks into the program: `/debug/` and the reset of `/metrics`. Default yes.
+    pub profiling: bool,
     /// Longest time for a request that is not a watch or a stream. Default 60 s.
     pub request_timeout: Duration,
     /// How long hooks may take before `/livez` fails because of them. Default none.
@@ -39,8 +43,10 @@ impl Default for Config {
             clock: Clock::default(),
             ids: Ids::default(),
             authenticator: Arc::new(UnionAuthenticator::default()),
+            anonymous: true,
             authorizer: Arc::new(PrivilegedGroup::default()),
             in_flight: InFlightLimits::default(),
+            profiling: true,
             request_timeout: Duration::from_secs(60),
             livez_grace_period: Duration::ZERO,
             shutdown_delay: Duration::ZERO,

@@ -79,6 +79,7 @@ impl GenericApiServer {
         let in_flight = RequestsInFlight::default();
         let chain = ChainConfig {
             authenticator: Arc::new(UnionAuthenticator(vec![Arc::new(loopback_user), config.authenticator])),
+            anonymous: config.anonymous,
             authorizer: config.authorizer,
             in_flight: config.in_flight,
             request_timeout: config.request_timeout,

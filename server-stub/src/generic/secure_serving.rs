@@ -14,15 +14,15 @@ use hyper_util::server::conn::auto;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::{CipherSuite, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme, version};
+use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::delegation::Handler;
+use super::serving_certificates::ServingCertificates;
 use super::upgrades::Upgrades;
 use crate::authentication::Connection;
 
@@ -33,6 +33,32 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SecureServing {
     listener: TcpListener,
     tls: TlsAcceptor,
+    http2_max_streams: u32,
+}
+
+/// How connections are protected, and what they may carry.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TlsSettings {
+    /// Whether TLS 1.2 is refused. Default no.
+    pub only_tls13: bool,
+    /// The cipher suites of TLS 1.2 that may be used; those of TLS 1.3 always may. Default all.
+    pub cipher_suites: Option<Vec<CipherSuite>>,
+    /// Whether HTTP/2 is offered. Default yes.
+    pub http2: bool,
+    /// Most requests at once on an HTTP/2 connection. Default 1000.
+    pub http2_max_streams: u32,
+}
+
+impl Default for TlsSettings {
+    fn default() -> Self {
+        Self {
+            only_tls13: false,
+            cipher_suites: None,
+            http2: true,
+            http2_max_streams: 1000,
+        }
+    }
 }
 
 /// Why the port cannot be served.
@@ -47,37 +73,48 @@ pub enum ServingError {
         /// Why.
         source: std::io::Error,
     },
-    /// The certificate or the key is not PEM.
-    #[error("read the serving certificate and its key")]
-    Pem(#[source] rustls_pki_types::pem::Error),
-    /// TLS does not take the certificate.
-    #[error("use the serving certificate")]
+    /// The settings leave nothing to use.
+    #[error("set up TLS")]
     Tls(#[source] rustls::Error),
 }
 
 impl SecureServing {
-    /// Binds `address` (port 0 takes any free port) with a certificate chain and key in PEM.
+    /// Binds `address` (port 0 takes any free port).
     ///
     /// Clients are asked for a certificate; whether it is worth anything is for authentication to say.
-    pub async fn bind(address: SocketAddr, certificate_pem: &str, key_pem: &str) -> Result<Self, ServingError> {
-        let certificates = CertificateDer::pem_slice_iter(certificate_pem.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(ServingError::Pem)?;
-        let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).map_err(ServingError::Pem)?;
-        let provider = Arc::new(ring::default_provider());
+    pub async fn bind(
+        address: SocketAddr,
+        certificates: ServingCertificates,
+        settings: &TlsSettings,
+    ) -> Result<Self, ServingError> {
+        let mut provider = ring::default_provider();
+        if let Some(allowed) = &settings.cipher_suites {
+            let tls13 = |suite: &rustls::SupportedCipherSuite| suite.tls13().is_some();
+            provider
+                .cipher_suites
+                .retain(|suite| tls13(suite) || allowed.contains(&suite.suite()));
+        }
+        let provider = Arc::new(provider);
         let verifier = Arc::new(AnyClientCertificate::new(&provider));
+        let versions: &[_] = match settings.only_tls13 {
+            true => &[&version::TLS13],
+            false => &[&version::TLS13, &version::TLS12],
+        };
         let mut tls = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .map_err(ServingError::Tls)?
             .with_client_cert_verifier(verifier)
-            .with_single_cert(certificates, key)
-            .map_err(ServingError::Tls)?;
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            .with_cert_resolver(Arc::new(certificates));
+        if settings.http2 {
+            tls.alpn_protocols.push(b"h2".to_vec());
+        }
+        tls.alpn_protocols.push(b"http/1.1".to_vec());
         let failed = |source| ServingError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         Ok(Self {
             listener,
             tls: TlsAcceptor::from(Arc::new(tls)),
+            http2_max_streams: settings.http2_max_streams,
         })
     }
 
@@ -98,10 +135,11 @@ impl SecureServing {
             match accepted {
                 Ok((stream, address)) => {
                     let (tls, handler, stop) = (self.tls.clone(), handler.clone(), stop.clone());
-                    let (streams, hang_up) = (tasks.clone(), hang_up.clone());
+                    let (streams, max_streams) = (tasks.clone(), self.http2_max_streams);
+                    let hang_up = hang_up.clone();
                     tasks.spawn(async move {
                         tokio::select! {
-                            () = serve_connection(stream, address, tls, handler, stop, streams) => {}
+                            () = serve_connection(stream, address, tls, handler, stop, streams, max_streams) => {}
                             () = hang_up.cancelled() => {}
                         }
                     });
@@ -126,6 +164,7 @@ async fn serve_connection(
     handler: Arc<dyn Handler>,
     stop: CancellationToken,
     streams: TaskTracker,
+    max_streams: u32,
 ) {
     // Without it, small watch events would wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
@@ -147,8 +186,8 @@ async fn serve_connection(
             Ok::<_, Infallible>(handler.handle(request).await)
         }
     });
-    let builder = http_builder(Tracked(streams));
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let http = http_builder(Tracked(streams), max_streams);
+    let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -162,7 +201,7 @@ async fn serve_connection(
     }
 }
 
-fn http_builder(executor: Tracked) -> auto::Builder<Tracked> {
+fn http_builder(executor: Tracked, max_streams: u32) -> auto::Builder<Tracked> {
     let mut builder = auto::Builder::new(executor);
     builder
         .http1()
@@ -171,7 +210,7 @@ fn http_builder(executor: Tracked) -> auto::Builder<Tracked> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(1000)
+        .max_concurrent_streams(max_streams)
         .keep_alive_interval(Duration::from_secs(30));
     builder
 }

@@ -78,7 +78,7 @@ impl Server {
     /// What keeps it from starting.
     pub async fn start(options: Options) -> Result<Self, AppError> {
         let mut app_options = app::Options::default();
-        app_options.secure_serving.secure_port = 0;
+        app_options.secure_serving.any_free_port = true;
         app_options.authentication.tokens = options.tokens;
         if options.garbage_collection {
             let name = "garbage-collector-controller".to_owned();

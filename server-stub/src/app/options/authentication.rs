@@ -3,39 +3,117 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
-
-use super::parse_bool;
 use super::secure_serving::read;
 use crate::app::AppError;
+use crate::app::flags::FlagSet;
 use crate::authentication::{
     Authenticator, BearerTokens, ClientCertificates, RequestHeader, RequestHeaderConfig, UnionAuthenticator,
     read_token_file,
 };
+use crate::generic::Config;
 use crate::generic::certificates::Authority;
 use crate::generic::clock::Clock;
 use crate::generic::request::UserInfo;
 
 /// Client certificates and tokens.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Authentication")]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AuthenticationOptions {
+    /// Whether requests without credentials are those of `system:anonymous`. Default yes.
+    pub anonymous_auth: bool,
     /// Certificate authorities (PEM) whose certificates name a user by common name and groups by organizations.
-    #[arg(long)]
     pub client_ca_file: Option<PathBuf>,
     /// CSV file of tokens: token,user,uid,"group1,group2".
-    #[arg(long)]
     pub token_auth_file: Option<PathBuf>,
-    /// Whether requests without credentials are those of system:anonymous.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = parse_bool)]
-    pub anonymous_auth: Option<bool>,
+    /// Issuers of service account tokens.
+    pub service_account_issuer: Vec<String>,
+    /// Files of keys (PEM, or a certificate) that service account tokens are checked with.
+    pub service_account_key_file: Vec<String>,
+    /// File of the key (PEM) that signs service account tokens.
+    pub service_account_signing_key_file: Option<PathBuf>,
     /// Tokens beside those of the file.
-    #[arg(skip)]
     pub tokens: Vec<(String, UserInfo)>,
 }
 
+impl Default for AuthenticationOptions {
+    fn default() -> Self {
+        Self {
+            anonymous_auth: true,
+            client_ca_file: None,
+            token_auth_file: None,
+            service_account_issuer: Vec::new(),
+            service_account_key_file: Vec::new(),
+            service_account_signing_key_file: None,
+            tokens: Vec::new(),
+        }
+    }
+}
+
 impl AuthenticationOptions {
+    pub(super) fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+        flags.add(
+            "anonymous-auth",
+            &mut self.anonymous_auth,
+            "Whether requests without credentials are those of system:anonymous; if not, they get 401.",
+        );
+        flags.add(
+            "client-ca-file",
+            &mut self.client_ca_file,
+            "Certificate authorities (PEM) whose certificates name a user by common name and groups by organizations; \
+             read again when it changes.",
+        );
+        flags.add(
+            "token-auth-file",
+            &mut self.token_auth_file,
+            "CSV file of tokens: token,user,uid,\"group1,group2\".",
+        );
+        flags.add(
+            "service-account-issuer",
+            &mut self.service_account_issuer,
+            "Issuers of service account tokens. There is no issuer in this server.",
+        );
+        flags.add(
+            "service-account-key-file",
+            &mut self.service_account_key_file,
+            "Files of keys (PEM, or a certificate) that service account tokens are checked with; they must be readable.",
+        );
+        flags.add(
+            "service-account-signing-key-file",
+            &mut self.service_account_signing_key_file,
+            "File of the key (PEM) that signs service account tokens; it must be readable.",
+        );
+    }
+
+    pub(super) fn validate(&self, errors: &mut Vec<String>) {
+        let mut readable = |flag: &str, path: &std::path::Path| {
+            if let Err(error) = std::fs::File::open(path) {
+                errors.push(format!("--{flag}: open {}: {error}", path.display()));
+            }
+        };
+        for path in &self.service_account_key_file {
+            readable("service-account-key-file", path.as_ref());
+        }
+        if let Some(path) = &self.service_account_signing_key_file {
+            readable("service-account-signing-key-file", path);
+        }
+        for (index, issuer) in self.service_account_issuer.iter().enumerate() {
+            if self.service_account_issuer[..index].contains(issuer) {
+                errors.push(format!("service-account-issuer {issuer:?} is already specified"));
+            }
+        }
+    }
+
+    pub(crate) fn apply_to(
+        &self,
+        config: &mut Config,
+        authority: &Authority,
+        request_header: &Arc<RequestHeaderConfig>,
+    ) -> Result<(), AppError> {
+        config.anonymous = self.anonymous_auth;
+        config.authenticator = self.authenticator(authority, request_header, &config.clock)?;
+        Ok(())
+    }
+
     /// The authorities whose certificates stand for users.
     pub(crate) fn client_ca_pem(&self, authority: &Authority) -> Result<String, AppError> {
         match &self.client_ca_file {
@@ -45,7 +123,7 @@ impl AuthenticationOptions {
     }
 
     /// The authenticator for these options; it also knows the clients of `authority`, and proxies that know the user.
-    pub(crate) fn authenticator(
+    fn authenticator(
         &self,
         authority: &Authority,
         request_header: &Arc<RequestHeaderConfig>,
@@ -55,8 +133,7 @@ impl AuthenticationOptions {
         let proxies = RequestHeader::new(request_header.clone(), clock.clone())?;
         let mut authenticators: Vec<Arc<dyn Authenticator>> = vec![Arc::new(proxies), Arc::new(own)];
         if let Some(path) = &self.client_ca_file {
-            let certificates = ClientCertificates::new(read(path)?.as_bytes(), clock.clone())?;
-            authenticators.push(Arc::new(certificates));
+            authenticators.push(Arc::new(ClientCertificates::from_file(path, clock.clone())?));
         }
         let mut tokens = BearerTokens::default();
         tokens.extend(self.tokens.iter().cloned());

@@ -2,36 +2,25 @@
 
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
-
+use crate::app::flags::FlagSet;
 use crate::authorization::{AlwaysAllow, AlwaysDeny, Authorizer, PrivilegedGroup, RbacAuthorizer, UnionAuthorizer};
+use crate::field_error::quote;
 
 /// How permissions are decided.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Authorization")]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AuthorizationOptions {
-    /// Authorizers in the order in which they are asked.
-    #[arg(long, value_delimiter = ',', default_value = "RBAC")]
-    pub authorization_mode: Vec<AuthorizationMode>,
+    /// Authorizers in the order in which they are asked: `AlwaysAllow`, `AlwaysDeny`, `RBAC`, or `Node` (permissions of
+    /// kubelets, of which there are none). Default: RBAC.
+    pub authorization_mode: Vec<String>,
 }
 
-/// An authorizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[non_exhaustive]
-pub enum AuthorizationMode {
-    /// Everybody may do everything.
-    #[value(name = "AlwaysAllow")]
-    AlwaysAllow,
-    /// Nobody may do anything.
-    #[value(name = "AlwaysDeny")]
-    AlwaysDeny,
-    /// What roles and bindings say.
-    #[value(name = "RBAC")]
-    Rbac,
-    /// Permissions of kubelets; there are none here.
-    #[value(name = "Node")]
-    Node,
+impl Default for AuthorizationOptions {
+    fn default() -> Self {
+        Self {
+            authorization_mode: vec!["RBAC".to_owned()],
+        }
+    }
 }
 
 /// The authorizers that the options ask for.
@@ -43,31 +32,57 @@ pub(crate) struct Authorization {
 }
 
 impl AuthorizationOptions {
+    pub(super) fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+        flags.add(
+            "authorization-mode",
+            &mut self.authorization_mode,
+            "Authorizers in the order in which they are asked: AlwaysAllow, AlwaysDeny, RBAC, Node.",
+        );
+    }
+
+    pub(super) fn validate(&self, errors: &mut Vec<String>) {
+        let modes = &self.authorization_mode;
+        if modes.is_empty() {
+            errors.push("at least one authorization-mode must be passed".to_owned());
+        }
+        for mode in modes {
+            match mode.as_str() {
+                "AlwaysAllow" | "AlwaysDeny" | "RBAC" | "Node" => {}
+                "ABAC" | "Webhook" => errors.push(format!("authorization-mode {mode} is not supported by this server")),
+                mode => errors.push(format!("authorization-mode {} is not a valid mode", quote(mode))),
+            }
+        }
+        if modes
+            .iter()
+            .enumerate()
+            .any(|(index, mode)| modes[..index].contains(mode))
+        {
+            let quoted: Vec<String> = modes.iter().map(|mode| quote(mode)).collect();
+            let modes = quoted.join(" ");
+            errors.push(format!(
+                "authorization-mode [{modes}] has mode specified more than once"
+            ));
+        }
+    }
+
     /// The authorizers for these options. `system:masters` may do everything in any mode.
     pub(crate) fn authorization(&self) -> Authorization {
         let mut authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(PrivilegedGroup::default())];
         let mut rbac = None;
-        for mode in self.modes() {
-            match mode {
-                AuthorizationMode::AlwaysAllow => authorizers.push(Arc::new(AlwaysAllow)),
-                AuthorizationMode::AlwaysDeny => authorizers.push(Arc::new(AlwaysDeny)),
-                AuthorizationMode::Rbac => {
+        for mode in &self.authorization_mode {
+            match mode.as_str() {
+                "AlwaysAllow" => authorizers.push(Arc::new(AlwaysAllow)),
+                "AlwaysDeny" => authorizers.push(Arc::new(AlwaysDeny)),
+                "RBAC" => {
                     let roles = rbac.get_or_insert_with(|| Arc::new(RbacAuthorizer::default()));
                     authorizers.push(roles.clone());
                 }
-                AuthorizationMode::Node => {}
+                _ => {}
             }
         }
         Authorization {
             authorizer: Arc::new(UnionAuthorizer(authorizers)),
             rbac,
-        }
-    }
-
-    fn modes(&self) -> &[AuthorizationMode] {
-        match self.authorization_mode.as_slice() {
-            [] => &[AuthorizationMode::Rbac],
-            modes => modes,
         }
     }
 }

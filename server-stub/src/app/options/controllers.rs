@@ -1,15 +1,13 @@
 //! Which controllers run inside of the server.
 
-use clap::Args;
+use crate::app::flags::FlagSet;
 
 /// Controllers that kube-controller-manager has and the server can run itself.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Controllers")]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ControllerOptions {
     /// Controllers to run: `namespace-controller`, `garbage-collector-controller`, `*` for those that run by default,
     /// and names with a dash in front for those that shall not. Default: namespace-controller.
-    #[arg(long, value_delimiter = ',', default_value = "*")]
     pub controllers: Vec<String>,
 }
 
@@ -31,6 +29,15 @@ impl Default for ControllerOptions {
 }
 
 impl ControllerOptions {
+    pub(super) fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+        flags.add(
+            "controllers",
+            &mut self.controllers,
+            "Controllers to run: namespace-controller, garbage-collector-controller, * for those that run by default (the \
+             former), and names with a dash in front for those that shall not.",
+        );
+    }
+
     /// Whether a controller shall run; as with kube-controller-manager, its own name counts before `*`.
     pub(crate) fn is_enabled(&self, controller: SwitchableController) -> bool {
         let (name, by_default) = match controller {

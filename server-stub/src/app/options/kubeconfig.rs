@@ -4,23 +4,29 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use clap::Args;
 
 use super::secure_serving::write;
 use crate::app::AppError;
+use crate::app::flags::FlagSet;
 use crate::generic::certificates::KeyPair;
 
 /// The kubeconfig file for the administrator.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Access")]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct KubeconfigOptions {
     /// Writes a kubeconfig file for an administrator once the port is open.
-    #[arg(long, value_name = "PATH")]
     pub write_kubeconfig: Option<PathBuf>,
 }
 
 impl KubeconfigOptions {
+    pub(super) fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+        flags.add(
+            "write-kubeconfig",
+            &mut self.write_kubeconfig,
+            "Writes a kubeconfig file for an administrator once the port is open.",
+        );
+    }
+
     pub(crate) fn write(&self, kubeconfig: &str) -> Result<(), AppError> {
         match &self.write_kubeconfig {
             Some(path) => write(path, kubeconfig, true),

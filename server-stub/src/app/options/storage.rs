@@ -3,21 +3,17 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use clap::Args;
-
+use crate::app::flags::FlagSet;
 use crate::storage::Storage;
 use crate::storage::memory::{MemoryOptions, MemoryStorage};
 
 /// The storage backend.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Storage")]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StorageOptions {
     /// The backend. Default: memory.
-    #[arg(skip)]
     pub backend: StorageBackend,
     /// Accepted with a notice: objects are kept in memory and are gone when the server stops.
-    #[arg(long, value_delimiter = ',')]
     pub etcd_servers: Vec<String>,
 }
 
@@ -54,8 +50,21 @@ impl FromStr for StorageBackend {
 }
 
 impl StorageOptions {
+    pub(super) fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+        flags.add(
+            "etcd-servers",
+            &mut self.etcd_servers,
+            "Accepted with a notice: objects are kept in memory and are gone when the server stops.",
+        );
+    }
+
+    pub(super) fn validate(&self, _errors: &mut Vec<String>) {}
+
     /// The store that these options ask for.
     pub(crate) fn open(&self) -> Arc<dyn Storage> {
+        if !self.etcd_servers.is_empty() {
+            tracing::info!("--etcd-servers is accepted for compatibility: objects are kept in memory");
+        }
         match self.backend {
             StorageBackend::Memory => Arc::new(MemoryStorage::new(MemoryOptions::default())),
         }
