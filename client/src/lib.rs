@@ -17,6 +17,7 @@ pub mod rest;
 pub mod selector;
 pub mod streams;
 pub mod transport;
+pub mod types;
 pub mod validation;
 pub mod wire;
 

@@ -105,7 +105,7 @@ fn every_kind() {
         let mut envelope = Envelope::decode(&fixture.protobuf.clone().into()).unwrap();
         let decoded = match &*envelope.kind {
             "" => transcode::protobuf_to_value(schema, &envelope.object.bytes).unwrap(), // WatchEvent has no type
-            _ => transcode::decode_object(&fixture.protobuf.clone().into()).unwrap(),
+            _ => transcode::decode_object(&fixture.protobuf).unwrap(),
         };
         failures.check(
             &format!("{name} decode"),

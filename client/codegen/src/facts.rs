@@ -7,12 +7,16 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::own;
+
 /// Everything the generator knows.
 pub(crate) struct Facts {
     pub(crate) schema: Schema,
     pub(crate) resources: Resources,
     pub(crate) defaults: Defaults,
     pub(crate) map: K8sOpenapiMap,
+    /// Types of ours, by message: of those that k8s-openapi has no type for.
+    pub(crate) own: BTreeMap<String, RustType>,
 }
 
 impl Facts {
@@ -20,12 +24,20 @@ impl Facts {
     pub(crate) fn load(dir: &Path) -> Result<Self> {
         let mut map: K8sOpenapiMap = read(dir, "k8s_openapi_map.json")?;
         map.add_versions(read(dir, "k8s_openapi_versions.json")?)?;
+        map.types.remove("meta.v1.WatchEvent"); // it has events of one type, which is not what is on the wire
+        let schema: Schema = read(dir, "schema.json")?;
         Ok(Self {
-            schema: read(dir, "schema.json")?,
+            own: own::types(&schema, &map.types),
+            schema,
             resources: read(dir, "resources.json")?,
             defaults: read(dir, "defaults.json")?,
             map,
         })
+    }
+
+    /// Every message with its Rust type, k8s-openapi's or ours. Some have both, as long as versions differ.
+    pub(crate) fn types(&self) -> impl Iterator<Item = (&String, &RustType)> {
+        self.map.types.iter().chain(&self.own)
     }
 }
 
@@ -197,7 +209,7 @@ pub(crate) struct K8sOpenapiMap {
 
 #[derive(Deserialize)]
 pub(crate) struct RustType {
-    /// Path below `k8s_openapi::`.
+    /// Path below `k8s_openapi::`, or of a type of ours from `crate::`.
     pub(crate) rust: String,
     /// `tuple`, `enum` …; absent for a struct.
     pub(crate) kind: Option<String>,
@@ -212,6 +224,27 @@ pub(crate) struct RustType {
     pub(crate) field_versions: BTreeMap<String, FieldVersions>,
 }
 
+impl RustType {
+    /// The type as the client's own code names it.
+    pub(crate) fn path(&self) -> String {
+        match self.rust.strip_prefix("List<") {
+            Some(item) => format!("k8s_openapi::List<{}", full(item)),
+            None => full(&self.rust),
+        }
+    }
+}
+
+fn full(path: &str) -> String {
+    if ["crate::", "k8s_openapi::", "Vec<"]
+        .iter()
+        .any(|begin| path.starts_with(begin))
+    {
+        path.to_owned()
+    } else {
+        format!("k8s_openapi::{path}")
+    }
+}
+
 /// Which versions of the API types have something: from 1.33 to the newest where nothing is said.
 #[derive(Clone, Default, Deserialize)]
 pub(crate) struct Versions {
@@ -222,6 +255,11 @@ pub(crate) struct Versions {
 }
 
 impl Versions {
+    /// True where not all versions have it.
+    pub(crate) fn is_some(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
+    }
+
     /// The attribute that compiles something for these versions only, with a line break; empty for all.
     pub(crate) fn gate(&self) -> Result<String> {
         let mut gate = String::new();

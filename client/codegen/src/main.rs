@@ -6,9 +6,11 @@ mod clientset;
 mod facts;
 mod objects;
 mod output;
+mod own;
 mod request_tests;
 mod resource_tables;
 mod schema_tables;
+mod structs;
 mod typed;
 mod typed_tests;
 
@@ -23,6 +25,7 @@ fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let facts = Facts::load(&root.join("client/schema"))?;
     let mut output = Output::default();
+    structs::emit(&facts, &root.join("client/codegen/docs.json"), &mut output)?;
     typed::emit(&facts, &mut output)?;
     typed_tests::emit(&facts, &mut output)?;
     objects::emit(&facts, &mut output)?;

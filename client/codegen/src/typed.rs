@@ -21,19 +21,19 @@ const ZERO: [(&str, &str); 3] = [
 /// Adds the codec of every message that k8s-openapi has a Rust type for.
 pub(crate) fn emit(facts: &Facts, output: &mut Output) -> Result<()> {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
-    for (name, rust) in &facts.map.types {
+    for (name, rust) in facts.types() {
         let message = facts
             .schema
             .messages
             .get(name)
             .with_context(|| format!("{name} is not in the schema"))?;
-        // List kinds are one generic type, written by hand beside the special forms; a watch event is a frame and a
-        // patch has no protobuf content.
+        // List kinds are one generic type, written by hand beside the special forms; a patch has no protobuf content.
         let list = rust.rust.starts_with("List<");
         if list
+            || rust.kind.as_deref() == Some("alias")
             || message.special.is_some()
             || message.json_only
-            || matches!(name.as_str(), "meta.v1.WatchEvent" | "meta.v1.Patch")
+            || name == "meta.v1.Patch"
         {
             continue;
         }
@@ -60,7 +60,7 @@ pub(crate) fn emit(facts: &Facts, output: &mut Output) -> Result<()> {
 
 fn emit_message(facts: &Facts, name: &str, message: &Message, rust: &RustType, file: &mut String) -> Result<()> {
     file.push_str(&rust.versions.gate()?);
-    let path = format!("k8s_openapi::{}", rust.rust);
+    let path = rust.path();
     let fields = fields(facts, message, rust)?;
     let zero = ZERO
         .iter()

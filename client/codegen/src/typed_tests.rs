@@ -12,20 +12,17 @@ pub(crate) fn emit(facts: &Facts, output: &mut Output) -> Result<()> {
     let mut source = String::from(
         "//! Every message with its Rust type.\n\nuse super::{Typed, typed};\n\npub(crate) static TYPES: &[Typed] = &[\n",
     );
-    for (name, rust) in &facts.map.types {
+    for (name, rust) in facts.types() {
         let message = facts
             .schema
             .messages
             .get(name)
             .with_context(|| format!("{name} is not in the schema"))?;
         let list_of_strings = rust.rust.starts_with("Vec<");
-        if message.json_only || list_of_strings || matches!(name.as_str(), "meta.v1.WatchEvent" | "meta.v1.Patch") {
+        if message.json_only || list_of_strings || name == "meta.v1.Patch" {
             continue;
         }
-        let path = match rust.rust.strip_prefix("List<") {
-            Some(element) => format!("k8s_openapi::List<k8s_openapi::{element}"),
-            None => format!("k8s_openapi::{}", rust.rust),
-        };
+        let path = rust.path().replace("crate::", "kubewire_client::");
         writeln!(source, "{}typed::<{path}>({name:?}),", rust.versions.gate()?)?;
     }
     source += "];\n";

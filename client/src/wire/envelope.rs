@@ -24,26 +24,54 @@ pub struct Envelope {
 impl Envelope {
     /// Reads an envelope. The object shares the input's memory.
     pub fn decode(input: &Bytes) -> Result<Self, WireError> {
+        let Parts {
+            api_version,
+            kind,
+            encoding,
+            object,
+        } = Parts::read(input)?;
+        let bytes = input.slice_ref(object);
+        Ok(Self {
+            api_version,
+            kind,
+            object: EncodedObject { encoding, bytes },
+        })
+    }
+
+    /// Writes the envelope around the object.
+    pub fn encode(&self) -> Bytes {
+        encode(&self.api_version, &self.kind, &self.object)
+    }
+}
+
+/// What an envelope holds, in its place.
+pub(super) struct Parts<'a> {
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    pub(super) encoding: Encoding,
+    pub(super) object: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn read(input: &'a [u8]) -> Result<Self, WireError> {
         let body = input.strip_prefix(MAGIC).ok_or(WireError::Invalid {
             offset: 0,
             reason: "no k8s\\0 prefix",
         })?;
-        let mut envelope = Self {
+        let mut parts = Self {
             api_version: String::new(),
             kind: String::new(),
-            object: EncodedObject {
-                encoding: Encoding::Protobuf,
-                bytes: Bytes::new(),
-            },
+            encoding: Encoding::Protobuf,
+            object: &[],
         };
         let mut reader = Reader::new(body);
         while let Some(field) = reader.next_field().map_err(|error| error.after(MAGIC.len()))? {
             match (field.number, field.value) {
                 (1, Value::Bytes(type_meta)) => {
                     let start = MAGIC.len() + reader.offset() - type_meta.len();
-                    envelope.read_type_meta(type_meta).map_err(|error| error.after(start))?;
+                    parts.read_type_meta(type_meta).map_err(|error| error.after(start))?;
                 }
-                (2, Value::Bytes(raw)) => envelope.object.bytes = input.slice_ref(raw),
+                (2, Value::Bytes(raw)) => parts.object = raw,
                 (3, Value::Bytes(encoding)) if !encoding.is_empty() => {
                     let offset = MAGIC.len() + reader.offset();
                     return Err(WireError::Invalid {
@@ -51,16 +79,11 @@ impl Envelope {
                         reason: "the envelope's content is encoded",
                     });
                 }
-                (4, Value::Bytes(JSON)) => envelope.object.encoding = Encoding::Json,
+                (4, Value::Bytes(JSON)) => parts.encoding = Encoding::Json,
                 _ => {}
             }
         }
-        Ok(envelope)
-    }
-
-    /// Writes the envelope around the object.
-    pub fn encode(&self) -> Bytes {
-        encode(&self.api_version, &self.kind, &self.object)
+        Ok(parts)
     }
 
     fn read_type_meta(&mut self, type_meta: &[u8]) -> Result<(), WireError> {

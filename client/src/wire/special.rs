@@ -12,7 +12,9 @@ use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use k8s_openapi::{List, ListableResource};
 
+use super::envelope::MAGIC;
 use super::message::{Depth, Message, WireValue};
+use super::transcode::nested_object;
 use super::{DecodeError, Field, Reader, ReverseWriter, Value, WireError, quantity, raw_json};
 
 /// 0001-01-01T00:00:00Z in seconds since 1970: the zero time, an empty message on the wire.
@@ -210,9 +212,9 @@ macro_rules! raw_json {
                 Self(serde_json::Value::Null)
             }
 
-            fn merge_field(&mut self, Field { number, value, .. }: Field<'_>, _: Depth) -> Result<(), DecodeError> {
-                if let (1, Value::Bytes(text)) = (number, value) {
-                    self.0 = raw_json::parse(text).map_err(|error| DecodeError::at(text, error.into()))?;
+            fn merge_field(&mut self, field: Field<'_>, depth: Depth) -> Result<(), DecodeError> {
+                if let (1, Value::Bytes(content)) = (field.number, field.value) {
+                    self.0 = raw_value(content, depth).map_err(|error| DecodeError::at(content, error))?;
                 }
                 Ok(())
             }
@@ -227,6 +229,14 @@ macro_rules! raw_json {
 }
 
 raw_json!(RawExtension, FieldsV1, JSON);
+
+/// JSON text, or an object in its envelope, as in a watch event.
+fn raw_value(content: &[u8], depth: Depth) -> Result<serde_json::Value, WireError> {
+    match depth.deeper() {
+        Some(depth) if content.starts_with(MAGIC) => nested_object(content, depth),
+        _ => Ok(raw_json::parse(content)?),
+    }
+}
 
 /// Messages that only wrap a list of strings: items=1.
 impl Message for Vec<String> {

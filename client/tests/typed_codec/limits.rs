@@ -43,17 +43,23 @@ const NO_NIL: &[&str] = &[
 /// Fields whose Rust type refuses `null` in JSON, which Go writes for a zero time and an empty union.
 const NO_NULL: &[&str] = &[
     "apiextensions.v1.JSONSchemaProps.dependencies",
+    "apiextensions.v1beta1.JSONSchemaProps.dependencies",
     "events.v1.EventSeries.lastObservedTime",
     "meta.v1.Condition.lastTransitionTime",
 ];
 
 /// The same, met only by the fixtures of whole kinds.
-const NO_NULL_IN_KINDS: &[&str] = &["policy.v1.PodDisruptionBudgetStatus.disruptedPods"];
+const NO_NULL_IN_KINDS: &[&str] = &[
+    "policy.v1.PodDisruptionBudgetStatus.disruptedPods",
+    "policy.v1beta1.PodDisruptionBudgetStatus.disruptedPods",
+];
 
 /// Messages that are `null` themselves, with the same result.
 const NO_NULL_ROOT: &[&str] = &[
     "apiextensions.v1.JSONSchemaPropsOrArray",
     "apiextensions.v1.JSONSchemaPropsOrStringArray",
+    "apiextensions.v1beta1.JSONSchemaPropsOrArray",
+    "apiextensions.v1beta1.JSONSchemaPropsOrStringArray",
     "meta.v1.MicroTime",
     "meta.v1.Time",
 ];

@@ -82,3 +82,14 @@ message!(k8s_openapi::api::admissionregistration::v1alpha1::Variable {
 2 value(expression)
 1 value(name)
 });
+
+message!(crate::types::admissionregistration::v1alpha1::ValidatingAdmissionPolicy {
+3 shown(status)
+2 shown(spec)
+1 value(metadata)
+});
+
+message!(crate::types::admissionregistration::v1alpha1::ValidatingAdmissionPolicyBinding {
+2 value(spec)
+1 value(metadata)
+});

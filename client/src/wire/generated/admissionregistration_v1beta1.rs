@@ -153,3 +153,53 @@ message!(k8s_openapi::api::admissionregistration::v1beta1::Variable {
 2 value(expression)
 1 value(name)
 });
+
+message!(crate::types::admissionregistration::v1beta1::MutatingWebhook {
+12 optional_repeated(match_conditions)
+11 pointer(object_selector)
+10 pointer(reinvocation_policy)
+9 pointer(match_policy)
+8 optional_repeated(admission_review_versions)
+7 pointer(timeout_seconds)
+6 pointer(side_effects)
+5 pointer(namespace_selector)
+4 pointer(failure_policy)
+3 optional_repeated(rules)
+2 value(client_config)
+1 value(name)
+});
+
+message!(crate::types::admissionregistration::v1beta1::MutatingWebhookConfiguration {
+2 optional_repeated(webhooks)
+1 value(metadata)
+});
+
+message!(crate::types::admissionregistration::v1beta1::ValidatingAdmissionPolicy {
+3 shown(status)
+2 shown(spec)
+1 value(metadata)
+});
+
+message!(crate::types::admissionregistration::v1beta1::ValidatingAdmissionPolicyBinding {
+2 value(spec)
+1 value(metadata)
+});
+
+message!(crate::types::admissionregistration::v1beta1::ValidatingWebhook {
+11 optional_repeated(match_conditions)
+10 pointer(object_selector)
+9 pointer(match_policy)
+8 optional_repeated(admission_review_versions)
+7 pointer(timeout_seconds)
+6 pointer(side_effects)
+5 pointer(namespace_selector)
+4 pointer(failure_policy)
+3 optional_repeated(rules)
+2 value(client_config)
+1 value(name)
+});
+
+message!(crate::types::admissionregistration::v1beta1::ValidatingWebhookConfiguration {
+2 optional_repeated(webhooks)
+1 value(metadata)
+});

@@ -173,3 +173,20 @@ message!(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::Web
 3 repeated(conversion_review_versions)
 2 pointer(client_config)
 });
+
+message!(crate::types::apiextensions::v1::ConversionRequest {
+3 repeated(objects)
+2 value(desired_api_version)
+1 value(uid)
+});
+
+message!(crate::types::apiextensions::v1::ConversionResponse {
+3 value(result)
+2 repeated(converted_objects)
+1 value(uid)
+});
+
+message!(crate::types::apiextensions::v1::ConversionReview {
+2 pointer(response)
+1 pointer(request)
+});

@@ -44,3 +44,89 @@ message!(k8s_openapi::api::autoscaling::v1::ScaleStatus {
 2 omitted(selector)
 1 value(replicas)
 });
+
+message!(crate::types::autoscaling::v1::ContainerResourceMetricSource {
+5 value(container)
+3 pointer(target_average_value)
+2 pointer(target_average_utilization)
+1 value(name)
+});
+
+message!(crate::types::autoscaling::v1::ContainerResourceMetricStatus {
+4 value(container)
+3 zeroed(current_average_value)
+2 pointer(current_average_utilization)
+1 value(name)
+});
+
+message!(crate::types::autoscaling::v1::ExternalMetricSource {
+4 pointer(target_average_value)
+3 pointer(target_value)
+2 pointer(metric_selector)
+1 value(metric_name)
+});
+
+message!(crate::types::autoscaling::v1::ExternalMetricStatus {
+4 pointer(current_average_value)
+3 zeroed(current_value)
+2 pointer(metric_selector)
+1 value(metric_name)
+});
+
+message!(crate::types::autoscaling::v1::MetricSpec {
+7 pointer(container_resource)
+5 pointer(external)
+4 pointer(resource)
+3 pointer(pods)
+2 pointer(object)
+1 value(type_)
+});
+
+message!(crate::types::autoscaling::v1::MetricStatus {
+7 pointer(container_resource)
+5 pointer(external)
+4 pointer(resource)
+3 pointer(pods)
+2 pointer(object)
+1 value(type_)
+});
+
+message!(crate::types::autoscaling::v1::ObjectMetricSource {
+5 pointer(average_value)
+4 pointer(selector)
+3 zeroed(target_value)
+2 value(metric_name)
+1 value(target)
+});
+
+message!(crate::types::autoscaling::v1::ObjectMetricStatus {
+5 pointer(average_value)
+4 pointer(selector)
+3 zeroed(current_value)
+2 value(metric_name)
+1 value(target)
+});
+
+message!(crate::types::autoscaling::v1::PodsMetricSource {
+3 pointer(selector)
+2 zeroed(target_average_value)
+1 value(metric_name)
+});
+
+message!(crate::types::autoscaling::v1::PodsMetricStatus {
+3 pointer(selector)
+2 zeroed(current_average_value)
+1 value(metric_name)
+});
+
+message!(crate::types::autoscaling::v1::ResourceMetricSource {
+3 pointer(target_average_value)
+2 pointer(target_average_utilization)
+1 value(name)
+});
+
+message!(crate::types::autoscaling::v1::ResourceMetricStatus {
+3 zeroed(current_average_value)
+2 pointer(current_average_utilization)
+1 value(name)
+});

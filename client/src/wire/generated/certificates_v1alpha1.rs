@@ -11,3 +11,8 @@ message!(k8s_openapi::api::certificates::v1alpha1::ClusterTrustBundleSpec {
 2 value(trust_bundle)
 1 omitted(signer_name)
 });
+
+message!(crate::types::certificates::v1alpha1::ClusterTrustBundle {
+2 value(spec)
+1 value(metadata)
+});

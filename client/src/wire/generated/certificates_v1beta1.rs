@@ -48,3 +48,34 @@ message!(k8s_openapi::api::certificates::v1beta1::PodCertificateRequestStatus {
 2 omitted(certificate_chain)
 1 optional_repeated(conditions)
 });
+
+message!(crate::types::certificates::v1beta1::CertificateSigningRequest {
+3 shown(status)
+2 value(spec)
+1 value(metadata)
+});
+
+message!(crate::types::certificates::v1beta1::CertificateSigningRequestCondition {
+6 value(status)
+5 time(last_transition_time)
+4 time(last_update_time)
+3 omitted(message)
+2 omitted(reason)
+1 value(type_)
+});
+
+message!(crate::types::certificates::v1beta1::CertificateSigningRequestSpec {
+8 pointer(expiration_seconds)
+7 pointer(signer_name)
+6 optional_map(extra)
+5 optional_repeated(usages)
+4 optional_repeated(groups)
+3 omitted(uid)
+2 omitted(username)
+1 pointer(request)
+});
+
+message!(crate::types::certificates::v1beta1::CertificateSigningRequestStatus {
+2 pointer(certificate)
+1 optional_repeated(conditions)
+});

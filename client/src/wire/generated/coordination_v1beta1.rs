@@ -16,3 +16,8 @@ message!(k8s_openapi::api::coordination::v1beta1::LeaseCandidateSpec {
 2 pointer(ping_time)
 1 value(lease_name)
 });
+
+message!(crate::types::coordination::v1beta1::Lease {
+2 shown(spec)
+1 value(metadata)
+});

@@ -1670,3 +1670,83 @@ message!(k8s_openapi::api::core::v1::WindowsSecurityContextOptions {
 2 pointer(gmsa_credential_spec)
 1 pointer(gmsa_credential_spec_name)
 });
+
+message!(crate::types::core::v1::AvoidPods {
+1 optional_repeated(prefer_avoid_pods)
+});
+
+message!(crate::types::core::v1::List {
+2 repeated(items)
+1 value(metadata)
+});
+
+message!(crate::types::core::v1::NodeProxyOptions {
+1 omitted(path)
+});
+
+message!(crate::types::core::v1::PodAttachOptions {
+5 omitted(container)
+4 omitted(tty)
+3 omitted(stderr)
+2 omitted(stdout)
+1 omitted(stdin)
+});
+
+message!(crate::types::core::v1::PodExecOptions {
+6 repeated(command)
+5 omitted(container)
+4 omitted(tty)
+3 omitted(stderr)
+2 omitted(stdout)
+1 omitted(stdin)
+});
+
+message!(crate::types::core::v1::PodLogOptions {
+10 pointer(stream)
+9 omitted(insecure_skip_tls_verify_backend)
+8 pointer(limit_bytes)
+7 pointer(tail_lines)
+6 omitted(timestamps)
+5 pointer(since_time)
+4 pointer(since_seconds)
+3 omitted(previous)
+2 omitted(follow)
+1 omitted(container)
+});
+
+message!(crate::types::core::v1::PodPortForwardOptions {
+1 optional_numbers(ports)
+});
+
+message!(crate::types::core::v1::PodProxyOptions {
+1 omitted(path)
+});
+
+message!(crate::types::core::v1::PodSignature {
+1 pointer(pod_controller)
+});
+
+message!(crate::types::core::v1::Preconditions {
+1 pointer(uid)
+});
+
+message!(crate::types::core::v1::PreferAvoidPodsEntry {
+4 omitted(message)
+3 omitted(reason)
+2 time(eviction_time)
+1 value(pod_signature)
+});
+
+message!(crate::types::core::v1::RangeAllocation {
+3 pointer(data)
+2 value(range)
+1 value(metadata)
+});
+
+message!(crate::types::core::v1::SerializedReference {
+1 shown(reference)
+});
+
+message!(crate::types::core::v1::ServiceProxyOptions {
+1 omitted(path)
+});

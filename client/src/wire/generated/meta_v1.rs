@@ -166,3 +166,80 @@ message!(k8s_openapi::apimachinery::pkg::apis::meta::v1::StatusDetails {
 2 omitted(group)
 1 omitted(name)
 });
+
+message!(crate::types::meta::v1::ApplyOptions {
+3 value(field_manager)
+2 value(force)
+1 optional_repeated(dry_run)
+});
+
+message!(crate::types::meta::v1::CreateOptions {
+4 omitted(field_validation)
+3 omitted(field_manager)
+1 optional_repeated(dry_run)
+});
+
+message!(crate::types::meta::v1::GetOptions {
+1 omitted(resource_version)
+});
+
+message!(crate::types::meta::v1::GroupKind {
+2 value(kind)
+1 value(group)
+});
+
+message!(crate::types::meta::v1::GroupVersionKind {
+3 value(kind)
+2 value(version)
+1 value(group)
+});
+
+message!(crate::types::meta::v1::GroupVersionResource {
+3 value(resource)
+2 value(version)
+1 value(group)
+});
+
+message!(crate::types::meta::v1::ListOptions {
+15 omitted(shard_selector)
+11 pointer(send_initial_events)
+10 omitted(resource_version_match)
+9 omitted(allow_watch_bookmarks)
+8 omitted(continue_)
+7 omitted(limit)
+5 pointer(timeout_seconds)
+4 omitted(resource_version)
+3 omitted(watch)
+2 omitted(field_selector)
+1 omitted(label_selector)
+});
+
+message!(crate::types::meta::v1::PartialObjectMetadata {
+1 value(metadata)
+});
+
+message!(crate::types::meta::v1::PatchOptions {
+4 omitted(field_validation)
+3 omitted(field_manager)
+2 pointer(force)
+1 optional_repeated(dry_run)
+});
+
+message!(crate::types::meta::v1::RootPaths {
+1 repeated(paths)
+});
+
+message!(crate::types::meta::v1::TableOptions {
+1 omitted(include_object)
+});
+
+message!(crate::types::meta::v1::UpdateOptions {
+3 omitted(field_validation)
+2 omitted(field_manager)
+1 optional_repeated(dry_run)
+});
+
+message!(crate::types::meta::v1::WatchEvent {
+2 value(object)
+1 value(type_)
+});

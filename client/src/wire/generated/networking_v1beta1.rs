@@ -38,3 +38,42 @@ message!(k8s_openapi::api::networking::v1beta1::ServiceCIDRSpec {
 message!(k8s_openapi::api::networking::v1beta1::ServiceCIDRStatus {
 1 optional_repeated(conditions)
 });
+
+message!(crate::types::networking::v1beta1::IPAddress {
+2 value(spec)
+1 value(metadata)
+});
+
+message!(crate::types::networking::v1beta1::IPAddressSpec {
+1 pointer(parent_ref)
+});
+
+message!(crate::types::networking::v1beta1::Ingress {
+3 shown(status)
+2 shown(spec)
+1 value(metadata)
+});
+
+message!(crate::types::networking::v1beta1::IngressClass {
+2 shown(spec)
+1 value(metadata)
+});
+
+message!(crate::types::networking::v1beta1::IngressClassParametersReference {
+5 pointer(namespace)
+4 pointer(scope)
+3 value(name)
+2 value(kind)
+1 pointer(api_group)
+});
+
+message!(crate::types::networking::v1beta1::IngressClassSpec {
+2 pointer(parameters)
+1 omitted(controller)
+});
+
+message!(crate::types::networking::v1beta1::ServiceCIDR {
+3 shown(status)
+2 shown(spec)
+1 value(metadata)
+});

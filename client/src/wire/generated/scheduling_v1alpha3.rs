@@ -254,3 +254,28 @@ message!(k8s_openapi::api::scheduling::v1alpha3::WorkloadSpec {
 2 optional_repeated(pod_group_templates)
 1 pointer(controller_ref)
 });
+
+message!(crate::types::scheduling::v1alpha3::WorkloadCompositePodGroupAllDisruptionMode {});
+
+message!(crate::types::scheduling::v1alpha3::WorkloadCompositePodGroupBasicSchedulingPolicy {});
+
+message!(crate::types::scheduling::v1alpha3::WorkloadCompositePodGroupDisruptionMode {
+2 pointer(all)
+1 pointer(single)
+});
+
+message!(crate::types::scheduling::v1alpha3::WorkloadCompositePodGroupGangSchedulingPolicy {
+1 pointer(min_group_count)
+});
+
+#[cfg(k8s_openapi_ge = "1.37")]
+message!(crate::types::scheduling::v1alpha3::WorkloadCompositePodGroupSchedulingConstraints {
+1 optional_repeated(topology)
+});
+
+message!(crate::types::scheduling::v1alpha3::WorkloadCompositePodGroupSchedulingPolicy {
+2 pointer(gang)
+1 pointer(basic)
+});
+
+message!(crate::types::scheduling::v1alpha3::WorkloadCompositePodGroupSingleDisruptionMode {});

@@ -180,3 +180,11 @@ message!(k8s_openapi::api::scheduling::v1beta1::WorkloadSpec {
 2 optional_repeated(pod_group_templates)
 1 pointer(controller_ref)
 });
+
+message!(crate::types::scheduling::v1beta1::PriorityClass {
+5 pointer(preemption_policy)
+4 omitted(description)
+3 omitted(global_default)
+2 value(value)
+1 value(metadata)
+});

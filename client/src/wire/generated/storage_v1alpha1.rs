@@ -6,3 +6,23 @@ message!(k8s_openapi::api::storage::v1alpha1::VolumeAttributesClass {
 2 value(driver_name)
 1 value(metadata)
 });
+
+message!(crate::types::storage::v1alpha1::CSIStorageCapacity {
+5 pointer(maximum_volume_size)
+4 pointer(capacity)
+3 value(storage_class_name)
+2 pointer(node_topology)
+1 value(metadata)
+});
+
+message!(crate::types::storage::v1alpha1::VolumeAttachment {
+3 shown(status)
+2 value(spec)
+1 value(metadata)
+});
+
+message!(crate::types::storage::v1alpha1::VolumeAttributesClass {
+3 optional_map(parameters)
+2 value(driver_name)
+1 value(metadata)
+});

@@ -6,3 +6,63 @@ message!(k8s_openapi::api::storage::v1beta1::VolumeAttributesClass {
 2 value(driver_name)
 1 value(metadata)
 });
+
+message!(crate::types::storage::v1beta1::CSIDriver {
+2 value(spec)
+1 value(metadata)
+});
+
+message!(crate::types::storage::v1beta1::CSINode {
+3 shown(status)
+2 value(spec)
+1 value(metadata)
+});
+
+message!(crate::types::storage::v1beta1::CSINodeStatus {
+1 optional_repeated(storage_health)
+});
+
+message!(crate::types::storage::v1beta1::CSIStorageCapacity {
+5 pointer(maximum_volume_size)
+4 pointer(capacity)
+3 value(storage_class_name)
+2 pointer(node_topology)
+1 value(metadata)
+});
+
+message!(crate::types::storage::v1beta1::StorageClass {
+8 optional_repeated(allowed_topologies)
+7 pointer(volume_binding_mode)
+6 pointer(allow_volume_expansion)
+5 optional_repeated(mount_options)
+4 pointer(reclaim_policy)
+3 optional_map(parameters)
+2 value(provisioner)
+1 value(metadata)
+});
+
+message!(crate::types::storage::v1beta1::StorageHealth {
+2 optional_repeated(health_conditions)
+1 value(name)
+});
+
+message!(crate::types::storage::v1beta1::StorageHealthCondition {
+6 time(last_transition_time)
+5 pointer(volume_mode)
+4 pointer(access_mode)
+3 omitted(message)
+2 value(reason)
+1 value(status)
+});
+
+message!(crate::types::storage::v1beta1::VolumeAttachment {
+3 shown(status)
+2 value(spec)
+1 value(metadata)
+});
+
+message!(crate::types::storage::v1beta1::VolumeAttributesClass {
+3 optional_map(parameters)
+2 value(driver_name)
+1 value(metadata)
+});

@@ -2,14 +2,13 @@
 //!
 //! Reading stops at the first such length, which is at the beginning of the object. Only the error looks further.
 
-use bytes::Bytes;
 use prost::encoding::decode_varint;
 
 use super::begin;
 use crate::resource::Gvk;
-use crate::wire::envelope::MAGIC;
+use crate::wire::envelope::{MAGIC, Parts};
 use crate::wire::schema::{self, Container, FieldSchema, MessageSchema};
-use crate::wire::{Envelope, Reader, WireError};
+use crate::wire::{Reader, WireError};
 
 /// The innermost field that a message breaks off in, `None` where it does not break off.
 pub(super) fn in_message(schema: &MessageSchema, bytes: &[u8]) -> Option<WireError> {
@@ -34,13 +33,17 @@ pub(super) fn in_message(schema: &MessageSchema, bytes: &[u8]) -> Option<WireErr
 }
 
 /// The same of an object in its envelope.
-pub(super) fn in_envelope(bytes: &Bytes) -> Option<WireError> {
-    let cut = Cut::find(bytes.get(MAGIC.len()..)?)?;
-    let envelope = Envelope::decode(&bytes.slice(..MAGIC.len() + cut.start)).ok()?;
+pub(super) fn in_envelope(bytes: &[u8]) -> Option<WireError> {
+    let cut = Cut::find(bytes.get(MAGIC.len()..)?);
+    let whole = cut.as_ref().map_or(bytes.len(), |cut| MAGIC.len() + cut.start);
+    let envelope = Parts::read(bytes.get(..whole)?).ok()?;
+    let object = match &cut {
+        Some(cut) if cut.number == 2 => cut.content,
+        Some(_) => return None,
+        None => envelope.object,
+    };
     let kind = schema::kind(&Gvk::from_api_version(&envelope.api_version, &envelope.kind))?;
-    let start = begin(bytes, cut.content);
-    let error = in_message(kind.message, cut.content).filter(|_| cut.number == 2);
-    error.map(|error| error.after(start))
+    Some(in_message(kind.message, object)?.after(begin(bytes, object)))
 }
 
 fn field(schema: &MessageSchema, number: u32) -> Option<&'static FieldSchema> {

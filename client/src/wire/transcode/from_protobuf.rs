@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Number, Value as Json};
 
+use super::object::nested_object;
 use super::time::Time;
 use super::{base64, begin, duration, zero};
+use crate::wire::envelope::MAGIC;
 use crate::wire::message::Depth;
 use crate::wire::quantity;
 use crate::wire::schema::{Container, FieldSchema, MessageSchema, Special, Type};
@@ -185,8 +187,8 @@ fn special(schema: &MessageSchema, bytes: &[u8], depth: Depth) -> Result<Json, W
                 other => Err(WireError::value(format!("IntOrString of type {other}"))),
             }
         }
-        Special::Raw => raw(bytes, 1),
-        Special::Unknown => raw(bytes, 2),
+        Special::Raw => raw(bytes, 1, depth),
+        Special::Unknown => raw(bytes, 2, depth),
         Special::List => {
             let parts = Parts::read(bytes)?;
             Ok(parts.all(1).map(text_of).map(Json::from).collect())
@@ -252,15 +254,17 @@ fn time(bytes: &[u8], micros: bool) -> Result<Json, WireError> {
         .ok_or_else(|| WireError::value("time out of range"))
 }
 
-/// JSON text; an envelope or CBOR inside is shown as what it is not: nothing.
-fn raw(bytes: &[u8], number: u32) -> Result<Json, WireError> {
-    match Parts::read(bytes)?.bytes(number) {
-        None | Some([]) => Ok(Json::Null),
-        Some(text) => {
-            let document = super::JsonDocument::parse(text).map_err(|error| error.after(begin(bytes, text)))?;
-            Ok(document.untyped().0)
-        }
-    }
+/// JSON text, or an object in its envelope, as in a watch event.
+fn raw(bytes: &[u8], number: u32, depth: Depth) -> Result<Json, WireError> {
+    let Some(content) = Parts::read(bytes)?.bytes(number).filter(|content| !content.is_empty()) else {
+        return Ok(Json::Null);
+    };
+    let read = if content.starts_with(MAGIC) {
+        nested_object(content, deeper(depth)?)
+    } else {
+        super::JsonDocument::parse(content).map(|document| document.untyped().0)
+    };
+    read.map_err(|error| error.after(begin(bytes, content)))
 }
 
 /// The fields of a small message, read again for each question.

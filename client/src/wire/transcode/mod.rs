@@ -38,6 +38,7 @@ mod zero;
 mod tests;
 
 pub use document::JsonDocument;
+pub(in crate::wire) use object::nested_object;
 pub use object::{decode_object, encode_object, json_to_object, object_to_json};
 pub use problem::FieldProblem;
 pub use unknown::{UnknownField, unknown_fields};

@@ -5,22 +5,28 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{FieldProblem, JsonDocument, begin, cut_off, json_text};
-use super::{json_to_protobuf, protobuf_to_json, protobuf_to_value, value_to_protobuf};
+use super::{FieldProblem, JsonDocument, begin, cut_off, from_protobuf, json_text};
+use super::{json_to_protobuf, protobuf_to_json, value_to_protobuf};
 use crate::resource::Gvk;
+use crate::wire::message::Depth;
 use crate::wire::schema::{self, KindSchema};
-use crate::wire::{EncodedObject, Encoding, Envelope, WireError};
+use crate::wire::{EncodedObject, Encoding, Envelope, WireError, envelope};
 
 /// Reads an object in its `k8s\0` envelope; the document has `kind` and `apiVersion`.
-pub fn decode_object(bytes: &Bytes) -> Result<Value, WireError> {
-    let envelope = Envelope::decode(bytes).map_err(|error| cut_off::in_envelope(bytes).unwrap_or(error))?;
-    let in_envelope = |error: WireError| error.after(begin(bytes, &envelope.object.bytes));
-    if envelope.object.encoding == Encoding::Json {
-        let document = JsonDocument::parse(&envelope.object.bytes).map_err(in_envelope)?;
+pub fn decode_object(bytes: &[u8]) -> Result<Value, WireError> {
+    nested_object(bytes, Depth::outermost()).map_err(|error| cut_off::in_envelope(bytes).unwrap_or(error))
+}
+
+/// Reads an object in an envelope that stands inside another object, as in a watch event.
+pub(in crate::wire) fn nested_object(bytes: &[u8], depth: Depth) -> Result<Value, WireError> {
+    let envelope = envelope::Parts::read(bytes)?;
+    let in_envelope = |error: WireError| error.after(begin(bytes, envelope.object));
+    if envelope.encoding == Encoding::Json {
+        let document = JsonDocument::parse(envelope.object).map_err(in_envelope)?;
         return Ok(document.untyped().0);
     }
     let kind = kind_of(&envelope.api_version, &envelope.kind)?;
-    let mut value = protobuf_to_value(kind.message, &envelope.object.bytes).map_err(in_envelope)?;
+    let mut value = from_protobuf::message(kind.message, envelope.object, depth).map_err(in_envelope)?;
     if let Value::Object(members) = &mut value {
         members.insert("kind".to_owned(), envelope.kind.into());
         members.insert("apiVersion".to_owned(), envelope.api_version.into());
