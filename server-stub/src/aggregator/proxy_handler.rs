@@ -4,10 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use http::StatusCode;
+use http::uri::Scheme;
 
 use super::api_services::ApiServices;
 use super::discovery::Groups;
-use super::remote_service::{RemoteService, server_url};
+use super::remote_service::RemoteService;
 use super::service_resolver::ServiceResolver;
 use crate::generic::delegation::{DelegationTarget, Handler, text};
 use crate::generic::request::{Request, RequestInfo, Response, UserInfo};
@@ -55,7 +56,7 @@ impl ProxyHandler {
             return unavailable();
         };
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let url = match server_url(&host, port, path) {
+        let url = match proxy::server_url(Scheme::HTTPS, &host, port, path) {
             Ok(url) => url,
             Err(error) => return text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         };

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt};
 use http::header::{ACCEPT, HeaderValue};
+use http::uri::Scheme;
 use http::{StatusCode, Uri};
 use http_body_util::{BodyExt, Collected, Limited};
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIServiceSpec;
@@ -109,7 +110,8 @@ impl RemoteService {
             (Some(group), Some(version)) if !group.is_empty() => format!("/apis/{group}/{version}"),
             (_, version) => format!("/api/{}", version.as_deref().unwrap_or_default()),
         };
-        let url = server_url(host, *port, &path).map_err(|error| (Uri::default(), ProxyError::from(error).into()))?;
+        let url = proxy::server_url(Scheme::HTTPS, host, *port, &path)
+            .map_err(|error| (Uri::default(), ProxyError::from(error).into()))?;
         let result = self.fetch_resources(url.clone()).await;
         let mut discovered = self.discovered.write();
         discovered.current = result.is_ok();
@@ -185,17 +187,4 @@ fn transport(spec: &APIServiceSpec, identity: &KeyPair) -> Result<ProxyTransport
         tls = tls.with_server_name(&format!("{name}.{namespace}.svc"))?;
     }
     Ok(ProxyTransport::new(Arc::new(DirectDialer), tls))
-}
-
-/// A URL on a server; the path may have a query.
-pub(super) fn server_url(host: &str, port: u16, path_and_query: &str) -> Result<Uri, http::Error> {
-    let authority = match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
-    };
-    Uri::builder()
-        .scheme("https")
-        .authority(authority)
-        .path_and_query(path_and_query)
-        .build()
 }

@@ -52,6 +52,7 @@ fn api_group(group: &GroupFacts, config: &ChainConfig, stores: &Arc<Stores>) -> 
         let handler = ApiGroupVersion::new(
             resources,
             stores.clone(),
+            config.backends.clone(),
             config.clock.clone(),
             config.ids.clone(),
             stop,

@@ -14,6 +14,7 @@ use crate::generic::delegation::{DelegationTarget, NotFound};
 use crate::generic::health::HealthCheck;
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::server::GenericApiServer;
+use crate::proxy::Backends;
 use crate::registry::service_ranges::ServiceRanges;
 use crate::storage::Storage;
 use crate::{aggregator, apiextensions, controllers};
@@ -38,6 +39,8 @@ pub struct ChainConfig {
     pub rbac: Option<Arc<RbacAuthorizer>>,
     /// What extension API servers are told about users.
     pub cluster_authentication: ClusterAuthentication,
+    /// How nodes and what runs on them are reached.
+    pub backends: Arc<Backends>,
     /// What extension API servers are shown.
     pub proxy_identity: KeyPair,
     /// Which controllers run.

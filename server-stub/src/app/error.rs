@@ -9,6 +9,7 @@ use crate::generic::certificates::CertificateError;
 use crate::generic::dynamic_files::{DynamicFilesError, MakeError};
 use crate::generic::hooks::DuplicateHookError;
 use crate::generic::secure_serving::ServingError;
+use crate::proxy::ProxyTlsError;
 
 /// An error of the program.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,9 @@ pub enum AppError {
     /// A certificate cannot be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The certificates for kubelets are wrong.
+    #[error("connections to kubelets")]
+    Kubelets(#[from] ProxyTlsError),
     /// The authority made at start cannot be used for its clients.
     #[error("know the clients of the authority that was made")]
     ClientCa(#[from] ClientCaError),

@@ -72,6 +72,7 @@ impl Server {
                 client_ca_pem: options.authentication.client_ca_pem(&authority)?,
                 request_header,
             },
+            backends: Arc::new(options.kubelet.backends()?),
             proxy_identity: options.request_header.identity(&authority)?,
             storage: options.storage.open(),
             lifecycle: lifecycle.clone(),

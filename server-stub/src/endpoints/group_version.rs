@@ -11,13 +11,14 @@ use tokio_util::sync::CancellationToken;
 use super::call::Call;
 use super::negotiation::{ALL_FORMATS, Offer};
 use super::virtual_resource::{Virtual, VirtualResource};
-use super::{delete, patch, read, subresources, write};
+use super::{connect, delete, patch, read, subresources, write};
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::discovery::ApiResource;
 use crate::generic::request::{Request, RequestBody, RequestInfo, Response, UserInfo};
 use crate::generic::respond;
 use crate::generic::server::ApiVersionHandler;
+use crate::proxy::Backends;
 use crate::registry::Store;
 use crate::registry::facts::ResourceFacts;
 use crate::registry::stores::Stores;
@@ -30,6 +31,7 @@ pub struct ApiGroupVersion {
     /// What discovery shows and requests get a 501 for.
     not_served: Vec<&'static ResourceFacts>,
     stores: Arc<Stores>,
+    backends: Arc<Backends>,
     clock: Clock,
     ids: Ids,
     stop: CancellationToken,
@@ -58,10 +60,12 @@ impl Resource {
 
 impl ApiGroupVersion {
     /// Serves these resources, all of one group and version; those without a backend are in discovery only. `stores`
-    /// are those of all groups. Cancelling `stop` ends watches.
+    /// are those of all groups, `backends` the servers that requests for nodes, pods and services are handed to.
+    /// Cancelling `stop` ends watches.
     pub fn new(
         resources: impl IntoIterator<Item = (&'static ResourceFacts, Option<Backend>)>,
         stores: Arc<Stores>,
+        backends: Arc<Backends>,
         clock: Clock,
         ids: Ids,
         stop: CancellationToken,
@@ -83,6 +87,7 @@ impl ApiGroupVersion {
             virtuals,
             not_served,
             stores,
+            backends,
             clock,
             ids,
             stop,
@@ -135,11 +140,16 @@ impl ApiGroupVersion {
             .resources
             .get(info.resource.as_str())
             .ok_or_else(|| self.unknown(info))?;
+        let call = Call::new(resource, info, user, head, &self.stores, &self.clock, &self.ids);
+        if connect::is_connect(&call) {
+            check_connect(resource, info)?;
+            let request = Request::from_parts(head.clone(), body);
+            return connect::connect(&call, &self.backends, request).await;
+        }
         check_path(resource, info)?;
         check_verb(resource, info, &head.method)?;
-        let call = Call::new(resource, info, user, head, &self.stores, &self.clock, &self.ids);
         if !SERVED_SUBRESOURCES.contains(&info.subresource.as_str()) {
-            return Err(subresources::not_served(&call).await);
+            return Err(subresources::not_served(&call));
         }
         match info.verb.as_str() {
             "get" => read::get(&call).await,
@@ -228,6 +238,18 @@ fn check_path(resource: &Resource, info: &RequestInfo) -> Result<(), ApiError> {
         return Err(ApiError::bad_request(message));
     }
     Ok(())
+}
+
+/// Fails where a subresource of another server does not know the verb, or stands in the wrong place.
+fn check_connect(resource: &Resource, info: &RequestInfo) -> Result<(), ApiError> {
+    let facts = resource.facts;
+    let subresource = facts.subresources.iter().find(|sub| sub.name == info.subresource);
+    match subresource {
+        None => Err(ApiError::unknown_path()),
+        Some(_) if facts.namespaced == info.namespace.is_empty() => Err(ApiError::unknown_path()),
+        Some(subresource) if subresource.verbs.contains(&info.verb.as_str()) => Ok(()),
+        Some(_) => Err(ApiError::method_not_allowed()),
+    }
 }
 
 /// Fails where the resource does not know the verb in this place.

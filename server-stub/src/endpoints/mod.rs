@@ -6,6 +6,7 @@ mod answer;
 mod body;
 mod call;
 mod columns;
+mod connect;
 mod decode;
 mod delete;
 mod group_version;

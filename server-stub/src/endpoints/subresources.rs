@@ -51,7 +51,7 @@ pub(crate) async fn create(call: &Call<'_>, subresource: &str, body: RequestBody
                 Evicted::Undecidable(why) => status(call, json!({ "status": "Failure", "message": why, "code": 500 })),
             }
         }
-        _ => Err(not_served(call).await),
+        _ => Err(not_served(call)),
     }
 }
 
@@ -78,53 +78,10 @@ pub(crate) fn answer_scale(call: &Call<'_>, object: &Value) -> Result<Response, 
     call.document(StatusCode::OK, &scale::read(object)?, call.body_kind()?)
 }
 
-/// The error for a subresource that needs what this server does not have, such as nodes.
-pub(crate) async fn not_served(call: &Call<'_>) -> ApiError {
-    let resource = call.resource.group_resource();
-    let subresource = call.info.subresource.as_str();
-    let of_kubelet = matches!(subresource, "log" | "exec" | "attach" | "portforward");
-    if (&*resource.group, &*resource.resource, of_kubelet) == ("", "pods", true) {
-        let pod = call.resource.store.get(call.namespace(), &call.info.name, None).await;
-        match pod.map(|pod| unreachable_pod(call, &pod.document())) {
-            Err(error) | Ok(Err(error)) => return error,
-            Ok(Ok(())) => {}
-        }
-    }
+/// The error for a subresource that this server does not have.
+pub(crate) fn not_served(call: &Call<'_>) -> ApiError {
+    let (resource, subresource) = (call.resource.group_resource(), &call.info.subresource);
     ApiError::not_implemented(format!("the subresource {resource}/{subresource} is not served yet"))
-}
-
-/// Fails where not even a kubelet could help: no such container, or no node.
-fn unreachable_pod(call: &Call<'_>, pod: &Value) -> Result<(), ApiError> {
-    let name = &call.info.name;
-    let names = |field: &str| {
-        let containers = pod["spec"][field].as_array().into_iter().flatten();
-        let names = containers.filter_map(|container| container["name"].as_str().map(str::to_owned));
-        names.collect::<Vec<_>>()
-    };
-    let (containers, init) = (names("containers"), names("initContainers"));
-    let all = [containers.clone(), init.clone(), names("ephemeralContainers")].concat();
-    let wanted = call.query.first("container").unwrap_or_default();
-    if call.info.subresource != "portforward" {
-        if wanted.is_empty() && containers.len() > 1 {
-            let choice = containers.join(" ");
-            let mut message = format!("a container name must be specified for pod {name}, choose one of: [{choice}]");
-            if !init.is_empty() {
-                message = format!("{message} or one of the init containers: [{}]", init.join(" "));
-            }
-            return Err(ApiError::bad_request(message));
-        }
-        if !wanted.is_empty() && !all.iter().any(|known| known == wanted) {
-            return Err(ApiError::bad_request(format!(
-                "container {wanted} is not valid for pod {name}"
-            )));
-        }
-    }
-    match pod["spec"]["nodeName"].as_str().unwrap_or_default() {
-        "" => Err(ApiError::bad_request(format!(
-            "pod {name} does not have a host assigned"
-        ))),
-        _ => Ok(()),
-    }
 }
 
 fn success(call: &Call<'_>) -> Result<Response, ApiError> {

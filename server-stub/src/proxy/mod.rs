@@ -3,15 +3,19 @@
 //! A [`ProxyTransport`] keeps connections open and shares them among requests; [`forward`] sends a request through one
 //! and hands back the answer as it arrives. Upgraded connections (exec, port-forward, WebSockets) become tunnels.
 
+mod backends;
 mod connector;
 mod dialer;
 mod forward;
 mod headers;
 mod tls;
 mod transport;
+mod url;
 
+pub use backends::{Backends, Kubelets};
 pub use dialer::{Dialer, DirectDialer, Stream};
 pub use forward::forward;
 pub use headers::add_user;
 pub use tls::{ProxyTls, ProxyTlsError, Trust};
 pub use transport::{ProxyError, ProxyTransport};
+pub use url::server_url;

@@ -265,7 +265,6 @@ const ACCEPTED: &[(&str, Kind, &[&str])] = &[
             "apiserver-count",
             "default-not-ready-toleration-seconds",
             "default-unreachable-toleration-seconds",
-            "kubelet-port",
             "kubelet-read-only-port",
             "kubernetes-service-node-port",
             "max-connection-bytes-per-sec",
@@ -277,16 +276,12 @@ const ACCEPTED: &[(&str, Kind, &[&str])] = &[
         &[
             "cloud-provider",
             "endpoint-reconciler-type",
-            "kubelet-certificate-authority",
-            "kubelet-client-certificate",
-            "kubelet-client-key",
             "peer-advertise-ip",
             "peer-advertise-port",
             "peer-ca-file",
             "service-account-signing-endpoint",
         ],
     ),
-    ("misc", Kind::Strings, &["kubelet-preferred-address-types"]),
 ];
 
 /// The flags, and the values that they were given.

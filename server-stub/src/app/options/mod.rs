@@ -8,6 +8,7 @@ mod controllers;
 mod features;
 mod global;
 mod kubeconfig;
+mod kubelet;
 mod request_header;
 mod secure_serving;
 mod server_run;
@@ -24,6 +25,7 @@ pub use features::FeatureOptions;
 pub use global::{GlobalOptions, Verbosity, Version};
 pub use kubeconfig::KubeconfigOptions;
 pub(crate) use kubeconfig::kubeconfig_text;
+pub use kubelet::KubeletOptions;
 pub use request_header::RequestHeaderOptions;
 pub use secure_serving::{SecureServingOptions, ServingCertificate, SniCertKeys};
 pub use server_run::ServerRunOptions;
@@ -59,6 +61,7 @@ pub struct Options {
     pub request_header: RequestHeaderOptions,
     pub authorization: AuthorizationOptions,
     pub services: ServiceOptions,
+    pub kubelet: KubeletOptions,
     pub controllers: ControllerOptions,
     pub kubeconfig: KubeconfigOptions,
     pub global: GlobalOptions,
@@ -123,6 +126,7 @@ impl Options {
             flags.group(group);
         }
         self.services.add_flags(flags.group("misc"));
+        self.kubelet.add_flags(flags.group("misc"));
         self.request_header.add_flags(&mut flags);
         self.controllers.add_flags(flags.group("controllers"));
         self.kubeconfig.add_flags(flags.group("access"));
@@ -144,6 +148,7 @@ impl Options {
         self.request_header.validate(&mut errors);
         self.authorization.validate(&mut errors);
         self.services.validate(&mut errors);
+        self.kubelet.validate(&mut errors);
         if errors.is_empty() {
             Ok(())
         } else {

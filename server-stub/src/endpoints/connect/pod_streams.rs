@@ -1,0 +1,219 @@
+//! What a kubelet knows of its pods: logs, and streams into containers.
+
+use http::{HeaderMap, StatusCode, Uri};
+use http_body_util::BodyExt;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::super::call::Call;
+use super::locations::{self, Location};
+use crate::field_error::FieldError;
+use crate::generic::request::{Request, RequestBody, Response};
+use crate::proxy::{self, Kubelets, ProxyError};
+use crate::status::ApiError;
+
+/// How much of a kubelet's words about an error is passed on.
+const ERROR_LIMIT: usize = 50_000;
+
+/// Streams a container's log.
+pub(super) async fn log(call: &Call<'_>, kubelets: &Kubelets, request: Request) -> Result<Response, ApiError> {
+    let query = &call.query;
+    check_log_options(call)?;
+    let switches = ["follow", "previous", "timestamps"];
+    let set = switches.into_iter().filter(|name| query.switch(name) == Some(true));
+    let mut parameters: Vec<(&str, String)> = set.map(|name| (name, "true".to_owned())).collect();
+    for name in ["limitBytes", "sinceSeconds", "sinceTime", "stream", "tailLines"] {
+        parameters.extend(query.text(name).map(|value| (name, value.to_owned())));
+    }
+    let (location, path) = container(call, kubelets, "containerLogs").await?;
+    let url = url(&location, &path, parameters)?;
+    // What the client says about itself is between it and this server.
+    let plain = http::Request::new(request.into_body());
+    let answer = match proxy::forward(plain, url.clone(), &kubelets.transport).await {
+        Ok(answer) => answer,
+        Err(ProxyError::Unreachable(why)) => return Err(ApiError::unclassified(format!("Get \"{url}\": {why}"))),
+        Err(error) => return Err(ApiError::unclassified(error.to_string())),
+    };
+    let (mut head, body) = answer.into_parts();
+    if !head.status.is_success() {
+        return Err(refused(head.status, text(body).await));
+    }
+    let content_type = http::HeaderValue::from_static("text/plain");
+    head.headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, content_type)]);
+    head.status = StatusCode::OK;
+    Ok(Response::from_parts(head, body))
+}
+
+/// Ties the client's connection to one of the kubelet's: exec, attach, port-forward.
+pub(super) async fn upgrade(call: &Call<'_>, kubelets: &Kubelets, request: Request) -> Result<Response, ApiError> {
+    let query = &call.query;
+    let on = |name| query.switch(name) == Some(true);
+    let streams = [("stdin", "input"), ("stdout", "output"), ("stderr", "error")];
+    let mut parameters: Vec<(&str, String)> = Vec::new();
+    let (location, path) = match call.info.subresource.as_str() {
+        "portforward" => {
+            parameters.extend(query.all("ports").into_iter().map(|port| ("port", port.to_owned())));
+            pod(call, kubelets, "portForward").await?
+        }
+        action => {
+            let found = container(call, kubelets, action).await?;
+            let wanted = streams.into_iter().filter(|(name, _)| on(name));
+            let wanted: Vec<(&str, String)> = wanted.map(|(_, name)| (name, "1".to_owned())).collect();
+            if wanted.is_empty() {
+                let message = "you must specify at least 1 of stdin, stdout, stderr";
+                return Err(ApiError::bad_request(message));
+            }
+            parameters.extend(
+                query
+                    .all("command")
+                    .into_iter()
+                    .map(|word| ("command", word.to_owned())),
+            );
+            parameters.extend(wanted);
+            parameters.extend(on("tty").then(|| ("tty", "1".to_owned())));
+            found
+        }
+    };
+    if !request.headers().contains_key(http::header::UPGRADE) {
+        return Err(ApiError::bad_request("Upgrade request required"));
+    }
+    let url = url(&location, &path, parameters)?;
+    let answer = proxy::forward(request, url, &kubelets.transport).await;
+    answer.map_err(|error| match error {
+        ProxyError::Unreachable(why) => ApiError::unclassified(format!("error dialing backend: {why}")),
+        error => ApiError::unclassified(error.to_string()),
+    })
+}
+
+/// The pod's kubelet, and the path of one of its containers there.
+async fn container(call: &Call<'_>, kubelets: &Kubelets, action: &str) -> Result<(Location, String), ApiError> {
+    let document = call
+        .resource
+        .store
+        .get(call.namespace(), &call.info.name, None)
+        .await?
+        .document();
+    let container = chosen_container(call, &document)?;
+    let location = locations::kubelet(call, kubelets, host(call, &document)?).await?;
+    let path = format!("/{action}/{}/{}/{container}", call.namespace(), call.info.name);
+    Ok((location, path))
+}
+
+/// The pod's kubelet, and the pod's path there.
+async fn pod(call: &Call<'_>, kubelets: &Kubelets, action: &str) -> Result<(Location, String), ApiError> {
+    let document = call
+        .resource
+        .store
+        .get(call.namespace(), &call.info.name, None)
+        .await?
+        .document();
+    let location = locations::kubelet(call, kubelets, host(call, &document)?).await?;
+    Ok((location, format!("/{action}/{}/{}", call.namespace(), call.info.name)))
+}
+
+fn host<'a>(call: &Call<'_>, pod: &'a Value) -> Result<&'a str, ApiError> {
+    let host = pod["spec"]["nodeName"].as_str().filter(|name| !name.is_empty());
+    host.ok_or_else(|| ApiError::bad_request(format!("pod {} does not have a host assigned", call.info.name)))
+}
+
+/// The container that the request names, or the only one.
+fn chosen_container(call: &Call<'_>, pod: &Value) -> Result<String, ApiError> {
+    let name = &call.info.name;
+    let names = |field: &str| {
+        let containers = pod["spec"][field].as_array().into_iter().flatten();
+        let names = containers.filter_map(|container| container["name"].as_str().map(str::to_owned));
+        names.collect::<Vec<_>>()
+    };
+    let (containers, init) = (names("containers"), names("initContainers"));
+    match (call.query.text("container"), containers.as_slice()) {
+        (None, [only]) => Ok(only.clone()),
+        (None, _) => {
+            let choice = containers.join(" ");
+            let mut message = format!("a container name must be specified for pod {name}, choose one of: [{choice}]");
+            if !init.is_empty() {
+                message = format!("{message} or one of the init containers: [{}]", init.join(" "));
+            }
+            Err(ApiError::bad_request(message))
+        }
+        (Some(wanted), _) => {
+            let all = [containers.clone(), init, names("ephemeralContainers")].concat();
+            match all.iter().any(|known| known == wanted) {
+                true => Ok(wanted.to_owned()),
+                false => Err(ApiError::bad_request(format!(
+                    "container {wanted} is not valid for pod {name}"
+                ))),
+            }
+        }
+    }
+}
+
+fn check_log_options(call: &Call<'_>) -> Result<(), ApiError> {
+    let mut errors = Vec::new();
+    for (name, least, message) in [
+        ("tailLines", 0, "must be greater than or equal to 0"),
+        ("limitBytes", 1, "must be greater than 0"),
+        ("sinceSeconds", 1, "must be greater than 0"),
+    ] {
+        if let Some(value) = call.query.integer(name)?.filter(|value| *value < least) {
+            errors.push(FieldError::invalid(name, value.into(), message));
+        }
+    }
+    if call.query.text("sinceSeconds").is_some() && call.query.text("sinceTime").is_some() {
+        let message = "at most one of `sinceTime` or `sinceSeconds` may be specified";
+        errors.push(FieldError::forbidden("", message));
+    }
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(ApiError::invalid("", "PodLogOptions", &call.info.name, errors)),
+    }
+}
+
+/// A URL of a kubelet; the parameters are sorted, as Go writes them.
+fn url(location: &Location, path: &str, mut parameters: Vec<(&str, String)>) -> Result<Uri, ApiError> {
+    parameters.sort_by_key(|(name, _)| *name);
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let query: Vec<String> = parameters
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encoded(value)))
+        .collect();
+    let path_and_query = match query.is_empty() {
+        true => path.to_owned(),
+        false => format!("{path}?{}", query.join("&")),
+    };
+    location.url(&path_and_query)
+}
+
+/// A kubelet's refusal as an error of this server.
+fn refused(status: StatusCode, text: String) -> ApiError {
+    match status {
+        StatusCode::INTERNAL_SERVER_ERROR => ApiError::internal(text),
+        StatusCode::BAD_REQUEST => ApiError::bad_request(text),
+        StatusCode::NOT_FOUND => ApiError::new(
+            404,
+            "NotFound",
+            format!("the server could not find the requested resource ({text})"),
+        ),
+        status => {
+            let message = format!(
+                "the server responded with the status code {} but did not return more information ({text})",
+                status.as_u16()
+            );
+            ApiError::new(status.as_u16(), "", message)
+        }
+    }
+}
+
+/// The beginning of a body, as far as it arrives.
+async fn text(mut body: RequestBody) -> String {
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Some(data) = frame.data_ref() {
+            bytes.extend_from_slice(data);
+        }
+        if bytes.len() >= ERROR_LIMIT {
+            bytes.truncate(ERROR_LIMIT);
+            break;
+        }
+    }
+    String::from_utf8_lossy(&bytes).trim_end().to_owned()
+}
