@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kubewire_client::discovery::{Discovery, RestMapper};
 use kubewire_client::dynamic::{ApiResource, DynamicApi, DynamicObject};
-use kubewire_client::metadata::MetadataApi;
+use kubewire_client::metadata::{MetadataApi, PartialObjectMetadata};
 use kubewire_client::{Api, Client, Gvk, Gvr, ListOptions, Patch, PatchOptions, WatchEvent, WriteOptions};
 use kubewire_server_stub::testing::{Options, Server};
 use serde_json::json;
@@ -109,10 +109,15 @@ async fn metadata_and_tables_leave_the_content_on_the_server() {
 
     let table = DynamicApi::namespaced(client, &resource, "default");
     let table = table.list_table(&ListOptions::default()).await.unwrap();
-    let columns: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    let columns: Vec<_> = table
+        .column_definitions
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
     assert_eq!(columns, ["Name", "Type", "Data", "Age"]);
     assert_eq!(table.rows[0].cells[..3], [json!("a"), json!("Opaque"), json!(1)]);
-    let object = table.rows[0].object.as_ref().unwrap();
+    let object = table.rows[0].object.clone().unwrap().0;
+    let object: PartialObjectMetadata = serde_json::from_value(object).unwrap();
     assert_eq!(object.metadata.uid, created.metadata.uid);
     server.shutdown().await.unwrap();
 }

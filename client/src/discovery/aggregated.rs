@@ -1,120 +1,73 @@
 //! The aggregated form: `APIGroupDiscoveryList` of `apidiscovery.k8s.io`, versions v2 and v2beta1 (KEP-3352).
 
-use serde::Deserialize;
+use k8s_openapi::List;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::catalog::{ApiGroup, ApiVersion, DiscoveredResource, Subresource};
 use crate::dynamic::ApiResource;
 use crate::resource::{Gvk, Gvr};
+use crate::types::apidiscovery::{v2, v2beta1};
+use crate::types::meta::v1::GroupVersionKind;
 
-#[derive(Deserialize)]
-struct List {
-    #[serde(default)]
-    items: Vec<Group>,
+pub(super) fn read(text: &[u8], api_version: &str) -> Result<Vec<ApiGroup>, serde_json::Error> {
+    if api_version == "apidiscovery.k8s.io/v2beta1" {
+        let list: List<v2beta1::APIGroupDiscovery> = serde_json::from_slice(text)?;
+        return Ok(groups(
+            list.items.into_iter().map(|item| (item.metadata, item.versions)),
+        ));
+    }
+    let list: List<v2::APIGroupDiscovery> = serde_json::from_slice(text)?;
+    Ok(groups(
+        list.items.into_iter().map(|item| (item.metadata, item.versions)),
+    ))
 }
 
-#[derive(Deserialize)]
-struct Group {
-    #[serde(default)]
-    metadata: Metadata,
-    #[serde(default)]
-    versions: Vec<Version>,
+type Group = (ObjectMeta, Option<Vec<v2::APIVersionDiscovery>>);
+
+fn groups(groups: impl Iterator<Item = Group>) -> Vec<ApiGroup> {
+    let group = |(metadata, versions): Group| {
+        let name = metadata.name.unwrap_or_default();
+        let versions = versions.unwrap_or_default().into_iter();
+        let versions = versions.map(|found| version(&name, found)).collect();
+        ApiGroup { versions, name }
+    };
+    groups.map(group).collect()
 }
 
-#[derive(Default, Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: String,
-    #[serde(default)]
-    resources: Vec<Resource>,
-    #[serde(default)]
-    freshness: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
-struct Resource {
-    resource: String,
-    response_kind: Option<Kind>,
-    scope: String,
-    singular_resource: String,
-    verbs: Vec<String>,
-    short_names: Vec<String>,
-    categories: Vec<String>,
-    subresources: Vec<Sub>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Sub {
-    subresource: String,
-    response_kind: Option<Kind>,
-    verbs: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Kind {
-    group: String,
-    version: String,
-    kind: String,
-}
-
-pub(super) fn read(text: &[u8]) -> Result<Vec<ApiGroup>, serde_json::Error> {
-    let list: List = serde_json::from_slice(text)?;
-    Ok(list.items.into_iter().map(group).collect())
-}
-
-fn group(group: Group) -> ApiGroup {
-    let name = group.metadata.name;
-    let versions = group.versions.into_iter();
-    let versions = versions.map(|version| ApiVersion {
-        fresh: version.freshness != "Stale",
-        resources: version
-            .resources
-            .into_iter()
-            .map(|found| resource(&name, &version.version, found))
-            .collect(),
-        version: version.version,
-    });
-    ApiGroup {
-        versions: versions.collect(),
-        name,
+fn version(group: &str, found: v2::APIVersionDiscovery) -> ApiVersion {
+    let resources = found.resources.unwrap_or_default().into_iter();
+    ApiVersion {
+        fresh: found.freshness.as_deref() != Some("Stale"),
+        resources: resources.map(|one| resource(group, &found.version, one)).collect(),
+        version: found.version,
     }
 }
 
-fn resource(group: &str, version: &str, found: Resource) -> DiscoveredResource {
+fn resource(group: &str, version: &str, found: v2::APIResourceDiscovery) -> DiscoveredResource {
     let gvr = Gvr {
         group: group.to_owned().into(),
         version: version.to_owned().into(),
         resource: found.resource.into(),
     };
-    let subresources = found.subresources.into_iter().map(|sub| Subresource {
+    let subresources = found.subresources.unwrap_or_default().into_iter();
+    let subresources = subresources.map(|sub| Subresource {
         name: sub.subresource,
         kind: kind(group, version, sub.response_kind.unwrap_or_default()),
         verbs: sub.verbs,
     });
+    let kind = found.response_kind.unwrap_or_default().kind;
     DiscoveredResource {
         subresources: subresources.collect(),
-        resource: ApiResource::new(
-            gvr,
-            found.response_kind.unwrap_or_default().kind,
-            found.scope == "Namespaced",
-        ),
+        resource: ApiResource::new(gvr, kind, found.scope == "Namespaced"),
         singular: found.singular_resource,
-        short_names: found.short_names,
-        categories: found.categories,
+        short_names: found.short_names.unwrap_or_default(),
+        categories: found.categories.unwrap_or_default(),
         verbs: found.verbs,
     }
 }
 
 /// Group and version are left out where they are those of the resource.
-fn kind(group: &str, version: &str, kind: Kind) -> Gvk {
+fn kind(group: &str, version: &str, kind: GroupVersionKind) -> Gvk {
     let (group, version) = match (kind.group.as_str(), kind.version.as_str()) {
         ("", "") => (group.to_owned(), version.to_owned()),
         _ => (kind.group, kind.version),

@@ -132,7 +132,7 @@ impl Discovery {
         *remembered = None;
         match kind.kind.as_str() {
             "APIGroupDiscoveryList" => {
-                let groups = aggregated::read(&text).map_err(unreadable)?;
+                let groups = aggregated::read(&text, &kind.api_version).map_err(unreadable)?;
                 *remembered = etag.map(|etag| Document {
                     etag,
                     groups: groups.clone(),
@@ -150,7 +150,10 @@ impl Discovery {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Kind {
+    #[serde(default)]
+    api_version: String,
     #[serde(default)]
     kind: String,
 }

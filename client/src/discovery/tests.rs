@@ -65,6 +65,17 @@ async fn two_requests_and_then_two_short_ones() {
 }
 
 #[tokio::test]
+async fn the_first_aggregated_form() {
+    let mut documents = [core(), groups()];
+    for document in &mut documents {
+        document["apiVersion"] = json!("apidiscovery.k8s.io/v2beta1");
+    }
+    let (_, discovery) = discovery(documents.map(|document| json_answer(200, document)).into());
+    let catalog = discovery.catalog().await.unwrap();
+    assert!(catalog.serves(&Gvr::new("apps", "v1", "deployments")) && catalog.serves(&Gvr::new("", "v1", "pods")));
+}
+
+#[tokio::test]
 async fn an_old_server_is_asked_group_by_group() {
     let list = json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": [
         {"name": "pods", "singularName": "pod", "namespaced": true, "kind": "Pod", "verbs": ["get"],

@@ -10,4 +10,3 @@ mod tests;
 pub use api::DynamicApi;
 pub use object::DynamicObject;
 pub use resource::ApiResource;
-pub use table::{Table, TableColumn, TableMetadata, TableRow};

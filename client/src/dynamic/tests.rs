@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
 
 use super::*;
+use crate::metadata::PartialObjectMetadata;
 use crate::transport::script::{Script, answer, json_answer};
 use crate::wire::transcode::encode_object;
 use crate::{Client, Gvr, ListOptions, WatchEvent, WriteOptions};
@@ -94,10 +95,10 @@ async fn rows_for_people() {
     let api = DynamicApi::new(Client::with_transport(script.clone()), &orders());
     let table = api.list_table(&ListOptions::default()).await.unwrap();
     assert_eq!(
-        (table.columns[0].name.as_str(), &table.rows[0].cells[0]),
+        (table.column_definitions[0].name.as_str(), &table.rows[0].cells[0]),
         ("Name", &json!("a"))
     );
-    let object = table.rows[0].object.as_ref().unwrap();
+    let object: PartialObjectMetadata = serde_json::from_value(table.rows[0].object.clone().unwrap().0).unwrap();
     assert_eq!(object.metadata.name.as_deref(), Some("a"));
     let accept = script.requests.lock()[0].headers()[header::ACCEPT].clone();
     assert!(accept.to_str().unwrap().starts_with("application/json;as=Table"));

@@ -3,5 +3,5 @@
 mod api;
 mod object;
 
+pub use crate::types::meta::v1::PartialObjectMetadata;
 pub use api::MetadataApi;
-pub use object::PartialObjectMetadata;

@@ -7,7 +7,7 @@ use super::Object;
 use crate::dynamic::{ApiResource, DynamicObject};
 use crate::metadata::PartialObjectMetadata;
 use crate::wire::schema::{self, MessageSchema};
-use crate::wire::{EncodedObject, Encoding, Message, ReverseWriter, WireError};
+use crate::wire::{EncodedObject, Encoding, WireError};
 
 /// Something that an encoded object can be read as: every [`Object`], a [`DynamicObject`], or only the metadata of an
 /// object ([`PartialObjectMetadata`]). What a cache can hold.
@@ -79,16 +79,7 @@ impl Decode for PartialObjectMetadata {
     }
 
     fn encode_in(&self, encoding: Encoding, _: &Self::Context) -> Result<EncodedObject, WireError> {
-        let bytes = match encoding {
-            Encoding::Json => serde_json::to_vec(self)?.into(),
-            Encoding::Protobuf => {
-                let mut writer = ReverseWriter::new();
-                self.metadata.write(&mut writer);
-                writer.close_message(1, 0);
-                writer.into_bytes()
-            }
-        };
-        Ok(EncodedObject { encoding, bytes })
+        crate::wire::encode(self, encoding)
     }
 
     fn kind(resource: &Self::Context) -> Cow<'static, str> {

@@ -1,78 +1,92 @@
 //! All groups with all resources in one document: `APIGroupDiscoveryList` of `apidiscovery.k8s.io/v2`.
 
-use serde_json::{Map, Value, json};
+use k8s_openapi::List;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kubewire_client::types::apidiscovery::v2::{
+    APIGroupDiscovery, APIResourceDiscovery, APISubresourceDiscovery, APIVersionDiscovery,
+};
+use kubewire_client::types::meta::v1::GroupVersionKind;
+use serde_json::Value;
 
 use super::{ApiResource, GroupDiscovery, VersionDiscovery};
+use crate::status::ApiError;
 
 /// The document for `/api` (the core group) or `/apis` (the others).
-pub(crate) fn aggregated(groups: &[GroupDiscovery]) -> Value {
-    let items: Vec<Value> = groups.iter().map(group).collect();
-    json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
-}
-
-fn group(group: &GroupDiscovery) -> Value {
-    let metadata = if group.name.is_empty() {
-        json!({})
-    } else {
-        json!({"name": group.name})
+pub(crate) fn aggregated(groups: &[GroupDiscovery]) -> Result<Value, ApiError> {
+    let list = List {
+        items: groups.iter().map(group).collect(),
+        ..Default::default()
     };
-    let versions: Vec<Value> = group.versions.iter().map(version).collect();
-    json!({"metadata": metadata, "versions": versions})
+    serde_json::to_value(list).map_err(ApiError::internal)
 }
 
-fn version(version: &VersionDiscovery) -> Value {
+fn group(group: &GroupDiscovery) -> APIGroupDiscovery {
+    APIGroupDiscovery {
+        metadata: ObjectMeta {
+            name: (!group.name.is_empty()).then(|| group.name.clone()),
+            ..Default::default()
+        },
+        versions: Some(group.versions.iter().map(version).collect()),
+    }
+}
+
+fn version(version: &VersionDiscovery) -> APIVersionDiscovery {
     let (subresources, resources): (Vec<&ApiResource>, Vec<&ApiResource>) =
         version.resources.iter().partition(|r| r.name.contains('/'));
-    let resources: Vec<Value> = resources
-        .into_iter()
-        .map(|r| {
-            let subresources = subresources
-                .iter()
-                .filter_map(|s| {
-                    s.name
-                        .strip_prefix(&r.name)?
-                        .strip_prefix('/')
-                        .map(|name| subresource(name, s))
-                })
-                .collect();
-            resource(r, subresources)
-        })
-        .collect();
+    let below = |r: &ApiResource| {
+        let mine = subresources
+            .iter()
+            .filter_map(|s| Some((s.name.strip_prefix(&r.name)?.strip_prefix('/')?, s)));
+        mine.map(|(name, s)| subresource(name, s)).collect()
+    };
     let freshness = if version.stale { "Stale" } else { "Current" };
-    json!({"version": version.version, "resources": resources, "freshness": freshness})
-}
-
-fn resource(resource: &ApiResource, subresources: Vec<Value>) -> Value {
-    let mut fields = Map::new();
-    fields.insert("resource".into(), resource.name.clone().into());
-    fields.insert("responseKind".into(), response_kind(resource));
-    let scope = if resource.namespaced { "Namespaced" } else { "Cluster" };
-    fields.insert("scope".into(), scope.into());
-    fields.insert("singularResource".into(), resource.singular_name.clone().into());
-    fields.insert("verbs".into(), resource.verbs.clone().into());
-    let optional = [
-        ("shortNames", Value::from(resource.short_names.clone())),
-        ("categories", resource.categories.clone().into()),
-        ("subresources", subresources.into()),
-    ];
-    let filled = |value: &Value| value.as_array().is_some_and(|list| !list.is_empty());
-    for (name, value) in optional.into_iter().filter(|(_, value)| filled(value)) {
-        fields.insert(name.into(), value);
+    APIVersionDiscovery {
+        version: version.version.clone(),
+        resources: Some(resources.into_iter().map(|r| resource(r, below(r))).collect()),
+        freshness: Some(freshness.to_owned()),
     }
-    fields.into()
 }
 
-fn subresource(name: &str, resource: &ApiResource) -> Value {
-    json!({"subresource": name, "responseKind": response_kind(resource), "verbs": resource.verbs})
+fn resource(resource: &ApiResource, subresources: Vec<APISubresourceDiscovery>) -> APIResourceDiscovery {
+    let scope = if resource.namespaced { "Namespaced" } else { "Cluster" };
+    APIResourceDiscovery {
+        resource: resource.name.clone(),
+        response_kind: Some(response_kind(resource)),
+        scope: scope.to_owned(),
+        singular_resource: resource.singular_name.clone(),
+        verbs: resource.verbs.clone(),
+        short_names: filled(resource.short_names.clone()),
+        categories: filled(resource.categories.clone()),
+        subresources: filled(subresources),
+    }
+}
+
+fn filled<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+fn subresource(name: &str, resource: &ApiResource) -> APISubresourceDiscovery {
+    APISubresourceDiscovery {
+        subresource: name.to_owned(),
+        response_kind: Some(response_kind(resource)),
+        verbs: resource.verbs.clone(),
+        ..Default::default()
+    }
 }
 
 /// Group and version stay empty where they are the resource's own.
-fn response_kind(resource: &ApiResource) -> Value {
-    json!({"group": resource.group, "version": resource.version, "kind": resource.kind})
+fn response_kind(resource: &ApiResource) -> GroupVersionKind {
+    GroupVersionKind {
+        group: resource.group.clone(),
+        version: resource.version.clone(),
+        kind: resource.kind.clone(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -102,7 +116,8 @@ mod tests {
             name: "apps".into(),
             versions: vec![version],
         }];
-        let document = aggregated(&groups);
+        let document = aggregated(&groups).unwrap();
+        assert_eq!(document["kind"], "APIGroupDiscoveryList");
         assert_eq!(document["items"][0]["metadata"], json!({"name": "apps"}));
         let resources = &document["items"][0]["versions"][0]["resources"];
         assert_eq!(

@@ -19,7 +19,10 @@ pub(crate) fn wants_aggregated(request: &Request) -> Option<Format> {
 
 /// Answers with the aggregated document, or 304 if the client has it already.
 pub(crate) fn serve_aggregated(groups: &[GroupDiscovery], format: Format, request: &Request) -> Response {
-    let document = aggregated(groups);
+    let document = match aggregated(groups) {
+        Ok(document) => document,
+        Err(error) => return respond::error(&error, respond::error_format(request)),
+    };
     let etag = etag(document.to_string().as_bytes());
     let mut response = if request
         .headers()
