@@ -3,6 +3,8 @@
 //! A store holds keys and values. Every change gets the next revision, and revisions only grow. Older states can be
 //! read and watches can start in the past as far back as the last compaction. The tests in `suite` are what every backend passes.
 
+#[cfg(feature = "etcd3")]
+pub mod etcd3;
 pub mod memory;
 #[cfg(test)]
 pub(crate) mod suite;
@@ -32,8 +34,8 @@ pub trait Storage: Send + Sync + 'static {
     /// The stream ends with an error; after it nothing comes.
     async fn watch(&self, prefix: &str, from_revision: u64) -> Result<StorageWatch, StorageError>;
 
-    /// Makes every running watch report how far it has come, even without an event.
-    async fn request_progress(&self) -> Result<(), StorageError>;
+    /// Makes the watches on a prefix report when they have come as far as the store is now, even without an event.
+    async fn request_progress(&self, prefix: &str) -> Result<(), StorageError>;
 
     /// Forgets what was before a revision.
     async fn compact(&self, revision: u64) -> Result<(), StorageError>;
@@ -162,7 +164,7 @@ pub enum StorageError {
     Compacted {
         /// The revision asked for.
         wanted: u64,
-        /// The oldest one that can be read.
+        /// The oldest one that can be read, or one before it where the store does not tell.
         oldest: u64,
     },
     /// The revision does not exist yet.
@@ -181,6 +183,15 @@ pub enum StorageError {
         /// How many events are kept for a reader.
         limit: usize,
     },
+    /// The store cannot be reached, or cannot work at the moment.
+    #[error("{reason}")]
+    Unavailable {
+        /// Why, in its own words.
+        reason: String,
+    },
+    /// The store does not accept the request, for this reason in its own words.
+    #[error("{0}")]
+    Refused(String),
     /// The store is shut down.
     #[error("the store is closed")]
     Closed,

@@ -176,7 +176,7 @@ async fn watches_from_a_revision(store: &dyn Storage) {
 async fn reports_progress(store: &dyn Storage) {
     let mut watch = store.watch("/a/", 1).await.unwrap();
     let revision = put(store, "/b/1", "x").await;
-    store.request_progress().await.unwrap();
+    store.request_progress("/a/").await.unwrap();
     while watch.next().await.unwrap().unwrap().revision < revision {}
 }
 

@@ -1,7 +1,12 @@
 //! A server inside of a test: started in milliseconds on a free port, gone with the value.
 
+#[cfg(feature = "etcd3")]
+mod etcd;
+
 use std::fmt;
 
+#[cfg(feature = "etcd3")]
+pub use etcd::{Etcd, EtcdError};
 use kubewire_client::{Clientset, config::Config as ClientConfig};
 use tokio::task::JoinHandle;
 

@@ -99,7 +99,8 @@ impl Shared {
     async fn wait_most_recent(&self) -> Result<(), ApiError> {
         let revision = self.storage.current_revision().await.map_err(ApiError::internal)?;
         if *self.revision.borrow() < revision {
-            self.storage.request_progress().await.map_err(ApiError::internal)?;
+            let asked = self.storage.request_progress(&self.prefix).await;
+            asked.map_err(ApiError::internal)?;
         }
         self.wait_until(revision).await
     }

@@ -222,6 +222,8 @@ fn storage_error(error: StorageError) -> ApiError {
             ApiError::resource_expired("The resourceVersion for the provided list is too old.")
         }
         StorageError::Future { wanted, current } => ApiError::too_large_resource_version(wanted, current),
+        StorageError::Unavailable { reason } => ApiError::service_unavailable(reason),
+        StorageError::Refused(reason) => ApiError::unclassified(reason),
         other => ApiError::internal(other),
     }
 }

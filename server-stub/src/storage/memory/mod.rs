@@ -130,10 +130,10 @@ impl Storage for MemoryStorage {
         Ok(futures::stream::iter([Ok(first)]).chain(live).boxed())
     }
 
-    async fn request_progress(&self) -> Result<(), StorageError> {
+    async fn request_progress(&self, prefix: &str) -> Result<(), StorageError> {
         let mut state = self.state.lock();
         let revision = state.history.revision();
-        state.watchers.report_progress(revision);
+        state.watchers.report_progress(prefix, revision);
         Ok(())
     }
 

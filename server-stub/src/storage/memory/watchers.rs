@@ -35,8 +35,11 @@ impl Watchers {
     }
 
     /// Who has no room left has events to read first, and they tell the progress.
-    pub(super) fn report_progress(&mut self, revision: u64) {
+    pub(super) fn report_progress(&mut self, prefix: &str, revision: u64) {
         self.watchers.retain(|watcher| {
+            if *watcher.prefix != *prefix {
+                return true;
+            }
             let sent = watcher.sender.try_send(Signal::Progress(revision));
             !matches!(sent, Err(TrySendError::Closed(_)))
         });
