@@ -8,6 +8,7 @@ pub mod authentication;
 pub mod authorization;
 pub mod controllers;
 pub mod endpoints;
+pub mod envtest;
 pub mod field_error;
 pub mod filters;
 pub mod generic;

@@ -122,3 +122,31 @@ fn an_unknown_flag_is_an_error_that_names_it() {
     assert!(!output.status.success());
     assert_eq!(text, "Error: unknown flag: --nosuch\n");
 }
+
+#[tokio::test]
+async fn the_stand_in_for_etcd_is_healthy_and_stops_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let laid_out = Command::new(env!("CARGO_BIN_EXE_kubewire-server-stub"))
+        .arg("assets")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(laid_out.status.success(), "{laid_out:?}");
+    let help = Command::new(folder.path().join("etcd")).arg("--help").output().unwrap();
+    assert!(String::from_utf8(help.stdout).unwrap().contains("--unsafe-no-fsync"));
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let mut child = Command::new(folder.path().join("etcd"))
+        .arg(format!("--listen-client-urls={url}"))
+        .arg("--data-dir=/nonexistent")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    log.find(|line| line.as_ref().unwrap().contains("serving client traffic"))
+        .unwrap()
+        .unwrap();
+    let mut process = Process { child, log, url };
+    assert_eq!(process.status("/health").await, 200);
+    process.send("-TERM");
+    assert!(process.child.wait().unwrap().success());
+}

@@ -8,7 +8,7 @@ use crate::generic::RunError;
 use crate::generic::certificates::CertificateError;
 use crate::generic::dynamic_files::{DynamicFilesError, MakeError};
 use crate::generic::hooks::DuplicateHookError;
-use crate::generic::secure_serving::ServingError;
+use crate::generic::serving::ServingError;
 use crate::proxy::ProxyTlsError;
 
 /// An error of the program.

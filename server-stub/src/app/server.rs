@@ -13,13 +13,13 @@ use crate::controllers::ClusterAuthentication;
 use crate::generic::certificates::KeyPair;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::lifecycle::LifecycleSignals;
-use crate::generic::secure_serving::SecureServing;
+use crate::generic::serving::Serving;
 use crate::generic::{Config, PreparedGenericApiServer};
 
 /// A server whose port is open; it answers once [`run`](Self::run) runs.
 pub struct Server {
     prepared: PreparedGenericApiServer,
-    serving: SecureServing,
+    serving: Serving,
     address: SocketAddr,
     url: String,
     ca_pem: String,
@@ -41,7 +41,7 @@ impl Server {
         let addresses = [service_ip, serving.bind_address, external_ip];
         let ServingCertificate { certificates, ca_pem } = serving.certificates(&authority, &addresses)?;
         let admin = authority.client("kubernetes-admin", Some("system:masters"))?;
-        let serving = SecureServing::bind(serving.address(), certificates, &serving.tls_settings()).await?;
+        let serving = Serving::bind(serving.address(), certificates, &serving.tls_settings()).await?;
         let address = serving.local_addr().map_err(AppError::LocalAddress)?;
         let external_address = SocketAddr::new(external_ip, address.port());
         let Authorization { authorizer, rbac } = options.authorization.authorization();

@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 
 use rustls_pki_types::CertificateDer;
 
-use super::AuthenticationError;
 use crate::generic::request::UserInfo;
 
 /// A client's connection; it lies in the extensions of each of its requests as `Arc<Connection>`.
@@ -16,8 +15,8 @@ pub struct Connection {
     /// The certificates that the client showed, its own first. The client has the key of that one; who signed it is
     /// not checked yet.
     pub certificates: Vec<CertificateDer<'static>>,
-    /// Whom the certificate stands for, found out with the first request.
-    pub(super) user: OnceLock<Result<UserInfo, AuthenticationError>>,
+    /// Whom the certificate stands for, once an authenticator has found out.
+    pub(super) user: OnceLock<UserInfo>,
 }
 
 impl Connection {

@@ -39,7 +39,7 @@ pub trait Authenticator: Send + Sync {
     ) -> Result<Option<UserInfo>, AuthenticationError>;
 }
 
-/// Asks several authenticators in turn: the first that knows the user decides, an error counts if none does.
+/// Asks several authenticators in turn: the first that knows the user decides, the errors count if none does.
 ///
 /// Everybody known is in the group `system:authenticated`.
 #[derive(Default)]
@@ -52,7 +52,7 @@ impl Authenticator for UnionAuthenticator {
         headers: &HeaderMap,
         connection: Option<&Connection>,
     ) -> Result<Option<UserInfo>, AuthenticationError> {
-        let mut wrong = None;
+        let mut wrong = Vec::new();
         for authenticator in &self.0 {
             match authenticator.authenticate(headers, connection).await {
                 Ok(Some(mut user)) => {
@@ -62,9 +62,13 @@ impl Authenticator for UnionAuthenticator {
                     return Ok(Some(user));
                 }
                 Ok(None) => {}
-                Err(error) => wrong = wrong.or(Some(error)),
+                Err(error) => wrong.push(error.0),
             }
         }
-        wrong.map_or(Ok(None), Err)
+        match wrong.as_slice() {
+            [] => Ok(None),
+            [one] => Err(AuthenticationError(one.clone())),
+            several => Err(AuthenticationError(format!("[{}]", several.join(", ")))),
+        }
     }
 }

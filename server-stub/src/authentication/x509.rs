@@ -107,8 +107,11 @@ impl Authenticator for ClientCertificates {
     ) -> Result<Option<UserInfo>, AuthenticationError> {
         match connection {
             Some(connection) if !connection.certificates.is_empty() => {
-                let user = connection.user.get_or_init(|| self.user(&connection.certificates));
-                user.clone().map(Some)
+                if let Some(user) = connection.user.get() {
+                    return Ok(Some(user.clone()));
+                }
+                let user = self.user(&connection.certificates)?;
+                Ok(Some(connection.user.get_or_init(|| user).clone()))
             }
             _ => Ok(None),
         }
@@ -146,6 +149,18 @@ mod tests {
                 .await
                 .is_err()
         );
+
+        // Another authority may know a client that the first one asked does not.
+        let others = ClientCertificates::new(
+            Authority::new("x", &clock).unwrap().certificate_pem().as_bytes(),
+            clock.clone(),
+        );
+        let bob = connection(&ca.client("bob", None).unwrap());
+        let both = crate::authentication::UnionAuthenticator(vec![Arc::new(others.unwrap()), Arc::new(authenticator)]);
+        for _ in 0..2 {
+            let user = both.authenticate(&headers, Some(&bob)).await.unwrap().unwrap();
+            assert_eq!(user.name, "bob");
+        }
 
         let late = Clock::fixed("2099-01-01T00:00:00Z".parse().unwrap());
         let authenticator = ClientCertificates::new(ca.certificate_pem().as_bytes(), late).unwrap();

@@ -17,8 +17,9 @@ mod openapi;
 mod prepared;
 pub mod request;
 pub(crate) mod respond;
-pub mod secure_serving;
+
 pub mod server;
+pub mod serving;
 pub mod serving_certificates;
 pub mod upgrades;
 pub mod version;

@@ -22,8 +22,8 @@ use super::loopback::Loopback;
 use super::metrics::{Metrics, MetricsHandler};
 use super::openapi;
 use super::request::UserInfo;
-use super::secure_serving::SecureServing;
 use super::server::GenericApiServer;
+use super::serving::Serving;
 use crate::authentication::{BearerTokens, UnionAuthenticator};
 use crate::filters::{self, ChainConfig, RequestsInFlight};
 
@@ -173,7 +173,7 @@ impl PreparedGenericApiServer {
     ///
     /// # Errors
     /// A hook failed, or requests did not end in time. The server has stopped in either case.
-    pub async fn run(self, serving: SecureServing) -> Result<(), RunError> {
+    pub async fn run(self, serving: Serving) -> Result<(), RunError> {
         let stop_serving = CancellationToken::new();
         let _stop_when_dropped = stop_serving.clone().drop_guard();
         let hang_up = CancellationToken::new();

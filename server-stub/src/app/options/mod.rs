@@ -93,7 +93,22 @@ impl Options {
     /// # Errors
     /// The first argument that cannot be read.
     pub fn from_args(arguments: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, FlagError> {
+        Self::default().with_args(arguments)
+    }
+
+    /// What counts under the name `kube-apiserver`: controllers of other programs do not run here, either.
+    pub fn kube_apiserver() -> Self {
         let mut options = Self::default();
+        options.controllers.controllers.clear();
+        options
+    }
+
+    /// Reads arguments on top of these options.
+    ///
+    /// # Errors
+    /// The first argument that cannot be read.
+    pub fn with_args(self, arguments: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, FlagError> {
+        let mut options = self;
         options
             .flags()
             .parse(Self::PROGRAM, arguments.into_iter().map(Into::into))?;

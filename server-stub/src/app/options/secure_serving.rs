@@ -10,7 +10,7 @@ use crate::app::flags::{FlagSet, Value};
 use crate::field_error::quote;
 use crate::generic::certificates::{Authority, KeyPair};
 use crate::generic::clock::Clock;
-use crate::generic::secure_serving::TlsSettings;
+use crate::generic::serving::TlsSettings;
 use crate::generic::serving_certificates::{CertKeyFiles, ServingCertificates};
 
 /// The listening address and its certificates.

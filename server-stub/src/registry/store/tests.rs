@@ -150,6 +150,8 @@ async fn dry_runs_leave_no_trace() {
     let created = store.create(&dry, "ns", widget("a")).await.unwrap();
     assert_eq!(field(&created, "/metadata/resourceVersion"), Value::Null);
     assert!(store.get("ns", "a", None).await.is_err());
+    let versioned = json!({"metadata": {"name": "a", "resourceVersion": "5"}});
+    assert!(store.create(&dry, "ns", versioned).await.is_ok());
     let real = create(&store, widget("a")).await;
     let mutate = |_: &Value| Ok(json!({"metadata": {"name": "a"}, "spec": {"size": 9}}));
     let (updated, _) = store

@@ -16,6 +16,7 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CipherSuite, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme, version};
 use rustls_pki_types::{CertificateDer, UnixTime};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -29,10 +30,10 @@ use crate::authentication::Connection;
 /// Longest time for a TLS handshake, and for the head of an HTTP/1.1 request.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A bound port with its certificate.
-pub struct SecureServing {
+/// A bound port.
+pub struct Serving {
     listener: TcpListener,
-    tls: TlsAcceptor,
+    tls: Option<TlsAcceptor>,
     http2_max_streams: u32,
 }
 
@@ -78,7 +79,7 @@ pub enum ServingError {
     Tls(#[source] rustls::Error),
 }
 
-impl SecureServing {
+impl Serving {
     /// Binds `address` (port 0 takes any free port).
     ///
     /// Clients are asked for a certificate; whether it is worth anything is for authentication to say.
@@ -109,12 +110,19 @@ impl SecureServing {
             tls.alpn_protocols.push(b"h2".to_vec());
         }
         tls.alpn_protocols.push(b"http/1.1".to_vec());
-        let failed = |source| ServingError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
         Ok(Self {
-            listener,
-            tls: TlsAcceptor::from(Arc::new(tls)),
+            listener: listen(address).await?,
+            tls: Some(TlsAcceptor::from(Arc::new(tls))),
             http2_max_streams: settings.http2_max_streams,
+        })
+    }
+
+    /// Binds `address` without TLS. Whoever reaches it is on the same machine, or should be.
+    pub async fn bind_insecure(address: SocketAddr) -> Result<Self, ServingError> {
+        Ok(Self {
+            listener: listen(address).await?,
+            tls: None,
+            http2_max_streams: TlsSettings::default().http2_max_streams,
         })
     }
 
@@ -157,10 +165,15 @@ impl SecureServing {
     }
 }
 
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServingError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| ServingError::Bind { address, source })
+}
+
 async fn serve_connection(
     stream: TcpStream,
     address: SocketAddr,
-    tls: TlsAcceptor,
+    tls: Option<TlsAcceptor>,
     handler: Arc<dyn Handler>,
     stop: CancellationToken,
     streams: TaskTracker,
@@ -168,6 +181,12 @@ async fn serve_connection(
 ) {
     // Without it, small watch events would wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
+    let http = http_builder(Tracked(streams.clone()), max_streams);
+    let upgrades = Upgrades::new(streams, stop.clone());
+    let Some(tls) = tls else {
+        let connection = Connection::new(address, Vec::new());
+        return serve_http(stream, connection, http, handler, upgrades, stop).await;
+    };
     let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%address, %error, "TLS handshake"),
@@ -175,8 +194,20 @@ async fn serve_connection(
     };
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let certificates = certificates.iter().cloned().map(CertificateDer::into_owned).collect();
-    let connection = Arc::new(Connection::new(address, certificates));
-    let upgrades = Upgrades::new(streams.clone(), stop.clone());
+    let connection = Connection::new(address, certificates);
+    serve_http(stream, connection, http, handler, upgrades, stop).await;
+}
+
+async fn serve_http(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    connection: Connection,
+    http: auto::Builder<Tracked>,
+    handler: Arc<dyn Handler>,
+    upgrades: Upgrades,
+    stop: CancellationToken,
+) {
+    let address = connection.remote_addr;
+    let connection = Arc::new(connection);
     let service = service_fn(move |request: http::Request<Incoming>| {
         let (handler, connection, upgrades) = (handler.clone(), connection.clone(), upgrades.clone());
         async move {
@@ -186,7 +217,6 @@ async fn serve_connection(
             Ok::<_, Infallible>(handler.handle(request).await)
         }
     });
-    let http = http_builder(Tracked(streams), max_streams);
     let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
