@@ -4,8 +4,14 @@
 
 use kubewire_client::wire::schema::{Container, FieldSchema, MESSAGES, MessageSchema, Special, Type};
 use kubewire_client::wire::transcode::{self, JsonDocument};
+use kubewire_client::wire::{self, Reader};
 use proptest::prelude::*;
+use prost::encoding::encode_varint;
 use serde_json::{Map, Value, json};
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// A message that has a protobuf form.
 fn schemas() -> impl Strategy<Value = &'static MessageSchema> {
@@ -112,7 +118,100 @@ fn special_form(schema: &'static MessageSchema, special: Special, depth: u32) ->
     }
 }
 
+/// A message on the wire: of the schema, or the entry of a map.
+#[derive(Clone, Copy)]
+enum Level {
+    Message(&'static MessageSchema),
+    Entry(Option<&'static MessageSchema>),
+}
+
+impl Level {
+    fn knows(self, number: u32) -> bool {
+        match self {
+            Self::Message(schema) => schema.fields.iter().any(|field| field.number == number),
+            Self::Entry(_) => matches!(number, 1 | 2),
+        }
+    }
+
+    fn is_time(self) -> bool {
+        matches!(self, Self::Message(schema) if matches!(schema.special, Some(Special::Time | Special::MicroTime)))
+    }
+
+    fn inside(self, number: u32) -> Option<Self> {
+        match self {
+            Self::Message(schema) => {
+                let field = schema.fields.iter().find(|field| field.number == number)?;
+                match (field.container, field.message()) {
+                    (Container::Map, value) => Some(Self::Entry(value)),
+                    (_, inner) => inner.map(Self::Message),
+                }
+            }
+            Self::Entry(value) => value.filter(|_| number == 2).map(Self::Message),
+        }
+    }
+}
+
+/// Adds fields that the schema does not have among those of a message, and of every message in it.
+fn with_unknown_fields(level: Level, bytes: &[u8], count: &mut usize) -> Vec<u8> {
+    let numbers = [1, 2, 3, 7, 12, 19, 33, 2047, (1 << 29) - 1].into_iter();
+    let mut unknown = numbers.filter(|number| !level.knows(*number)).peekable();
+    let mut out = Vec::new();
+    let mut add = |number: u32, out: &mut Vec<u8>| {
+        *count += 1;
+        encode_varint(u64::from(number) << 3, out);
+        out.extend([0x85, 0x80, 0x00]); // longer than it has to be: the bytes are kept, not the number
+    };
+    let (mut reader, mut start) = (Reader::new(bytes), 0);
+    let mut fields = Vec::new();
+    while let Some(field) = reader.next_field().unwrap() {
+        fields.push((field, &bytes[start..reader.offset()]));
+        start = reader.offset();
+    }
+    let mut nested = Vec::new();
+    for (field, whole) in fields {
+        while let Some(number) = unknown.next_if(|number| *number < field.number) {
+            add(number, &mut out);
+        }
+        match (level.inside(field.number), field.value) {
+            // Anything in a time that is empty makes it 1970, as in Go.
+            (Some(inner), wire::Value::Bytes(content)) if !(content.is_empty() && inner.is_time()) => {
+                let mut inside = 0;
+                let content = with_unknown_fields(inner, content, &mut inside);
+                nested.push(inside);
+                encode_varint(u64::from(field.number) << 3 | 2, &mut out);
+                encode_varint(content.len() as u64, &mut out);
+                out.extend(content);
+            }
+            _ => out.extend(whole),
+        }
+    }
+    unknown.for_each(|number| add(number, &mut out));
+    *count += nested.iter().sum::<usize>();
+    out
+}
+
 proptest! {
+    #[test]
+    fn unknown_fields_are_kept((schema, sent) in schemas().prop_flat_map(|schema| (Just(schema), object(schema, 4)))) {
+        let (known, _) = transcode::json_to_protobuf(schema, sent.to_string().as_bytes()).unwrap();
+        let mut count = 0;
+        let newer = with_unknown_fields(Level::Message(schema), &known, &mut count);
+        let unknown = transcode::unknown_fields(schema, &newer).unwrap();
+        prop_assert_eq!(unknown.len(), count);
+
+        let value = transcode::protobuf_to_value(schema, &newer).unwrap();
+        let again = transcode::value_to_protobuf(schema, &value).unwrap();
+        prop_assert_eq!(&again, &transcode::value_to_protobuf(schema, &transcode::protobuf_to_value(schema, &known).unwrap()).unwrap());
+        prop_assert_eq!(hex(&transcode::keep_unknown_fields(&again, &unknown).unwrap()), hex(&newer));
+    }
+
+    #[test]
+    fn random_unknown_fields_never_panic(schema in schemas(), bytes in proptest::collection::vec(any::<u8>(), 0..60), other in proptest::collection::vec(any::<u8>(), 0..60)) {
+        if let Ok(unknown) = transcode::unknown_fields(schema, &bytes) {
+            let _ = transcode::keep_unknown_fields(&other, &unknown);
+        }
+    }
+
     #[test]
     fn every_way_leads_back((schema, sent) in schemas().prop_flat_map(|schema| (Just(schema), object(schema, 4)))) {
         let (value, problems) = transcode::json_to_value(schema, sent.to_string().as_bytes()).unwrap();

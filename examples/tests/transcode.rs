@@ -102,6 +102,23 @@ fn what_a_type_does_not_have_is_left_out_with_a_warning() {
 }
 
 #[test]
+fn unknown_fields_are_left_out_or_kept() {
+    // metadata: {name: a}, and fields of a newer version before it and in it.
+    let newer = b"\x0a\x06\x0a\x01a\xf8\x7f\x01\x98\x06\x01";
+    let args = ["--type", "core.v1.ConfigMap", "--from", "protobuf"];
+    let warning = "standard input: warning: unknown field 2047 in metadata\n\
+                   standard input: warning: unknown field 99\n";
+    for to in ["json", "yaml", "protobuf"] {
+        let run = run(&[&args[..], &["--to", to]].concat(), newer);
+        assert!(run.ok && run.stderr == warning, "{to}: {}", run.stderr);
+    }
+    let kept = succeed_with(&[&args[..], &["--to", "protobuf", "--keep-unknown"]].concat(), newer);
+    assert!(kept.windows(3).any(|bytes| bytes == b"\xf8\x7f\x01") && kept.ends_with(b"\x98\x06\x01"));
+    let again = succeed_with(&[&args[..], &["--to", "protobuf", "--keep-unknown"]].concat(), &kept);
+    assert_eq!(again, kept);
+}
+
+#[test]
 fn errors_say_where() {
     let pod = r#"{"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": 1}]}}"#;
     for (input, expected) in [
@@ -117,11 +134,16 @@ fn errors_say_where() {
         ),
         (
             "apiVersion: v1\nkind: Pod\nspec: {containers: [}",
-            "byte 44: mismatched bracket",
+            "byte 44 (line 3): mismatched bracket",
         ),
         (
             "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: 1}]}",
-            "spec.containers[0].name: json: cannot unmarshal number",
+            "byte 52 (line 3): spec.containers[0].name: json: cannot unmarshal number",
+        ),
+        (
+            "# é\nkind: A\napiVersion: example.com/v1\n---\n---\napiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    \
+             a: b\n    a.b: [1]\n",
+            "byte 116 (line 11): metadata.annotations.a.b: json: cannot unmarshal array",
         ),
         (
             r#"{"apiVersion": "v1", "kind": "Pot"}"#,

@@ -41,7 +41,7 @@ pub use document::JsonDocument;
 pub(in crate::wire) use object::nested_object;
 pub use object::{decode_object, encode_object, json_to_object, object_to_json};
 pub use problem::FieldProblem;
-pub use unknown::{UnknownField, unknown_fields};
+pub use unknown::{UnknownField, keep_unknown_fields, unknown_fields};
 
 use bytes::Bytes;
 use serde_json::Value;

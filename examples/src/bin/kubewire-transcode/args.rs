@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// core.v1.PodSpec, which is read and written without an envelope.
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) object_type: Option<ObjectType>,
+    /// From protobuf to protobuf, write the fields too that the type does not have, as they are.
+    #[arg(long)]
+    pub(crate) keep_unknown: bool,
     /// Write one file per input into this folder, named by the stem of the input and the format.
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<PathBuf>,

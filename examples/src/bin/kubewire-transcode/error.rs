@@ -40,6 +40,8 @@ pub(crate) enum Error {
 #[derive(Debug, Default)]
 pub(crate) struct Broken {
     pub(crate) offset: Option<usize>,
+    /// Of YAML, the line, from 1.
+    pub(crate) line: Option<usize>,
     pub(crate) path: String,
     pub(crate) reason: String,
 }
@@ -55,7 +57,11 @@ impl Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(offset) = self.offset {
-            write!(f, "byte {offset}: ")?;
+            write!(f, "byte {offset}")?;
+            match self.line {
+                Some(line) => write!(f, " (line {line}): ")?,
+                None => f.write_str(": ")?,
+            }
         }
         match self.path.char_indices().nth_back(LONGEST_PATH) {
             Some((start, _)) => write!(f, "…{}: ", self.path.get(start..).unwrap_or_default())?,
@@ -70,6 +76,7 @@ impl From<WireError> for Broken {
     fn from(error: WireError) -> Self {
         Self {
             offset: error.offset(),
+            line: None,
             path: error.path().to_owned(),
             reason: match error {
                 WireError::Truncated { .. } => "truncated protobuf".to_owned(),

@@ -35,7 +35,8 @@ pub(crate) fn objects(input: &Bytes, from: Option<Source>, hint: Option<&ObjectT
         Source::Json => json(input, hint),
         Source::Yaml => yaml::documents(input)?
             .into_iter()
-            .map(|document| Object::from_value(document, hint))
+            .enumerate()
+            .map(|(index, document)| Object::from_yaml(document, input, index, hint))
             .collect(),
     }
 }

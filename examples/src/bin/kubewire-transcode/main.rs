@@ -63,9 +63,9 @@ fn run(args: &Args) -> ExitCode {
 fn transcode(file: &Path, args: &Args) -> Result<Vec<u8>, Error> {
     let input = read(file).map_err(Error::Read)?.into();
     let objects = input::objects(&input, args.from, args.object_type.as_ref())?;
-    let (output, problems) = output::render(&objects, args.to)?;
-    for problem in problems {
-        eprintln!("{}: warning: {problem}", name(file));
+    let (output, warnings) = output::render(&objects, args.to, args.keep_unknown)?;
+    for warning in warnings {
+        eprintln!("{}: warning: {warning}", name(file));
     }
     Ok(output)
 }

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use kubewire_client::Gvk;
 use kubewire_client::wire::envelope::MAGIC;
 use kubewire_client::wire::schema::{self, KINDS};
-use kubewire_client::wire::transcode::{self, FieldProblem, JsonDocument};
+use kubewire_client::wire::transcode::{self, JsonDocument};
 use kubewire_client::wire::{Encoding, Envelope, Reader, WireError};
 use kubewire_server_stub::generic::yaml;
 use serde_json::Value;
 
-use crate::built_in::{BuiltIn, Content};
+use crate::built_in::{BuiltIn, Content, warnings};
 use crate::error::{Broken, Error};
 use crate::json;
 use crate::types::ObjectType;
@@ -19,11 +19,14 @@ pub(crate) enum Object {
     /// Of a type that the schema has.
     BuiltIn(BuiltIn),
     /// Of some other kind, which passes through as it is.
-    Custom(Value, Vec<FieldProblem>),
+    Custom(Value, Warnings),
 }
 
-/// An encoded object, and what its type does not have.
-pub(crate) type Written = (Vec<u8>, Vec<FieldProblem>);
+/// An encoded object, and what is missing in it.
+pub(crate) type Written = (Vec<u8>, Warnings);
+
+/// What is left out: fields that the type does not have.
+pub(crate) type Warnings = Vec<String>;
 
 impl Object {
     /// An object in its `k8s\0` envelope.
@@ -36,8 +39,8 @@ impl Object {
         if envelope.object.bytes.is_empty() && !has_object(bytes)? {
             return Err(Error::Broken(Broken {
                 offset: Some(bytes.len()),
-                path: String::new(),
                 reason: "truncated protobuf: the envelope has no object".to_owned(),
+                ..Broken::default()
             }));
         }
         if envelope.object.encoding == Encoding::Json {
@@ -80,17 +83,22 @@ impl Object {
             }),
             None => {
                 let (value, problems) = document.untyped();
-                Self::Custom(value, problems)
+                Self::Custom(value, warnings(&problems))
             }
         })
     }
 
-    /// An object in YAML.
-    pub(crate) fn from_value(value: Value, hint: Option<&ObjectType>) -> Result<Self, Error> {
+    /// An object in YAML, one of the documents of the input.
+    pub(crate) fn from_yaml(
+        value: Value,
+        input: &Bytes,
+        document: usize,
+        hint: Option<&ObjectType>,
+    ) -> Result<Self, Error> {
         Ok(match object_type(&JsonDocument::from_value(&value)?, hint)? {
             Some(object_type) => Self::BuiltIn(BuiltIn {
                 object_type,
-                content: Content::Value(value),
+                content: Content::Yaml(value, input.clone(), document),
             }),
             None => Self::Custom(value, Vec::new()),
         })
@@ -98,33 +106,33 @@ impl Object {
 
     /// The object as indented JSON, its members in the order of its type.
     pub(crate) fn to_json(&self) -> Result<Written, Error> {
-        let (text, problems) = match self {
+        let (text, warnings) = match self {
             Self::BuiltIn(object) => object.to_json()?,
-            Self::Custom(value, problems) => {
+            Self::Custom(value, warnings) => {
                 let mut text = Vec::new();
                 transcode::write_untyped_json(value, &mut text);
-                (text, problems.clone())
+                (text, warnings.clone())
             }
         };
-        Ok((json::indented(&text), problems))
+        Ok((json::indented(&text), warnings))
     }
 
     /// The object as YAML, as kubectl prints it.
     pub(crate) fn to_yaml(&self) -> Result<Written, Error> {
-        let (text, problems) = match self {
+        let (text, warnings) = match self {
             Self::BuiltIn(object) => {
-                let (value, problems) = object.to_value()?;
-                (yaml::to_string(&value), problems)
+                let (value, warnings) = object.to_value()?;
+                (yaml::to_string(&value), warnings)
             }
-            Self::Custom(value, problems) => (yaml::to_string(value), problems.clone()),
+            Self::Custom(value, warnings) => (yaml::to_string(value), warnings.clone()),
         };
-        Ok((text.into_bytes(), problems))
+        Ok((text.into_bytes(), warnings))
     }
 
     /// The object in its envelope, or the message alone.
-    pub(crate) fn to_protobuf(&self) -> Result<Written, Error> {
+    pub(crate) fn to_protobuf(&self, keep_unknown: bool) -> Result<Written, Error> {
         match self {
-            Self::BuiltIn(object) => object.to_protobuf(),
+            Self::BuiltIn(object) => object.to_protobuf(keep_unknown),
             // Fails: there is no such kind.
             Self::Custom(value, _) => Ok((transcode::encode_object(value)?.into(), Vec::new())),
         }

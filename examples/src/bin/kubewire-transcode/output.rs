@@ -11,7 +11,7 @@ use crate::object::{Object, Written};
 use crate::printed;
 
 /// All objects of one input.
-pub(crate) fn render(objects: &[Object], to: Target) -> Result<Written, Error> {
+pub(crate) fn render(objects: &[Object], to: Target, keep_unknown: bool) -> Result<Written, Error> {
     if let (Target::Protobuf, [_, _, ..]) = (to, objects) {
         return Err(Error::Several {
             count: objects.len(),
@@ -19,23 +19,23 @@ pub(crate) fn render(objects: &[Object], to: Target) -> Result<Written, Error> {
         });
     }
     let mut output = Vec::new();
-    let mut problems = Vec::new();
+    let mut warnings = Vec::new();
     for object in objects {
         let (bytes, found) = match to {
             Target::Json => object.to_json(),
             Target::Yaml => object.to_yaml(),
-            Target::Protobuf => object.to_protobuf(),
+            Target::Protobuf => object.to_protobuf(keep_unknown),
             Target::Hex => object
-                .to_protobuf()
-                .map(|(bytes, problems)| (printed::encode(&bytes), problems)),
+                .to_protobuf(keep_unknown)
+                .map(|(bytes, warnings)| (printed::encode(&bytes), warnings)),
         }?;
         if !output.is_empty() {
             output.extend_from_slice(separator(to));
         }
         output.extend(bytes);
-        problems.extend(found);
+        warnings.extend(found);
     }
-    Ok((output, problems))
+    Ok((output, warnings))
 }
 
 /// What stands between two objects.

@@ -76,8 +76,8 @@ pub(crate) fn encode(bytes: &[u8]) -> Vec<u8> {
 fn broken(offset: usize, reason: String) -> Error {
     Error::Broken(Broken {
         offset: Some(offset),
-        path: String::new(),
         reason,
+        ..Broken::default()
     })
 }
 
