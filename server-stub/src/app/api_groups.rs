@@ -17,7 +17,7 @@ pub(super) struct ApiGroups(Vec<ApiGroup>);
 impl ApiGroups {
     /// All groups with a version that is served by default, with their stores.
     pub(super) fn new(config: &ChainConfig) -> Self {
-        let stores = Arc::new(Stores::open(&config.storage, &config.service_ranges));
+        let stores = Arc::new(Stores::open(config.storage_factory.clone(), &config.service_ranges));
         let groups = facts::groups().iter().map(|group| api_group(group, config, &stores));
         Self(groups.filter(|group| !group.versions.is_empty()).collect())
     }
@@ -86,7 +86,7 @@ fn backend(facts: &'static ResourceFacts, config: &ChainConfig, stores: &Stores)
         }
         ("authentication.k8s.io", "tokenreviews") => Arc::new(TokenReview(config.authenticator.clone())),
         ("authentication.k8s.io", "selfsubjectreviews") => Arc::new(SelfSubjectReview(config.clock.clone())),
-        ("", "componentstatuses") => Arc::new(ComponentStatuses(config.storage.clone())),
+        ("", "componentstatuses") => Arc::new(ComponentStatuses(config.storage_factory.default_storage().clone())),
         _ => return None,
     };
     Some(Backend::Virtual(resource))

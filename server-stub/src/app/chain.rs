@@ -16,6 +16,7 @@ use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::server::GenericApiServer;
 use crate::proxy::Backends;
 use crate::registry::service_ranges::ServiceRanges;
+use crate::registry::storage_factory::StorageFactory;
 use crate::storage::Storage;
 use crate::{aggregator, apiextensions, controllers};
 
@@ -45,8 +46,8 @@ pub struct ChainConfig {
     pub proxy_identity: KeyPair,
     /// Which controllers run.
     pub controllers: ControllerOptions,
-    /// Where objects are kept.
-    pub storage: Arc<dyn Storage>,
+    /// Where and how objects are kept.
+    pub storage_factory: StorageFactory,
     /// The moments in the server's life.
     pub lifecycle: LifecycleSignals,
 }
@@ -58,8 +59,11 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     let mut apiextensions = apiextensions::new(address, groups.take(apiextensions::GROUP), Arc::new(NotFound));
     apiextensions.add_health_check(HealthCheck::ping());
     apiextensions.add_health_check(HealthCheck::log());
-    apiextensions.add_health_check(storage_check("etcd", &config.storage));
-    apiextensions.add_readyz_check(storage_check("etcd-readiness", &config.storage));
+    apiextensions.add_health_check(storage_check("etcd", config.storage_factory.default_storage()));
+    apiextensions.add_readyz_check(storage_check(
+        "etcd-readiness",
+        config.storage_factory.default_storage(),
+    ));
     let registration = groups.take(aggregator::GROUP);
     let mut kube_apiserver = GenericApiServer::new("kube-apiserver", address, Arc::new(apiextensions));
     for group in groups.rest() {

@@ -10,6 +10,7 @@ use crate::generic::dynamic_files::{DynamicFilesError, MakeError};
 use crate::generic::hooks::DuplicateHookError;
 use crate::generic::serving::ServingError;
 use crate::proxy::ProxyTlsError;
+use crate::storage::StorageError;
 
 /// An error of the program.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum AppError {
     /// Two hooks have the same name.
     #[error(transparent)]
     DuplicateHook(#[from] DuplicateHookError),
+    /// Storage cannot be reached.
+    #[error("unable to create storage backend")]
+    Storage(#[from] StorageError),
     /// The server stopped with an error.
     #[error(transparent)]
     Run(#[from] RunError),

@@ -34,6 +34,7 @@ impl Server {
         for flag in options.accepted.given() {
             tracing::warn!("--{flag} is accepted for compatibility and makes no difference");
         }
+        let storage_factory = options.storage.storage_factory().await?;
         let serving = &options.secure_serving;
         let external_ip = options.server_run.advertise_address.unwrap_or(serving.external_ip());
         let service_ip = options.services.kubernetes_service_ip();
@@ -74,7 +75,7 @@ impl Server {
             },
             backends: Arc::new(options.kubelet.backends()?),
             proxy_identity: options.request_header.identity(&authority)?,
-            storage: options.storage.open(),
+            storage_factory,
             lifecycle: lifecycle.clone(),
         });
         let server = Self {

@@ -16,6 +16,7 @@ pub(crate) mod quantity;
 pub mod query;
 pub mod resource_info;
 pub mod service_ranges;
+pub mod storage_factory;
 pub mod store;
 pub mod stores;
 pub mod strategy;

@@ -1,20 +1,50 @@
-//! Built-in kinds: protobuf in storage, in the envelope that kube-apiserver stores, and both forms on the wire.
+//! Built-in kinds: protobuf in storage, in the envelope that kube-apiserver stores, or JSON, and both forms on the wire.
 
 use bytes::Bytes;
 use kubewire_client::Gvk;
 use kubewire_client::wire::schema::{self, KindSchema};
-use kubewire_client::wire::{Envelope, ObjectHeader, WireError, transcode, with_resource_version};
+use kubewire_client::wire::{
+    EncodedObject, Encoding, Envelope, ObjectHeader, WireError, transcode, with_resource_version,
+};
 use serde_json::Value;
 
 use super::codec::ObjectCodec;
 use super::conversion::{Conversion, conversion};
 use super::facts::ResourceFacts;
 
+/// What a protobuf value in storage starts with.
+const ENVELOPE: &[u8] = b"k8s\0";
+
+/// The form of stored objects. Either form is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MediaType {
+    /// `application/vnd.kubernetes.protobuf`.
+    #[default]
+    Protobuf,
+    /// `application/json`.
+    Json,
+}
+
+impl MediaType {
+    /// The form by its media type.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "application/vnd.kubernetes.protobuf" => Some(Self::Protobuf),
+            "application/json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
 /// Stores the objects of a built-in kind in their storage version.
 #[derive(Debug)]
 pub struct ProtobufCodec {
     /// The version that is served.
     kind: &'static KindSchema,
+    /// The version that is stored.
+    stored: &'static KindSchema,
+    media_type: MediaType,
     /// Set where storage holds another shape than the version that is served.
     conversion: Option<Conversion>,
 }
@@ -22,41 +52,74 @@ pub struct ProtobufCodec {
 impl ProtobufCodec {
     /// The codec of a resource; `None` for a kind without a schema.
     pub fn new(facts: &ResourceFacts) -> Option<Self> {
+        let kind = schema::kind(&Gvk::new(facts.group, facts.version, facts.kind))?;
+        let stored = facts
+            .storage
+            .and_then(|(group, version)| schema::kind(&Gvk::new(group, version, facts.kind)));
         Some(Self {
-            kind: schema::kind(&Gvk::new(facts.group, facts.version, facts.kind))?,
+            kind,
+            stored: stored.unwrap_or(kind),
+            media_type: MediaType::default(),
             conversion: conversion(facts.group, facts.version, facts.plural),
         })
     }
 
-    fn api_version(&self) -> String {
-        Gvk::new(self.kind.group, self.kind.version, self.kind.kind).api_version()
+    /// Stores in another form.
+    #[must_use]
+    pub fn with_media_type(mut self, media_type: MediaType) -> Self {
+        self.media_type = media_type;
+        self
+    }
+
+    /// Whether the stored message is the served one.
+    fn is_as_served(&self, stored: &[u8]) -> bool {
+        self.conversion.is_none() && stored.starts_with(ENVELOPE)
     }
 }
 
 impl ObjectCodec for ProtobufCodec {
     fn encode(&self, document: &Value) -> Result<Bytes, WireError> {
         let mut document = document.clone();
-        set_type(&mut document, &self.api_version(), self.kind.kind);
+        set_type(&mut document, self.kind);
         if let Some(conversion) = &self.conversion {
             document = (conversion.to_storage)(document);
         }
-        transcode::encode_object(&document)
+        set_type(&mut document, self.stored);
+        if self.media_type == MediaType::Protobuf {
+            return transcode::encode_object(&document);
+        }
+        let mut text = Vec::with_capacity(1024);
+        transcode::write_json(self.stored.message, &document, &mut text);
+        text.push(b'\n');
+        Ok(text.into())
     }
 
     fn decode(&self, stored: &Bytes) -> Result<Value, WireError> {
-        let document = transcode::decode_object(stored)?;
-        Ok(match &self.conversion {
-            Some(conversion) => (conversion.from_storage)(document),
-            None => document,
-        })
+        let mut document = match stored.starts_with(ENVELOPE) {
+            true => transcode::decode_object(stored)?,
+            false => serde_json::from_slice(stored)?,
+        };
+        if let Some(conversion) = &self.conversion {
+            document = (conversion.from_storage)(document);
+        }
+        if (self.stored.group, self.stored.version) != (self.kind.group, self.kind.version) {
+            set_type(&mut document, self.kind);
+        }
+        Ok(document)
     }
 
     fn header(&self, stored: &Bytes) -> Result<ObjectHeader, WireError> {
-        ObjectHeader::parse(&Envelope::decode(stored)?.object)
+        if stored.starts_with(ENVELOPE) {
+            return ObjectHeader::parse(&Envelope::decode(stored)?.object);
+        }
+        ObjectHeader::parse(&EncodedObject {
+            encoding: Encoding::Json,
+            bytes: stored.clone(),
+        })
     }
 
     fn protobuf(&self, stored: &Bytes, resource_version: &str) -> Result<Option<Bytes>, WireError> {
-        if self.conversion.is_none() {
+        if self.is_as_served(stored) {
             return with_resource_version(&Envelope::decode(stored)?.object.bytes, resource_version).map(Some);
         }
         let document = self.decode(stored)?;
@@ -71,10 +134,11 @@ impl ObjectCodec for ProtobufCodec {
     }
 }
 
-fn set_type(document: &mut Value, api_version: &str, kind: &str) {
+fn set_type(document: &mut Value, kind: &KindSchema) {
     if let Value::Object(members) = document {
+        let api_version = Gvk::new(kind.group, kind.version, kind.kind).api_version();
         members.insert("apiVersion".to_owned(), api_version.into());
-        members.insert("kind".to_owned(), kind.into());
+        members.insert("kind".to_owned(), kind.kind.into());
     }
 }
 

@@ -2,19 +2,40 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::{EtcdOptions, InvalidOptions};
+use crate::app::AppError;
 use crate::app::flags::FlagSet;
+use crate::field_error::quote;
+use crate::registry::protobuf_codec::MediaType;
+use crate::registry::storage_factory::StorageFactory;
 use crate::storage::Storage;
 use crate::storage::memory::{MemoryOptions, MemoryStorage};
 
 /// The storage backend.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StorageOptions {
-    /// The backend. Default: memory.
-    pub backend: StorageBackend,
-    /// Accepted with a notice: objects are kept in memory and are gone when the server stops.
-    pub etcd_servers: Vec<String>,
+    /// The word of the backend; see [`StorageBackend`]. Default: etcd if there are servers, else memory.
+    pub storage_backend: String,
+    /// The form of stored objects. Default `application/vnd.kubernetes.protobuf`.
+    pub storage_media_type: String,
+    /// How long events are kept. Default 1 h.
+    pub event_ttl: Duration,
+    /// Where etcd is and how it is used.
+    pub etcd: EtcdOptions,
+}
+
+impl Default for StorageOptions {
+    fn default() -> Self {
+        Self {
+            storage_backend: String::new(),
+            storage_media_type: "application/vnd.kubernetes.protobuf".to_owned(),
+            event_ttl: Duration::from_secs(3600),
+            etcd: EtcdOptions::default(),
+        }
+    }
 }
 
 /// A storage backend, by its word on the command line.
@@ -31,10 +52,17 @@ pub enum StorageBackend {
     /// Nothing is kept when the server stops.
     #[default]
     Memory,
+    /// In etcd.
+    #[cfg(feature = "etcd3")]
+    Etcd3,
 }
 
 impl StorageBackend {
-    const WORDS: &[(&str, Self)] = &[("memory", Self::Memory)];
+    const WORDS: &[(&str, Self)] = &[
+        #[cfg(feature = "etcd3")]
+        ("etcd3", Self::Etcd3),
+        ("memory", Self::Memory),
+    ];
 }
 
 impl FromStr for StorageBackend {
@@ -44,7 +72,11 @@ impl FromStr for StorageBackend {
         let known = Self::WORDS.iter().find(|(known, _)| *known == word);
         known.map(|(_, backend)| *backend).ok_or_else(|| {
             let words: Vec<&str> = Self::WORDS.iter().map(|(word, _)| *word).collect();
-            format!("--storage-backend invalid, allowed values: {}", words.join(", "))
+            format!(
+                "--storage-backend invalid, allowed values: {}. If not specified, it will default to 'etcd3' with \
+                 --etcd-servers and to 'memory' without",
+                words.join(", ")
+            )
         })
     }
 }
@@ -52,21 +84,107 @@ impl FromStr for StorageBackend {
 impl StorageOptions {
     pub(super) fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
         flags.add(
-            "etcd-servers",
-            &mut self.etcd_servers,
-            "Accepted with a notice: objects are kept in memory and are gone when the server stops.",
+            "storage-backend",
+            &mut self.storage_backend,
+            "Where objects are kept: memory (until the server stops) or etcd3. By default etcd3 if there are \
+             --etcd-servers, else memory.",
         );
+        flags.add(
+            "storage-media-type",
+            &mut self.storage_media_type,
+            "The form of stored objects, application/vnd.kubernetes.protobuf or application/json. Either is read.",
+        );
+        flags.add("event-ttl", &mut self.event_ttl, "How long events are kept.");
+        self.etcd.add_flags(flags);
     }
 
-    pub(super) fn validate(&self, _errors: &mut Vec<String>) {}
-
-    /// The store that these options ask for.
-    pub(crate) fn open(&self) -> Arc<dyn Storage> {
-        if !self.etcd_servers.is_empty() {
-            tracing::info!("--etcd-servers is accepted for compatibility: objects are kept in memory");
+    pub(super) fn validate(&self, errors: &mut Vec<String>) {
+        match self.backend() {
+            #[cfg(feature = "etcd3")]
+            Ok(StorageBackend::Etcd3) if self.etcd.etcd_servers.is_empty() => {
+                errors.push("--etcd-servers must be specified".to_owned());
+            }
+            Ok(_) => {}
+            Err(error) => errors.push(error),
         }
-        match self.backend {
+        if MediaType::parse(&self.storage_media_type).is_none() {
+            errors.push(format!(
+                "--storage-media-type {} invalid, allowed values: application/json, \
+                 application/vnd.kubernetes.protobuf",
+                quote(&self.storage_media_type)
+            ));
+        }
+        self.etcd.validate(errors);
+    }
+
+    fn backend(&self) -> Result<StorageBackend, String> {
+        match self.storage_backend.as_str() {
+            "" if self.etcd.etcd_servers.is_empty() => Ok(StorageBackend::Memory),
+            "" => "etcd3".parse(),
+            word => word.parse(),
+        }
+    }
+
+    /// How resources are stored as these options say.
+    pub(crate) async fn storage_factory(&self) -> Result<StorageFactory, AppError> {
+        let backend = self.backend().map_err(|error| InvalidOptions(vec![error]))?;
+        let storage: Arc<dyn Storage> = match backend {
             StorageBackend::Memory => Arc::new(MemoryStorage::new(MemoryOptions::default())),
+            #[cfg(feature = "etcd3")]
+            StorageBackend::Etcd3 => self.etcd.connect(&self.etcd.etcd_servers).await?,
+        };
+        let mut factory = StorageFactory::new(storage)
+            .with_media_type(MediaType::parse(&self.storage_media_type).unwrap_or_default())
+            .with_event_ttl(self.event_ttl);
+        #[cfg(feature = "etcd3")]
+        if backend == StorageBackend::Etcd3 {
+            for other in self.etcd.overrides() {
+                let storage = self.etcd.connect(&other.servers).await?;
+                factory = factory.with_override(other.group, other.resource, storage);
+            }
+        }
+        Ok(factory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_backends_are_refused() {
+        let errors = |word: &str, servers: &[&str]| {
+            let mut options = StorageOptions {
+                storage_backend: word.to_owned(),
+                ..StorageOptions::default()
+            };
+            options.etcd.etcd_servers = servers.iter().map(|server| (*server).to_owned()).collect();
+            let mut errors = Vec::new();
+            options.validate(&mut errors);
+            errors.join("\n")
+        };
+        assert_eq!(errors("", &[]), "");
+        assert_eq!(errors("", &["http://127.0.0.1:2379"]), "");
+        assert_eq!(errors("memory", &["http://127.0.0.1:2379"]), "");
+        assert_eq!(errors("etcd3", &[]), "--etcd-servers must be specified");
+        let mut wrong = Vec::new();
+        let options = StorageOptions {
+            storage_media_type: "text/plain".to_owned(),
+            ..StorageOptions::default()
+        };
+        options.validate(&mut wrong);
+        assert!(
+            wrong
+                .concat()
+                .starts_with("--storage-media-type \"text/plain\" invalid"),
+            "{wrong:?}"
+        );
+        for unknown in ["etcd2", "nosuch"] {
+            let error = errors(unknown, &["http://127.0.0.1:2379"]);
+            assert!(
+                error.starts_with("--storage-backend invalid, allowed values: etcd3, "),
+                "{error}"
+            );
         }
     }
 }

@@ -12,9 +12,6 @@ use crate::registry::validation::metadata::path_segment_name;
 use crate::registry::validation::values::{get, items, put, text};
 use crate::registry::validation::{events, policy};
 
-/// An hour, as with kube-apiserver's default of `--event-ttl`.
-const EVENT_TTL: u64 = 3600;
-
 pub(super) const NODE: Rules = Rules {
     create: |node, _| {
         // The admission plugin TaintNodesByCondition: a new node takes no pods before it is ready.
@@ -47,7 +44,7 @@ pub(super) const EVENT: Rules = Rules {
     validate_update: events::event_update,
     create_on_update: true,
     garbage_collection: GarbageCollection::Unsupported,
-    ttl: Some(EVENT_TTL),
+    is_event: true,
     field: event_field,
     unknown_field: |field, _| format!("field label not supported: {field}"),
     ..Rules::PLAIN

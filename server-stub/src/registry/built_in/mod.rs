@@ -23,8 +23,8 @@ use std::sync::Arc;
 use super::facts::ResourceFacts;
 use super::protobuf_codec::ProtobufCodec;
 use super::resource_info::{ResourceInfo, built_in_storage_prefix};
+use super::storage_factory::StorageFactory;
 use super::store::Store;
-use crate::storage::Storage;
 
 use self::services::ServiceAllocator;
 use self::strategy::{Allocator, BuiltInStrategy};
@@ -33,9 +33,10 @@ use super::service_ranges::ServiceRanges;
 /// Opens the store of a built-in resource; `None` for what is not stored, such as reviews.
 ///
 /// Must be called inside of a Tokio runtime. `ranges` are the addresses and ports that services may have.
-pub fn open(facts: &'static ResourceFacts, storage: Arc<dyn Storage>, ranges: &ServiceRanges) -> Option<Store> {
+pub fn open(facts: &'static ResourceFacts, factory: &StorageFactory, ranges: &ServiceRanges) -> Option<Store> {
     let (stored_group, _) = facts.storage?;
-    let codec = ProtobufCodec::new(facts)?;
+    let config = factory.new_config(stored_group, facts.plural);
+    let codec = ProtobufCodec::new(facts)?.with_media_type(config.media_type);
     let info = ResourceInfo {
         group: Cow::Borrowed(facts.group),
         version: Cow::Borrowed(facts.version),
@@ -47,9 +48,10 @@ pub fn open(facts: &'static ResourceFacts, storage: Arc<dyn Storage>, ranges: &S
     };
     let is_service = facts.group.is_empty() && facts.plural == "services";
     let allocator = is_service.then(|| {
-        let (storage, ranges) = (storage.clone(), ranges.clone());
+        let storage = factory.new_config("networking.k8s.io", "ipaddresses").storage;
+        let ranges = ranges.clone();
         Arc::new(ServiceAllocator { storage, ranges }) as Arc<dyn Allocator>
     });
-    let strategy = Arc::new(BuiltInStrategy::new(facts, allocator));
-    Some(Store::new(info, strategy, Arc::new(codec), storage))
+    let strategy = Arc::new(BuiltInStrategy::new(facts, allocator, config.event_ttl));
+    Some(Store::new(info, strategy, Arc::new(codec), config.storage))
 }

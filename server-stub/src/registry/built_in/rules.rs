@@ -41,7 +41,8 @@ pub(super) struct Rules {
     pub(super) mark_deleted: fn(&mut Value),
     pub(super) must_stay: fn(&Value) -> bool,
     pub(super) returns_deleted_object: bool,
-    pub(super) ttl: Option<u64>,
+    /// Whether objects go away by themselves after the time that the server is started with.
+    pub(super) is_event: bool,
     pub(super) field: for<'a> fn(&'a Value, &str) -> Option<Cow<'a, str>>,
     pub(super) unknown_field: fn(&str, &[&str]) -> String,
     pub(super) check_delete: fn(&Value) -> Result<(), ApiError>,
@@ -69,7 +70,7 @@ impl Rules {
         mark_deleted: |_| {},
         must_stay: |_| false,
         returns_deleted_object: false,
-        ttl: None,
+        is_event: false,
         field: |_, _| None,
         unknown_field: |field, known| {
             let known: Vec<String> = known.iter().map(|field| quote(field)).collect();

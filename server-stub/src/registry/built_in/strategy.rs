@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kubewire_client::Gvk;
@@ -23,6 +24,7 @@ pub(super) struct BuiltInStrategy {
     has_status: bool,
     rules: &'static Rules,
     allocator: Option<Arc<dyn Allocator>>,
+    event_ttl: Duration,
 }
 
 /// Takes what only one object may have, and gives it back; see [`Strategy::allocate`].
@@ -34,12 +36,17 @@ pub(super) trait Allocator: fmt::Debug + Send + Sync {
 }
 
 impl BuiltInStrategy {
-    pub(super) fn new(facts: &'static ResourceFacts, allocator: Option<Arc<dyn Allocator>>) -> Self {
+    pub(super) fn new(
+        facts: &'static ResourceFacts,
+        allocator: Option<Arc<dyn Allocator>>,
+        event_ttl: Duration,
+    ) -> Self {
         Self {
             gvk: Gvk::new(facts.group, facts.version, facts.kind),
             has_status: facts.subresource("status").is_some(),
             rules: rules::of(facts.group, facts.plural),
             allocator,
+            event_ttl,
         }
     }
 }
@@ -131,7 +138,7 @@ impl Strategy for BuiltInStrategy {
     }
 
     fn ttl(&self, _: &Value) -> Option<u64> {
-        self.rules.ttl
+        self.rules.is_event.then(|| self.event_ttl.as_secs())
     }
 
     fn field<'a>(&self, object: &'a Value, field: &str) -> Option<Cow<'a, str>> {

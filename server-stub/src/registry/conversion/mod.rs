@@ -3,6 +3,7 @@
 //! Versions of the same shape need no conversion: only their `apiVersion` differs.
 
 mod autoscaling;
+mod definitions;
 pub(super) mod events;
 
 use serde_json::{Map, Value};
@@ -19,6 +20,7 @@ pub(crate) fn conversion(group: &str, version: &str, resource: &str) -> Option<C
     match (group, version, resource) {
         ("events.k8s.io", "v1", "events") => Some(events::CONVERSION),
         ("autoscaling", "v1", "horizontalpodautoscalers") => Some(autoscaling::CONVERSION),
+        ("apiextensions.k8s.io", "v1", "customresourcedefinitions") => Some(definitions::CONVERSION),
         _ => None,
     }
 }

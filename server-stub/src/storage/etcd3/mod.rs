@@ -4,6 +4,7 @@
 
 mod client;
 mod compactor;
+mod keys;
 mod leases;
 mod messages;
 #[cfg(test)]
@@ -22,12 +23,13 @@ use tonic::{Code, Status};
 
 pub use self::client::Endpoints;
 use self::client::{Client, Repeat, failure};
+use self::keys::{Keys, ROOT, prefix_end};
 use self::leases::LeaseManager;
 use self::messages::{
     CompactionRequest, Compare, CompareTarget, DeleteRangeRequest, Empty, Operation, PutRequest, RangeResponse,
     RequestOp, TxnRequest, TxnResponse, Wanted,
 };
-use super::{Change, Expected, Get, KeyValue, Range, RangeRequest, Storage, StorageError, StorageWatch, Swap};
+use super::{Change, Expected, Get, Range, RangeRequest, Storage, StorageError, StorageWatch, Swap};
 
 /// How many keys are read at once where all are wanted.
 const PAGE: i64 = 2_000;
@@ -38,6 +40,8 @@ const PAGE: i64 = 2_000;
 pub struct Etcd3Options {
     /// Where etcd is.
     pub endpoints: Endpoints,
+    /// What stands in etcd for `/registry` at the start of keys. Default `/registry`.
+    pub prefix: String,
     /// How often old revisions are forgotten; zero for never. Default 5 min.
     pub compaction_interval: Duration,
     /// How long a lease is used for further keys. Default 60 s.
@@ -48,6 +52,7 @@ impl Default for Etcd3Options {
     fn default() -> Self {
         Self {
             endpoints: Endpoints::default(),
+            prefix: ROOT.to_owned(),
             compaction_interval: Duration::from_secs(5 * 60),
             lease_reuse: Duration::from_secs(60),
         }
@@ -69,7 +74,10 @@ impl Etcd3Storage {
     /// # Errors
     /// When a file or URL is wrong, or nobody answers.
     pub async fn connect(options: &Etcd3Options) -> Result<Self, StorageError> {
-        let calls = Arc::new(Calls(Arc::new(Client::connect(&options.endpoints).await?)));
+        let calls = Arc::new(Calls {
+            client: Client::connect(&options.endpoints).await?,
+            keys: Keys::new(&options.prefix),
+        });
         if !options.compaction_interval.is_zero() {
             tokio::spawn(compactor::run(Arc::downgrade(&calls), options.compaction_interval));
         }
@@ -91,22 +99,23 @@ impl Etcd3Storage {
 impl Storage for Etcd3Storage {
     async fn get(&self, key: &str, revision: Option<u64>) -> Result<Get, StorageError> {
         let request = messages::RangeRequest {
-            key: key.into(),
+            key: self.calls.keys.to_etcd(key),
             revision: revision.unwrap_or_default().cast_signed(),
             ..messages::RangeRequest::default()
         };
         let mut answer = self.calls.range(request).await?;
         Ok(Get {
-            kv: answer.kvs.pop().and_then(key_value),
+            kv: answer.kvs.pop().and_then(|kv| self.calls.keys.key_value(kv)),
             revision: self::revision(answer.header.unwrap_or_default().revision),
         })
     }
 
     async fn range(&self, range: &RangeRequest<'_>) -> Result<Range, StorageError> {
+        let keys = &self.calls.keys;
         let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
         let mut request = messages::RangeRequest {
-            key: range.from.max(range.prefix).into(),
-            range_end: prefix_end(range.prefix),
+            key: keys.to_etcd(range.from.max(range.prefix)),
+            range_end: prefix_end(&keys.to_etcd(range.prefix)),
             limit: if limit == 0 { PAGE } else { limit },
             revision: range.revision.unwrap_or_default().cast_signed(),
             ..messages::RangeRequest::default()
@@ -120,7 +129,7 @@ impl Storage for Etcd3Storage {
         let mut kvs = Vec::with_capacity(if limit == 0 { count } else { answer.kvs.len() });
         loop {
             let last = answer.kvs.last().map(|kv| [&kv.key[..], b"\0"].concat());
-            kvs.extend(answer.kvs.into_iter().filter_map(key_value));
+            kvs.extend(answer.kvs.into_iter().filter_map(|kv| keys.key_value(kv)));
             match last {
                 Some(behind) if limit == 0 && answer.more => request.key = behind,
                 _ => break,
@@ -140,28 +149,29 @@ impl Storage for Etcd3Storage {
             Change::Put { ttl, .. } => *ttl,
             Change::Delete => None,
         };
+        let key = self.calls.keys.to_etcd(key);
         loop {
             let lease = match ttl {
-                Some(ttl) => self.leases.lease(&self.calls.0, ttl).await?,
+                Some(ttl) => self.leases.lease(&self.calls.client, ttl).await?,
                 None => 0,
             };
             let success = match &change {
                 Change::Put { value, .. } => Operation::Put(PutRequest {
-                    key: key.into(),
+                    key: key.clone(),
                     value: value.clone(),
                     lease,
                 }),
-                Change::Delete => Operation::Delete(DeleteRangeRequest { key: key.into() }),
+                Change::Delete => Operation::Delete(DeleteRangeRequest { key: key.clone() }),
             };
             let request = TxnRequest {
                 compare: vec![Compare {
                     target: CompareTarget::ModRevision.into(),
-                    key: key.into(),
+                    key: key.clone(),
                     wanted: Some(Wanted::ModRevision(wanted)),
                 }],
                 success: vec![operation(success)],
                 failure: vec![operation(Operation::Range(messages::RangeRequest {
-                    key: key.into(),
+                    key: key.clone(),
                     ..messages::RangeRequest::default()
                 }))],
             };
@@ -169,7 +179,7 @@ impl Storage for Etcd3Storage {
                 Err(StorageError::Refused(reason)) if reason == "etcdserver: requested lease not found" => {
                     self.leases.forget(lease).await;
                 }
-                answer => return answer.map(swap),
+                answer => return Ok(self.calls.swap(answer?)),
             }
         }
     }
@@ -177,7 +187,7 @@ impl Storage for Etcd3Storage {
     async fn watch(&self, prefix: &str, from_revision: u64) -> Result<StorageWatch, StorageError> {
         // The watch itself would tell later that its revision is too old.
         let request = messages::RangeRequest {
-            key: prefix.into(),
+            key: self.calls.keys.to_etcd(prefix),
             revision: from_revision.cast_signed(),
             count_only: true,
             ..messages::RangeRequest::default()
@@ -188,11 +198,11 @@ impl Storage for Etcd3Storage {
             Err(error) => return Err(error),
         }
         let goal = self.goal(prefix);
-        watch::watch(self.calls.0.clone(), prefix, from_revision.max(1), goal).await
+        watch::watch(self.calls.clone(), prefix, from_revision.max(1), goal).await
     }
 
     async fn request_progress(&self, prefix: &str) -> Result<(), StorageError> {
-        let seen = self.calls.0.seen_revision();
+        let seen = self.calls.client.seen_revision();
         if let Some(goal) = self.goals.lock().get(prefix) {
             goal.send_if_modified(|goal| {
                 let further = seen > *goal;
@@ -215,13 +225,16 @@ impl Storage for Etcd3Storage {
 
 /// The calls on keys and values.
 #[derive(Debug)]
-struct Calls(Arc<Client>);
+struct Calls {
+    client: Client,
+    keys: Keys,
+}
 
 impl Calls {
     async fn range(&self, request: messages::RangeRequest) -> Result<RangeResponse, StorageError> {
         let wanted = revision(request.revision);
         let path = PathAndQuery::from_static("/etcdserverpb.KV/Range");
-        let answer: Result<RangeResponse, Status> = self.0.unary(path, request, Repeat::Safe).await;
+        let answer: Result<RangeResponse, Status> = self.client.unary(path, request, Repeat::Safe).await;
         let answer = answer.map_err(|status| self.error(&status, wanted))?;
         self.saw(answer.header);
         Ok(answer)
@@ -229,7 +242,7 @@ impl Calls {
 
     async fn txn(&self, request: TxnRequest) -> Result<TxnResponse, StorageError> {
         let path = PathAndQuery::from_static("/etcdserverpb.KV/Txn");
-        let answer: Result<TxnResponse, Status> = self.0.unary(path, request, Repeat::Unsafe).await;
+        let answer: Result<TxnResponse, Status> = self.client.unary(path, request, Repeat::Unsafe).await;
         let answer = answer.map_err(|status| failure(&status))?;
         self.saw(answer.header);
         Ok(answer)
@@ -240,12 +253,25 @@ impl Calls {
             revision: revision.cast_signed(),
         };
         let path = PathAndQuery::from_static("/etcdserverpb.KV/Compact");
-        let answer: Result<Empty, Status> = self.0.unary(path, request, Repeat::Unsafe).await;
+        let answer: Result<Empty, Status> = self.client.unary(path, request, Repeat::Unsafe).await;
         answer.map(drop).map_err(|status| self.error(&status, revision))
     }
 
+    fn swap(&self, answer: TxnResponse) -> Swap {
+        let revision = revision(answer.header.unwrap_or_default().revision);
+        if answer.succeeded {
+            return Swap::Done { revision };
+        }
+        let found = answer
+            .responses
+            .into_iter()
+            .find_map(|response| response.range?.kvs.pop());
+        let current = found.and_then(|kv| self.keys.key_value(kv));
+        Swap::Conflict { current, revision }
+    }
+
     fn saw(&self, header: Option<messages::ResponseHeader>) {
-        self.0.saw_revision(revision(header.unwrap_or_default().revision));
+        self.client.saw_revision(revision(header.unwrap_or_default().revision));
     }
 
     fn error(&self, status: &Status, wanted: u64) -> StorageError {
@@ -256,55 +282,17 @@ impl Calls {
             },
             (Code::OutOfRange, message) if message.ends_with("future revision") => StorageError::Future {
                 wanted,
-                current: self.0.seen_revision(),
+                current: self.client.seen_revision(),
             },
             _ => failure(status),
         }
     }
 }
 
-fn swap(answer: TxnResponse) -> Swap {
-    let revision = revision(answer.header.unwrap_or_default().revision);
-    if answer.succeeded {
-        return Swap::Done { revision };
-    }
-    let found = answer
-        .responses
-        .into_iter()
-        .find_map(|response| response.range?.kvs.pop());
-    let current = found.and_then(key_value);
-    Swap::Conflict { current, revision }
-}
-
 fn operation(operation: Operation) -> RequestOp {
     RequestOp {
         operation: Some(operation),
     }
-}
-
-/// Where a prefix ends: the first key behind all that start with it.
-fn prefix_end(prefix: &str) -> Vec<u8> {
-    let mut end = prefix.as_bytes().to_vec();
-    // No byte of a text is 255.
-    match end.last_mut() {
-        Some(last) => *last = last.saturating_add(1),
-        None => end.push(0),
-    }
-    end
-}
-
-fn key_value(kv: messages::KeyValue) -> Option<KeyValue> {
-    Some(KeyValue {
-        key: key_text(kv.key)?,
-        value: kv.value.into(),
-        create_revision: revision(kv.create_revision),
-        mod_revision: revision(kv.mod_revision),
-    })
-}
-
-/// A key as text; others than texts are not ours.
-fn key_text(key: Vec<u8>) -> Option<Arc<str>> {
-    String::from_utf8(key).ok().map(Arc::from)
 }
 
 fn revision(revision: i64) -> u64 {

@@ -8,6 +8,7 @@ use tokio::task::block_in_place;
 
 use super::compactor::{Turn, compact};
 use super::*;
+use crate::storage::KeyValue;
 use crate::storage::{StorageEvent, WatchBatch, suite};
 use crate::testing::Etcd;
 
@@ -172,7 +173,7 @@ async fn keys_share_leases_for_a_while() {
         return;
     };
     let store = connect(&etcd).await;
-    let lease = async |ttl| store.leases.lease(&store.calls.0, ttl).await.unwrap();
+    let lease = async |ttl| store.leases.lease(&store.calls.client, ttl).await.unwrap();
     let first = lease(100).await;
     assert_eq!(lease(100).await, first);
     let longer = lease(3600).await;
@@ -182,7 +183,7 @@ async fn keys_share_leases_for_a_while() {
     let gone = lease(200).await;
     let path = PathAndQuery::from_static("/etcdserverpb.Lease/LeaseRevoke");
     let revoke = messages::LeaseGrantRequest { ttl: gone };
-    let _: Empty = store.calls.0.unary(path, revoke, Repeat::Safe).await.unwrap();
+    let _: Empty = store.calls.client.unary(path, revoke, Repeat::Safe).await.unwrap();
     let swap = store
         .compare_and_swap("/a", Expected::Absent, put("x", Some(200)))
         .await;

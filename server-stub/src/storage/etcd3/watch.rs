@@ -11,11 +11,12 @@ use tokio::sync::watch as progress;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
-use super::client::{Client, failure};
+use super::client::failure;
+use super::keys::{Keys, prefix_end};
 use super::messages::{
     Empty, Event, EventType, KeyValue, WatchCreateRequest, WatchRequest, WatchRequestUnion, WatchResponse,
 };
-use super::{key_text, prefix_end, revision};
+use super::{Calls, revision};
 use crate::storage::{StorageError, StorageEvent, StorageWatch, WatchBatch};
 
 /// The pause before a watch that broke off is opened again.
@@ -25,13 +26,13 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Starts a watch. `goal` is a revision that it shall report to have reached.
 pub(super) async fn watch(
-    client: Arc<Client>,
+    calls: Arc<Calls>,
     prefix: &str,
     from: u64,
     goal: progress::Receiver<u64>,
 ) -> Result<StorageWatch, StorageError> {
     let mut watch = Watch {
-        client,
+        calls,
         prefix: prefix.to_owned(),
         next: from,
         goal,
@@ -50,7 +51,7 @@ pub(super) async fn watch(
 }
 
 struct Watch {
-    client: Arc<Client>,
+    calls: Arc<Calls>,
     prefix: String,
     /// The revision that has not been reported yet.
     next: u64,
@@ -100,9 +101,10 @@ impl Watch {
 
     async fn open(&mut self) -> Result<(), Status> {
         let (requests, receiver) = unbounded_channel();
+        let key = self.calls.keys.to_etcd(&self.prefix);
         let create = WatchCreateRequest {
-            key: self.prefix.clone().into_bytes(),
-            range_end: prefix_end(&self.prefix),
+            range_end: prefix_end(&key),
+            key,
             start_revision: self.next.cast_signed(),
             progress_notify: true,
             prev_kv: true,
@@ -110,7 +112,7 @@ impl Watch {
         };
         // The receiver is right here.
         let _ = requests.send(request(WatchRequestUnion::Create(create)));
-        let responses = self.client.watch(receiver).await?;
+        let responses = self.calls.client.watch(receiver).await?;
         self.stream = Some(Stream { requests, responses });
         Ok(())
     }
@@ -146,13 +148,16 @@ impl Watch {
         if response.fragment {
             return Ok(None);
         }
-        let events: Vec<_> = self.fragments.drain(..).filter_map(storage_event).collect();
+        let events = self.fragments.drain(..);
+        let events: Vec<_> = events
+            .filter_map(|event| storage_event(event, &self.calls.keys))
+            .collect();
         // The revision in the header can be ahead of events that are still to come, unless there are none.
         let reached = match events.last() {
             Some(event) => event.revision,
             None => revision(response.header.unwrap_or_default().revision),
         };
-        self.client.saw_revision(reached);
+        self.calls.client.saw_revision(reached);
         if reached < self.next {
             return Ok(None);
         }
@@ -166,7 +171,7 @@ fn request(request: WatchRequestUnion) -> WatchRequest {
     WatchRequest { request: Some(request) }
 }
 
-fn storage_event(event: Event) -> Option<Arc<StorageEvent>> {
+fn storage_event(event: Event, keys: &Keys) -> Option<Arc<StorageEvent>> {
     let kind = event.kind();
     let kv = event.kv?;
     let previous = event.prev_kv.map(
@@ -175,7 +180,7 @@ fn storage_event(event: Event) -> Option<Arc<StorageEvent>> {
          }| (value.into(), revision(mod_revision)),
     );
     Some(Arc::new(StorageEvent {
-        key: key_text(kv.key)?,
+        key: keys.from_etcd(kv.key)?,
         value: (kind == EventType::Put).then(|| kv.value.into()),
         previous,
         revision: revision(kv.mod_revision),

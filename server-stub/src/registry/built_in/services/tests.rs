@@ -22,7 +22,7 @@ fn services(network: &str) -> Services {
         networks: vec![IpNetwork::parse(network).unwrap()],
         node_ports: 30000..=30003,
     };
-    let store = built_in::open(facts, storage.clone(), &ranges).unwrap();
+    let store = built_in::open(facts, &(&storage).into(), &ranges).unwrap();
     Services { store, storage }
 }
 
