@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::api_groups::ApiGroups;
 use super::options::ControllerOptions;
@@ -19,6 +20,9 @@ use crate::registry::service_ranges::ServiceRanges;
 use crate::registry::storage_factory::StorageFactory;
 use crate::storage::Storage;
 use crate::{aggregator, apiextensions, controllers};
+
+/// A key that the checks read; it is never there.
+const HEALTH_KEY: &str = "/registry/health";
 
 /// What the servers of the chain are built from.
 pub struct ChainConfig {
@@ -48,6 +52,8 @@ pub struct ChainConfig {
     pub controllers: ControllerOptions,
     /// Where and how objects are kept.
     pub storage_factory: StorageFactory,
+    /// How long the checks of health and of readiness wait for storage.
+    pub storage_timeouts: (Duration, Duration),
     /// The moments in the server's life.
     pub lifecycle: LifecycleSignals,
 }
@@ -59,11 +65,9 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     let mut apiextensions = apiextensions::new(address, groups.take(apiextensions::GROUP), Arc::new(NotFound));
     apiextensions.add_health_check(HealthCheck::ping());
     apiextensions.add_health_check(HealthCheck::log());
-    apiextensions.add_health_check(storage_check("etcd", config.storage_factory.default_storage()));
-    apiextensions.add_readyz_check(storage_check(
-        "etcd-readiness",
-        config.storage_factory.default_storage(),
-    ));
+    let (health, ready) = config.storage_timeouts;
+    apiextensions.add_health_check(storage_check("etcd", &config.storage_factory, health));
+    apiextensions.add_readyz_check(storage_check("etcd-readiness", &config.storage_factory, ready));
     let registration = groups.take(aggregator::GROUP);
     let mut kube_apiserver = GenericApiServer::new("kube-apiserver", address, Arc::new(apiextensions));
     for group in groups.rest() {
@@ -96,17 +100,20 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     aggregator
 }
 
-/// Whether the storage answers.
-fn storage_check(name: &str, storage: &Arc<dyn Storage>) -> HealthCheck {
-    let storage = storage.clone();
+/// Whether every store answers in time.
+fn storage_check(name: &str, factory: &StorageFactory, timeout: Duration) -> HealthCheck {
+    let stores: Vec<_> = factory.backends().cloned().collect();
     HealthCheck::from_async(name, move || {
-        let storage = storage.clone();
+        let stores = stores.clone();
         Box::pin(async move {
-            storage
-                .get("health", None)
-                .await
-                .map(drop)
-                .map_err(|error| error.to_string())
+            let ask = |storage: Arc<dyn Storage>| async move { storage.get(HEALTH_KEY, None).await.map(drop) };
+            let all = futures::future::try_join_all(stores.into_iter().map(ask));
+            let error = match tokio::time::timeout(timeout, all).await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "context deadline exceeded".to_owned(),
+            };
+            Err(format!("error getting data from etcd: {error}"))
         })
     })
 }

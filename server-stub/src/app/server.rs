@@ -76,6 +76,7 @@ impl Server {
             backends: Arc::new(options.kubelet.backends()?),
             proxy_identity: options.request_header.identity(&authority)?,
             storage_factory,
+            storage_timeouts: options.storage.etcd.check_timeouts(),
             lifecycle: lifecycle.clone(),
         });
         let server = Self {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::app::flags::FlagSet;
 #[cfg(feature = "etcd3")]
+use crate::registry::storage_factory::StorageFactory;
+#[cfg(feature = "etcd3")]
 use crate::storage::{
     Storage, StorageError,
     etcd3::{Etcd3Options, Etcd3Storage},
@@ -129,12 +131,26 @@ impl EtcdOptions {
         }
     }
 
-    /// Group, resource and servers of each override.
+    /// How long the checks of health and of readiness wait.
+    pub(crate) fn check_timeouts(&self) -> (Duration, Duration) {
+        (self.etcd_healthcheck_timeout, self.etcd_readycheck_timeout)
+    }
+
+    /// The resources that have servers of their own are stored there.
     #[cfg(feature = "etcd3")]
-    pub(super) fn overrides(&self) -> impl Iterator<Item = ServersOverride<'_>> {
-        self.etcd_servers_overrides
-            .iter()
-            .filter_map(|given| parse_override(given))
+    pub(super) async fn with_overrides(&self, mut factory: StorageFactory) -> Result<StorageFactory, StorageError> {
+        for given in &self.etcd_servers_overrides {
+            if let Some(ServersOverride {
+                group,
+                resource,
+                servers,
+            }) = parse_override(given)
+            {
+                let storage = self.connect(&servers).await?;
+                factory = factory.with_override(group, resource, storage);
+            }
+        }
+        Ok(factory)
     }
 
     /// The store on these servers.
@@ -153,10 +169,11 @@ impl EtcdOptions {
 }
 
 /// Other servers for a resource.
-pub(super) struct ServersOverride<'a> {
-    pub(super) group: &'a str,
-    pub(super) resource: &'a str,
-    pub(super) servers: Vec<String>,
+#[cfg_attr(not(feature = "etcd3"), allow(dead_code))]
+struct ServersOverride<'a> {
+    group: &'a str,
+    resource: &'a str,
+    servers: Vec<String>,
 }
 
 fn parse_override(text: &str) -> Option<ServersOverride<'_>> {

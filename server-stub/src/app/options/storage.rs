@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{EtcdOptions, InvalidOptions};
 use crate::app::AppError;
 use crate::app::flags::FlagSet;
+use crate::envtest::etcd::is_stand_in;
 use crate::field_error::quote;
 use crate::registry::protobuf_codec::MediaType;
 use crate::registry::storage_factory::StorageFactory;
@@ -119,29 +120,38 @@ impl StorageOptions {
 
     fn backend(&self) -> Result<StorageBackend, String> {
         match self.storage_backend.as_str() {
-            "" if self.etcd.etcd_servers.is_empty() => Ok(StorageBackend::Memory),
-            "" => "etcd3".parse(),
+            #[cfg(feature = "etcd3")]
+            "" if !self.etcd.etcd_servers.is_empty() => Ok(StorageBackend::Etcd3),
+            "" => Ok(StorageBackend::Memory),
             word => word.parse(),
+        }
+    }
+
+    async fn is_stand_in(&self) -> bool {
+        match self.etcd.etcd_servers.first() {
+            Some(server) => is_stand_in(server).await,
+            None => false,
         }
     }
 
     /// How resources are stored as these options say.
     pub(crate) async fn storage_factory(&self) -> Result<StorageFactory, AppError> {
-        let backend = self.backend().map_err(|error| InvalidOptions(vec![error]))?;
+        let mut backend = self.backend().map_err(|error| InvalidOptions(vec![error]))?;
+        if self.storage_backend.is_empty() && self.is_stand_in().await {
+            tracing::info!("--etcd-servers is a stand-in for etcd: objects are kept in memory");
+            backend = StorageBackend::Memory;
+        }
         let storage: Arc<dyn Storage> = match backend {
             StorageBackend::Memory => Arc::new(MemoryStorage::new(MemoryOptions::default())),
             #[cfg(feature = "etcd3")]
             StorageBackend::Etcd3 => self.etcd.connect(&self.etcd.etcd_servers).await?,
         };
-        let mut factory = StorageFactory::new(storage)
+        let factory = StorageFactory::new(storage)
             .with_media_type(MediaType::parse(&self.storage_media_type).unwrap_or_default())
             .with_event_ttl(self.event_ttl);
         #[cfg(feature = "etcd3")]
         if backend == StorageBackend::Etcd3 {
-            for other in self.etcd.overrides() {
-                let storage = self.etcd.connect(&other.servers).await?;
-                factory = factory.with_override(other.group, other.resource, storage);
-            }
+            return Ok(self.etcd.with_overrides(factory).await?);
         }
         Ok(factory)
     }
