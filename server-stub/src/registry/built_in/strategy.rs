@@ -138,7 +138,7 @@ impl Strategy for BuiltInStrategy {
     }
 
     fn ttl(&self, _: &Value) -> Option<u64> {
-        self.rules.is_event.then(|| self.event_ttl.as_secs())
+        self.rules.is_event.then_some(self.event_ttl.as_secs())
     }
 
     fn field<'a>(&self, object: &'a Value, field: &str) -> Option<Cow<'a, str>> {

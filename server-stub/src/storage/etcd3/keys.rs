@@ -20,15 +20,16 @@ impl Keys {
         Self { root }
     }
 
-    pub(super) fn to_etcd(&self, key: &str) -> Vec<u8> {
+    /// A key as etcd has it.
+    pub(super) fn etcds(&self, key: &str) -> Vec<u8> {
         match (&self.root, key.strip_prefix(ROOT)) {
             (Some(root), Some(rest)) => format!("{root}{rest}").into_bytes(),
             _ => key.into(),
         }
     }
 
-    /// A key of ours; others than texts are not.
-    pub(super) fn from_etcd(&self, key: Vec<u8>) -> Option<Arc<str>> {
+    /// A key of etcd as we have it; only texts are keys of ours.
+    pub(super) fn ours(&self, key: Vec<u8>) -> Option<Arc<str>> {
         let key = String::from_utf8(key).ok()?;
         match self.root.as_ref().and_then(|root| key.strip_prefix(root.as_str())) {
             Some(rest) => Some(format!("{ROOT}{rest}").into()),
@@ -38,7 +39,7 @@ impl Keys {
 
     pub(super) fn key_value(&self, kv: messages::KeyValue) -> Option<KeyValue> {
         Some(KeyValue {
-            key: self.from_etcd(kv.key)?,
+            key: self.ours(kv.key)?,
             value: kv.value.into(),
             create_revision: revision(kv.create_revision),
             mod_revision: revision(kv.mod_revision),
@@ -64,14 +65,14 @@ mod tests {
     #[test]
     fn another_root() {
         let keys = Keys::new("/test/one");
-        assert_eq!(keys.to_etcd("/registry/pods/a"), b"/test/one/pods/a");
+        assert_eq!(keys.etcds("/registry/pods/a"), b"/test/one/pods/a");
         assert_eq!(
-            keys.from_etcd(b"/test/one/pods/a".to_vec()).as_deref(),
+            keys.ours(b"/test/one/pods/a".to_vec()).as_deref(),
             Some("/registry/pods/a")
         );
         let same = Keys::new("/registry");
-        assert_eq!(same.to_etcd("/registry/pods/a"), b"/registry/pods/a");
-        assert_eq!(same.from_etcd(vec![255]), None);
+        assert_eq!(same.etcds("/registry/pods/a"), b"/registry/pods/a");
+        assert_eq!(same.ours(vec![255]), None);
         assert_eq!(prefix_end(b"/a/"), b"/a0");
     }
 }

@@ -99,7 +99,7 @@ impl Etcd3Storage {
 impl Storage for Etcd3Storage {
     async fn get(&self, key: &str, revision: Option<u64>) -> Result<Get, StorageError> {
         let request = messages::RangeRequest {
-            key: self.calls.keys.to_etcd(key),
+            key: self.calls.keys.etcds(key),
             revision: revision.unwrap_or_default().cast_signed(),
             ..messages::RangeRequest::default()
         };
@@ -114,8 +114,8 @@ impl Storage for Etcd3Storage {
         let keys = &self.calls.keys;
         let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
         let mut request = messages::RangeRequest {
-            key: keys.to_etcd(range.from.max(range.prefix)),
-            range_end: prefix_end(&keys.to_etcd(range.prefix)),
+            key: keys.etcds(range.from.max(range.prefix)),
+            range_end: prefix_end(&keys.etcds(range.prefix)),
             limit: if limit == 0 { PAGE } else { limit },
             revision: range.revision.unwrap_or_default().cast_signed(),
             ..messages::RangeRequest::default()
@@ -149,7 +149,7 @@ impl Storage for Etcd3Storage {
             Change::Put { ttl, .. } => *ttl,
             Change::Delete => None,
         };
-        let key = self.calls.keys.to_etcd(key);
+        let key = self.calls.keys.etcds(key);
         loop {
             let lease = match ttl {
                 Some(ttl) => self.leases.lease(&self.calls.client, ttl).await?,
@@ -187,7 +187,7 @@ impl Storage for Etcd3Storage {
     async fn watch(&self, prefix: &str, from_revision: u64) -> Result<StorageWatch, StorageError> {
         // The watch itself would tell later that its revision is too old.
         let request = messages::RangeRequest {
-            key: self.calls.keys.to_etcd(prefix),
+            key: self.calls.keys.etcds(prefix),
             revision: from_revision.cast_signed(),
             count_only: true,
             ..messages::RangeRequest::default()

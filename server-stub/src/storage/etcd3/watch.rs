@@ -101,7 +101,7 @@ impl Watch {
 
     async fn open(&mut self) -> Result<(), Status> {
         let (requests, receiver) = unbounded_channel();
-        let key = self.calls.keys.to_etcd(&self.prefix);
+        let key = self.calls.keys.etcds(&self.prefix);
         let create = WatchCreateRequest {
             range_end: prefix_end(&key),
             key,
@@ -180,7 +180,7 @@ fn storage_event(event: Event, keys: &Keys) -> Option<Arc<StorageEvent>> {
          }| (value.into(), revision(mod_revision)),
     );
     Some(Arc::new(StorageEvent {
-        key: keys.from_etcd(kv.key)?,
+        key: keys.ours(kv.key)?,
         value: (kind == EventType::Put).then(|| kv.value.into()),
         previous,
         revision: revision(kv.mod_revision),
