@@ -4,6 +4,7 @@ mod admission;
 pub mod aggregator;
 pub mod apiextensions;
 pub mod app;
+pub mod audit;
 pub mod authentication;
 pub mod authorization;
 pub mod controllers;

@@ -32,6 +32,14 @@ pub enum AppError {
         /// Why.
         source: std::io::Error,
     },
+    /// The audit log cannot be opened.
+    #[error("--audit-log-path: open {path}")]
+    AuditLog {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The options are wrong.
     #[error(transparent)]
     Options(#[from] InvalidOptions),

@@ -54,6 +54,7 @@ impl Server {
         };
         options.server_run.apply_to(&mut config);
         options.features.apply_to(&mut config);
+        options.audit.apply_to(&mut config)?;
         let request_header = Arc::new(options.request_header.config(&authority)?);
         options
             .authentication

@@ -15,6 +15,7 @@ use http::HeaderMap;
 pub use bearer::BearerTokens;
 pub use connection::Connection;
 pub use request_header::{RequestHeader, RequestHeaderConfig};
+pub(crate) use reviews::user_info;
 pub use token_file::{TokenFileError, read_token_file};
 pub use x509::{ClientCaError, ClientCertificates};
 

@@ -52,7 +52,8 @@ impl VirtualResource for SelfSubjectReview {
     }
 }
 
-fn user_info(user: &UserInfo) -> Value {
+/// A user as objects show one.
+pub(crate) fn user_info(user: &UserInfo) -> Value {
     let mut info = json!({ "username": user.name });
     if !user.uid.is_empty() {
         info["uid"] = user.uid.clone().into();

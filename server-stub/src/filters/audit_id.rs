@@ -11,6 +11,10 @@ use crate::generic::request::{Request, Response};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
+/// The id, in the extensions of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditId(pub(crate) String);
+
 struct WithAuditId {
     inner: Arc<dyn Handler>,
     ids: Ids,
@@ -23,11 +27,14 @@ pub(super) fn with_audit_id(inner: Arc<dyn Handler>, ids: Ids) -> Arc<dyn Handle
 
 #[async_trait]
 impl Handler for WithAuditId {
-    async fn handle(&self, request: Request) -> Response {
+    async fn handle(&self, mut request: Request) -> Response {
         let id = match request.headers().get(AUDIT_ID) {
             Some(id) if !id.is_empty() => Some(id.clone()),
             _ => HeaderValue::from_str(&self.ids.uid()).ok(),
         };
+        if let Some(id) = id.as_ref().and_then(|id| id.to_str().ok()) {
+            request.extensions_mut().insert(AuditId(id.to_owned()));
+        }
         let mut response = self.inner.handle(request).await;
         if let Some(id) = id {
             response.headers_mut().insert(AUDIT_ID, id);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::header::AUTHORIZATION;
 
+use crate::audit::AuditContext;
 use crate::authentication::{Authenticator, Connection};
 use crate::generic::delegation::Handler;
 use crate::generic::request::{Request, Response, UserInfo};
@@ -40,7 +41,9 @@ impl Handler for WithAuthentication {
             Ok(Some(user)) => {
                 // Nobody behind this filter has a use for the secret.
                 parts.headers.remove(AUTHORIZATION);
-                parts.extensions.insert(Arc::new(user));
+                let user = Arc::new(user);
+                AuditContext::of(&parts.extensions).set_user(user.clone());
+                parts.extensions.insert(user);
                 self.inner.handle(Request::from_parts(parts, body)).await
             }
             Ok(None) => respond::error(&ApiError::unauthorized(), error_format),

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode_str;
 
+use crate::audit::AuditContext;
 use crate::authorization::{Authorizer, Decision, forbidden};
 use crate::field_error::quote;
 use crate::generic::delegation::{Handler, text};
@@ -58,7 +59,9 @@ impl Handler for WithImpersonation {
         for name in names {
             headers.remove(name);
         }
-        request.extensions_mut().insert(Arc::new(with_implied_groups(wanted)));
+        let user = Arc::new(with_implied_groups(wanted));
+        AuditContext::of(request.extensions()).set_impersonated(user.clone());
+        request.extensions_mut().insert(user);
         self.inner.handle(request).await
     }
 }

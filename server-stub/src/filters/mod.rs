@@ -1,9 +1,11 @@
 //! The handler chain: what every request passes before it reaches the first API server (upstream's
 //! `DefaultBuildHandlerChain`), one filter a file.
 
+mod audit;
 mod audit_id;
 mod authentication;
 mod authorization;
+mod body;
 mod cache_control;
 mod compression;
 mod impersonation;
@@ -24,9 +26,10 @@ pub use retry_after::RequestsInFlight;
 pub use timeout::is_long_running;
 pub use warning::WarningRecorder;
 
+use crate::audit::AuditLog;
 use crate::authentication::Authenticator;
 use crate::authorization::Authorizer;
-use crate::generic::clock::Ids;
+use crate::generic::clock::{Clock, Ids};
 use crate::generic::delegation::Handler;
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::metrics::Metrics;
@@ -45,6 +48,10 @@ pub struct ChainConfig {
     pub request_timeout: Duration,
     /// Watches end when the server stops.
     pub lifecycle: LifecycleSignals,
+    /// Where audit events are written, if anywhere.
+    pub audit_log: Option<Arc<AuditLog>>,
+    /// The time of audit events.
+    pub clock: Clock,
     /// The source of audit ids.
     pub ids: Ids,
     /// Counts requests.
@@ -67,6 +74,7 @@ pub fn build_handler_chain(api: Arc<dyn Handler>, config: ChainConfig) -> Arc<dy
     let handler = retry_after::with_retry_after(handler, config.lifecycle, config.in_flight_requests);
     let handler = cache_control::with_cache_control(handler);
     let handler = metrics::with_metrics(handler, config.metrics);
+    let handler = audit::with_audit(handler, config.audit_log, config.clock);
     let handler = request_info::with_request_info(handler);
     let handler = panic_recovery::with_panic_recovery(handler);
     audit_id::with_audit_id(handler, config.ids)

@@ -1,22 +1,17 @@
 //! While the server stops, new requests are told to come back later.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
-use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, SizeHint};
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::body::guarded;
 use super::timeout::is_long_running;
 use crate::generic::delegation::{Handler, text};
 use crate::generic::lifecycle::LifecycleSignals;
-use crate::generic::request::{BodyError, Request, RequestInfo, Response, ResponseBody};
+use crate::generic::request::{Request, RequestInfo, Response};
 
 /// Counts the requests that are under way.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +53,7 @@ impl Handler for WithRetryAfter {
             }
             let token = self.in_flight.0.token();
             let response = self.inner.handle(request).await;
-            return response.map(|body| Counted { body, _token: token }.boxed_unsync());
+            return guarded(response, token);
         }
         let mut response = text(
             StatusCode::TOO_MANY_REQUESTS,
@@ -68,32 +63,6 @@ impl Handler for WithRetryAfter {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         response
-    }
-}
-
-/// A body that counts until it was sent.
-struct Counted {
-    body: ResponseBody,
-    _token: TaskTrackerToken,
-}
-
-impl Body for Counted {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::{Clock, Ids};
+use crate::audit::AuditLog;
 use crate::authentication::{Authenticator, UnionAuthenticator};
 use crate::authorization::{Authorizer, PrivilegedGroup};
 use crate::filters::InFlightLimits;
@@ -20,6 +21,8 @@ pub struct Config {
     pub authenticator: Arc<dyn Authenticator>,
     /// Whether requests without credentials are those of `system:anonymous`; if not, they get 401. Default yes.
     pub anonymous: bool,
+    /// Where audit events are written, if anywhere. Default nowhere.
+    pub audit_log: Option<Arc<AuditLog>>,
     /// Says who may do what. Default: `system:masters` everything, others nothing.
     pub authorizer: Arc<dyn Authorizer>,
     /// How many requests may be under way.
@@ -44,6 +47,7 @@ impl Default for Config {
             ids: Ids::default(),
             authenticator: Arc::new(UnionAuthenticator::default()),
             anonymous: true,
+            audit_log: None,
             authorizer: Arc::new(PrivilegedGroup::default()),
             in_flight: InFlightLimits::default(),
             profiling: true,

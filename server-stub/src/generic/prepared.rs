@@ -84,6 +84,8 @@ impl GenericApiServer {
             in_flight: config.in_flight,
             request_timeout: config.request_timeout,
             lifecycle: lifecycle.clone(),
+            audit_log: config.audit_log,
+            clock: config.clock.clone(),
             ids: config.ids,
             metrics,
             in_flight_requests: in_flight.clone(),

@@ -24,6 +24,13 @@ pub(crate) fn error_format(request: &Request) -> Accepted {
     OFFER.for_error(request.headers(), request.uri().query())
 }
 
+/// The error that an answer tells, in its extensions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refusal {
+    pub(crate) message: String,
+    pub(crate) reason: String,
+}
+
 /// Writes an error as a `Status`.
 pub(crate) fn error(error: &ApiError, accepted: Accepted) -> Response {
     let status = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -40,6 +47,10 @@ pub(crate) fn error(error: &ApiError, accepted: Accepted) -> Response {
             .and_then(|document| encode(&document, format, accepted.pretty)),
     };
     let mut response = bytes(status, accepted.format.media_type(), body.unwrap_or_default());
+    response.extensions_mut().insert(Refusal {
+        message: error.message().to_owned(),
+        reason: error.reason().to_owned(),
+    });
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -2,6 +2,7 @@
 //! applies to.
 
 mod accepted;
+mod auditing;
 mod authentication;
 mod authorization;
 mod controllers;
@@ -17,6 +18,7 @@ mod services;
 mod storage;
 
 pub use accepted::AcceptedFlags;
+pub use auditing::AuditOptions;
 pub use authentication::AuthenticationOptions;
 pub(crate) use authorization::Authorization;
 pub use authorization::AuthorizationOptions;
@@ -58,6 +60,7 @@ pub struct Options {
     pub server_run: ServerRunOptions,
     pub storage: StorageOptions,
     pub secure_serving: SecureServingOptions,
+    pub audit: AuditOptions,
     pub features: FeatureOptions,
     pub authentication: AuthenticationOptions,
     pub request_header: RequestHeaderOptions,
@@ -128,7 +131,7 @@ impl Options {
         self.server_run.add_flags(flags.group("generic"));
         self.storage.add_flags(flags.group("etcd"));
         self.secure_serving.add_flags(flags.group("secure serving"));
-        flags.group("auditing");
+        self.audit.add_flags(flags.group("auditing"));
         self.features.add_flags(flags.group("features"));
         self.authentication.add_flags(flags.group("authentication"));
         self.authorization.add_flags(flags.group("authorization"));
@@ -161,6 +164,7 @@ impl Options {
         self.server_run.validate(&mut errors);
         self.storage.validate(&mut errors);
         self.secure_serving.validate(&mut errors);
+        self.audit.validate(&mut errors);
         self.authentication.validate(&mut errors);
         self.request_header.validate(&mut errors);
         self.authorization.validate(&mut errors);
