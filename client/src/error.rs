@@ -181,6 +181,11 @@ impl Error {
         matches!(&self.0.cause, Cause::Transport(error) if error.is_connect())
     }
 
+    /// A connection was made and TLS failed: the server is not who it should be, or does not like our certificate.
+    pub fn is_tls(&self) -> bool {
+        matches!(&self.0.cause, Cause::Transport(error) if error.is_tls())
+    }
+
     /// The connection broke before the whole answer was there: the server may have done what was asked.
     pub(crate) fn is_broken_connection(&self) -> bool {
         matches!(&self.0.cause, Cause::Transport(error) if error.is_broken())

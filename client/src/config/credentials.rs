@@ -9,9 +9,9 @@ use http::HeaderValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::exec::ExecCache;
+use super::oidc::OidcCredentials;
 use super::tls::Identity;
-use super::{ConfigError, Credentials, Secret};
+use super::{ConfigError, Credentials, ExecCredentials, Secret};
 
 /// How long a file's content is taken for current.
 pub(crate) const REREAD_AFTER: Duration = Duration::from_secs(60);
@@ -46,6 +46,16 @@ pub enum CredentialError {
         /// What went wrong.
         reason: String,
     },
+    /// The OpenID Connect issuer gave no token.
+    #[error("get a token of {of} from {issuer}: {reason}")]
+    Oidc {
+        /// The issuer's URL.
+        issuer: String,
+        /// The user it belongs to.
+        of: String,
+        /// What went wrong.
+        reason: String,
+    },
 }
 
 /// What goes with one request.
@@ -60,7 +70,8 @@ pub(crate) struct Credential {
 pub(crate) enum CredentialSource {
     Fixed(Option<HeaderValue>),
     File(TokenFile),
-    Exec(ExecCache),
+    Exec(ExecCredentials),
+    Oidc(OidcCredentials),
 }
 
 impl CredentialSource {
@@ -74,7 +85,8 @@ impl CredentialSource {
                 fallback: fallback.as_ref().map(|token| bearer_of("token", token)).transpose()?,
                 known: Mutex::default(),
             }),
-            Credentials::Exec(exec) => Self::Exec(ExecCache::new(exec.clone())),
+            Credentials::Exec(exec) => Self::Exec(exec.clone()),
+            Credentials::Oidc(oidc) => Self::Oidc(oidc.clone()),
         })
     }
 
@@ -84,13 +96,15 @@ impl CredentialSource {
             Self::Fixed(header) => Ok(header.clone().into()),
             Self::File(file) => Ok(Some(file.get().await?).into()),
             Self::Exec(exec) => exec.get().await,
+            Self::Oidc(oidc) => oidc.get().await,
         }
     }
 
     /// Tells that the server answered 401 to `rejected`. True where other credentials may come of asking again.
     pub(crate) async fn reject(&self, rejected: &Credential) -> bool {
         match self {
-            Self::Fixed(_) => false,
+            // Like client-go, an issuer is asked again only when a token expires.
+            Self::Fixed(_) | Self::Oidc(_) => false,
             Self::File(file) => {
                 file.reject(rejected).await;
                 true

@@ -1,12 +1,17 @@
 //! Programs that print credentials (KEP-541, `client.authentication.k8s.io/v1` and `/v1beta1`).
 
+use std::fmt;
+use std::io::{IsTerminal, Write};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::process::ChildStderr;
 use tokio::sync::Mutex;
 
 use super::credentials::{Credential, CredentialError, bearer};
@@ -19,16 +24,41 @@ const VERSIONS: [&str; 2] = [
     "client.authentication.k8s.io/v1beta1",
 ];
 
+/// How much of the end of a program's standard error is kept for the error.
+const KEPT_STDERR: usize = 4096;
+
 /// A program that prints credentials, and what it is to be told.
 ///
-/// It runs without standard input, its standard error is ours, and what it prints is used until it expires or the
-/// server answers 401.
-#[derive(Clone, Debug)]
+/// What it prints is used until it expires or the server answers 401; clones share it, and only one run is under way
+/// at a time. It has our standard input where `interactiveMode` wants that and ours is a terminal. What it writes to
+/// standard error goes to ours, and where it fails the end of that is part of the error, without the values of its
+/// environment and options.
+#[derive(Clone)]
 pub struct ExecCredentials {
+    program: Program,
+    printed: Arc<Mutex<Option<Printed>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Program {
     config: ExecConfig,
     /// What `KUBERNETES_EXEC_INFO` says of the cluster; a secret because the proxy's URL may hold a password.
     cluster: Option<Secret>,
     of: String,
+    interactive_mode: InteractiveMode,
+    has_terminal: fn() -> bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum InteractiveMode {
+    Never,
+    IfAvailable,
+    Always,
+}
+
+struct Printed {
+    credential: Credential,
+    expires: Option<Timestamp>,
 }
 
 impl ExecCredentials {
@@ -45,29 +75,31 @@ impl ExecCredentials {
         if config.command.is_empty() {
             return Err(ConfigError::invalid("exec", Some(of), "command is not set"));
         }
-        match config.interactive_mode.as_deref() {
-            Some("Never" | "IfAvailable") => {}
-            None if config.api_version == VERSIONS[1] => {}
+        let interactive_mode = match config.interactive_mode.as_deref() {
+            Some("Never") => InteractiveMode::Never,
+            Some("IfAvailable") => InteractiveMode::IfAvailable,
+            Some("Always") => InteractiveMode::Always,
+            None if config.api_version == VERSIONS[1] => InteractiveMode::IfAvailable,
             None => return Err(ConfigError::invalid("exec", Some(of), "interactiveMode is not set")),
-            Some("Always") => {
-                return Err(ConfigError::Unsupported {
-                    feature: "an exec credential plugin that needs standard input (interactiveMode: Always)",
-                    of: Some(of.to_owned()),
-                });
-            }
             Some(mode) => {
                 let reason = format!("interactiveMode {mode:?} is not one of Never, IfAvailable, Always");
                 return Err(ConfigError::invalid("exec", Some(of), reason));
             }
-        }
+        };
         let cluster = match config.provide_cluster_info {
             true => Some(Secret::new(cluster_info(cluster)?.to_string())),
             false => None,
         };
-        Ok(Self {
+        let program = Program {
             config: config.clone(),
             cluster,
             of: of.to_owned(),
+            interactive_mode,
+            has_terminal: || std::io::stdin().is_terminal(),
+        };
+        Ok(Self {
+            program,
+            printed: Arc::default(),
         })
     }
 
@@ -81,7 +113,7 @@ impl ExecCredentials {
             env,
             interactive_mode,
             ..
-        } = &self.config;
+        } = &self.program.config;
         let mode = interactive_mode.as_deref().unwrap_or("IfAvailable");
         let mut words = vec![api_version.clone(), mode.to_owned(), command.clone()];
         words.extend(args.iter().map(|argument| argument.expose().to_owned()));
@@ -89,38 +121,114 @@ impl ExecCredentials {
         words
     }
 
+    /// Does as if our standard input were a terminal, or were none.
+    #[cfg(test)]
+    pub(super) fn with_terminal(mut self, has_terminal: fn() -> bool) -> Self {
+        self.program.has_terminal = has_terminal;
+        self
+    }
+
+    /// Cancel safe: dropping it ends the program.
+    pub(super) async fn get(&self) -> Result<Credential, CredentialError> {
+        let mut printed = self.printed.lock().await;
+        if let Some(printed) = &*printed
+            && printed.expires.is_none_or(|at| Timestamp::now() < at)
+        {
+            return Ok(printed.credential.clone());
+        }
+        let new = self.program.run().await?;
+        let credential = new.credential.clone();
+        *printed = Some(new);
+        Ok(credential)
+    }
+
+    /// Forgets what was printed, unless it has been replaced since.
+    pub(super) async fn reject(&self, rejected: &Credential) {
+        let mut printed = self.printed.lock().await;
+        if let Some(Printed { credential, .. }) = &*printed
+            && credential == rejected
+        {
+            *printed = None;
+        }
+    }
+}
+
+impl fmt::Debug for ExecCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ExecCredentials").field(&self.program).finish()
+    }
+}
+
+impl Program {
     async fn run(&self) -> Result<Printed, CredentialError> {
-        let child = tokio::process::Command::new(&self.config.command)
+        let interactive = self.is_interactive()?;
+        let mut child = tokio::process::Command::new(&self.config.command)
             .args(self.config.args.iter().map(Secret::expose))
             .envs(self.config.env.iter().map(|env| (&env.name, env.value.expose())))
-            .env("KUBERNETES_EXEC_INFO", self.info()?)
-            .stdin(Stdio::null())
+            .env("KUBERNETES_EXEC_INFO", self.info(interactive)?)
+            .stdin(if interactive { Stdio::inherit() } else { Stdio::null() })
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| match &self.config.install_hint {
                 Some(hint) if error.kind() == std::io::ErrorKind::NotFound => self.failed(format!("{error}\n\n{hint}")),
                 _ => self.failed(error.to_string()),
             })?;
-        let output = child
-            .wait_with_output()
-            .await
-            .map_err(|error| self.failed(error.to_string()))?;
+        let stderr = child.stderr.take();
+        let (output, stderr) = tokio::join!(child.wait_with_output(), passed_on(stderr));
+        let output = output.map_err(|error| self.failed(error.to_string()))?;
         if !output.status.success() {
-            return Err(self.failed(output.status.to_string()));
+            let said = self.without_secrets(&stderr);
+            return Err(self.failed(match said.trim() {
+                "" => output.status.to_string(),
+                said => format!("{}: {said}", output.status),
+            }));
         }
         self.parse(&output.stdout)
     }
 
-    fn info(&self) -> Result<String, CredentialError> {
-        let mut spec = json!({ "interactive": false });
+    /// Whether the program has our standard input.
+    fn is_interactive(&self) -> Result<bool, CredentialError> {
+        let impossible =
+            |reason: &str| Err(self.failed(format!("exec plugin cannot support interactive mode: {reason}")));
+        let unavailable = &self.config.stdin_unavailable;
+        match (self.interactive_mode, (self.has_terminal)(), unavailable) {
+            (InteractiveMode::Never, ..) => Ok(false),
+            (InteractiveMode::IfAvailable, terminal, unavailable) => Ok(terminal && unavailable.is_none()),
+            (InteractiveMode::Always, false, _) => impossible("standard input is not a terminal"),
+            (InteractiveMode::Always, true, Some(why)) => impossible(&format!("standard input is unavailable: {why}")),
+            (InteractiveMode::Always, true, None) => Ok(true),
+        }
+    }
+
+    fn info(&self, interactive: bool) -> Result<String, CredentialError> {
+        let mut spec = json!({ "interactive": interactive });
         if let Some(cluster) = &self.cluster {
             spec["cluster"] =
                 serde_json::from_str(cluster.expose()).map_err(|_| self.failed("cluster is not valid JSON"))?;
         }
         let info = json!({ "apiVersion": self.config.api_version, "kind": "ExecCredential", "spec": spec });
         Ok(info.to_string())
+    }
+
+    /// Hides what may be a password: the values of the environment and of options.
+    fn without_secrets(&self, said: &[u8]) -> String {
+        let mut said = String::from_utf8_lossy(said).into_owned();
+        let mut after_option = false;
+        let options = self.config.args.iter().filter_map(|argument| {
+            let argument = argument.expose();
+            let is_value = std::mem::replace(&mut after_option, argument.starts_with('-'));
+            match argument.strip_prefix('-') {
+                Some(option) => option.split_once('=').map(|(_, value)| value),
+                None => is_value.then_some(argument),
+            }
+        });
+        let values = self.config.env.iter().map(|env| env.value.expose()).chain(options);
+        for value in values.filter(|value| value.len() >= 4) {
+            said = said.replace(value, "[hidden]");
+        }
+        said
     }
 
     fn parse(&self, stdout: &[u8]) -> Result<Printed, CredentialError> {
@@ -173,48 +281,19 @@ impl ExecCredentials {
     }
 }
 
-/// Remembers what the program printed. Only one run is under way at a time.
-pub(crate) struct ExecCache {
-    exec: ExecCredentials,
-    printed: Mutex<Option<Printed>>,
-}
-
-struct Printed {
-    credential: Credential,
-    expires: Option<Timestamp>,
-}
-
-impl ExecCache {
-    pub(super) fn new(exec: ExecCredentials) -> Self {
-        Self {
-            exec,
-            printed: Mutex::default(),
-        }
+/// Copies a program's standard error to ours while it runs, and returns the end of it.
+async fn passed_on(stderr: Option<ChildStderr>) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let Some(mut stderr) = stderr else { return kept };
+    let mut chunk = [0; 1024];
+    while let Ok(length @ 1..) = stderr.read(&mut chunk).await {
+        let said = chunk.get(..length).unwrap_or_default();
+        // Nobody is left to tell where our own standard error is closed.
+        let _ = std::io::stderr().write_all(said);
+        kept.extend_from_slice(said);
+        kept.drain(..kept.len().saturating_sub(KEPT_STDERR));
     }
-
-    /// Cancel safe: dropping it ends the program.
-    pub(super) async fn get(&self) -> Result<Credential, CredentialError> {
-        let mut printed = self.printed.lock().await;
-        if let Some(printed) = &*printed
-            && printed.expires.is_none_or(|at| Timestamp::now() < at)
-        {
-            return Ok(printed.credential.clone());
-        }
-        let new = self.exec.run().await?;
-        let credential = new.credential.clone();
-        *printed = Some(new);
-        Ok(credential)
-    }
-
-    /// Forgets what was printed, unless it has been replaced since.
-    pub(super) async fn reject(&self, rejected: &Credential) {
-        let mut printed = self.printed.lock().await;
-        if let Some(Printed { credential, .. }) = &*printed
-            && credential == rejected
-        {
-            *printed = None;
-        }
-    }
+    kept
 }
 
 #[derive(Deserialize)]

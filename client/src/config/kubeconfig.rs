@@ -1,10 +1,7 @@
-//! The kubeconfig file: its shape, reading and writing one.
+//! The kubeconfig file: its shape, and the text of one.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::{fs, io};
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -173,12 +170,22 @@ pub struct AuthInfo {
     /// Program that prints credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exec: Option<ExecConfig>,
-    /// Built-in credential plugin of old clients; not supported here.
+    /// Built-in credential plugin of old clients; of these only `oidc` is left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_provider: Option<AuthProvider>,
     /// Data of other tools, kept as it is.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<NamedExtension>,
+    /// Where the entry was read, and where new tokens of its auth provider go.
+    #[serde(skip)]
+    pub(super) origin: Option<Origin>,
+}
+
+/// The file that a user entry was read from, and the entry's name.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) file: PathBuf,
+    pub(super) user: String,
 }
 
 impl AuthInfo {
@@ -245,6 +252,10 @@ pub struct ExecConfig {
     /// `Never`, `IfAvailable` or `Always`: whether the program may read standard input.
     #[serde(deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub interactive_mode: Option<String>,
+    /// Why the program cannot have our standard input although that is a terminal: somebody else reads from it. Not
+    /// part of the file.
+    #[serde(skip)]
+    pub stdin_unavailable: Option<String>,
 }
 
 /// An environment variable of an [`ExecConfig`].
@@ -372,53 +383,6 @@ impl Kubeconfig {
         let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
         serde_saphyr::to_string_with_options(self, options).map_err(|error| ConfigError::Serialize(error.to_string()))
     }
-
-    /// Writes the YAML to `path`, readable by the owner only. A reader sees the old content or the new, never a part.
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), ConfigError> {
-        let path = path.as_ref();
-        let yaml = self.to_yaml()?;
-        replace_file(path, yaml.as_bytes()).map_err(|source| ConfigError::Write {
-            what: "kubeconfig",
-            path: path.to_owned(),
-            source,
-        })
-    }
-}
-
-fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-
-    // A link stays a link: the file it points to is replaced.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
-    let suffix = format!(
-        ".{}-{}.tmp",
-        std::process::id(),
-        COUNTER.fetch_add(1, Ordering::Relaxed)
-    );
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(suffix);
-    let temporary = path.with_file_name(temporary);
-
-    let written = write_private(&temporary, content).and_then(|()| fs::rename(&temporary, &path));
-    if written.is_err() {
-        // Best effort: the first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }
 
 fn v1() -> String {

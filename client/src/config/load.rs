@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::environment::{Environment, read_text};
+use super::kubeconfig::Origin;
 use super::{ConfigError, Kubeconfig};
 
 impl Kubeconfig {
@@ -21,6 +22,12 @@ impl Kubeconfig {
         let text = read_text("kubeconfig", path)?;
         let mut kubeconfig = Self::parse(&text, &path.display().to_string())?;
         kubeconfig.resolve_paths(&folder_of(path));
+        for entry in &mut kubeconfig.users {
+            entry.user.origin = Some(Origin {
+                file: path.to_owned(),
+                user: entry.name.clone(),
+            });
+        }
         Ok(kubeconfig)
     }
 

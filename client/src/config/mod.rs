@@ -9,12 +9,15 @@ mod error;
 mod exec;
 mod kubeconfig;
 mod load;
+mod oidc;
+mod persist;
 mod resolve;
 mod secret;
 mod server;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +30,7 @@ pub use kubeconfig::{
     AuthInfo, AuthProvider, Cluster, Context, ExecConfig, ExecEnv, Kubeconfig, NamedAuthInfo, NamedCluster,
     NamedContext, NamedExtension,
 };
+pub use oidc::OidcCredentials;
 pub use resolve::KubeconfigOptions;
 pub use secret::Secret;
 
@@ -155,6 +159,13 @@ impl Config {
         self
     }
 
+    /// Does TLS by this cryptography.
+    #[must_use]
+    pub fn with_crypto_provider(mut self, provider: Arc<rustls::crypto::CryptoProvider>) -> Self {
+        self.tls.crypto_provider = Some(provider);
+        self
+    }
+
     /// Replaces the TLS options.
     #[must_use]
     pub fn with_tls(mut self, tls: TlsOptions) -> Self {
@@ -251,9 +262,13 @@ pub struct TlsOptions {
     /// Accepts any server certificate: whoever sits on the path can read the credentials. Tests only; not together
     /// with `ca`.
     pub insecure_skip_verify: bool,
-    /// Name to expect in the server's certificate instead of the URL's host; also sent as SNI and as the request's
-    /// authority. A DNS name. It cannot be combined with a proxy: proxies named by the environment are then ignored.
+    /// Name or address to expect in the server's certificate instead of the URL's host. A name is also sent as SNI and
+    /// as the request's authority, and proxies named by the environment are then ignored; with `proxy` set, the URL's
+    /// host is sent.
     pub server_name: Option<String>,
+    /// The cryptography behind TLS. Default: what the process has installed as its default, else ring. ring knows no
+    /// P-521 keys, RSA keys of less than 2048 bits, or SHA-512 with P-256.
+    pub crypto_provider: Option<Arc<rustls::crypto::CryptoProvider>>,
 }
 
 /// A client certificate and its key.
@@ -299,6 +314,8 @@ pub enum Credentials {
     },
     /// A program that prints a token or a client certificate.
     Exec(ExecCredentials),
+    /// Tokens of an OpenID Connect issuer.
+    Oidc(OidcCredentials),
 }
 
 impl Credentials {

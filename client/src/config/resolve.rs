@@ -8,7 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::environment::read_text;
 use super::exec::ExecCredentials;
 use super::kubeconfig::{AuthInfo, Cluster, Context};
-use super::{ClientCertificate, Config, ConfigError, Credentials, Impersonate, Kubeconfig, PemSource, Secret};
+use super::{
+    ClientCertificate, Config, ConfigError, Credentials, Impersonate, Kubeconfig, OidcCredentials, PemSource, Secret,
+};
 
 /// What to take from a kubeconfig instead of what its `current-context` names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,10 +169,15 @@ fn credentials(user: &AuthInfo, cluster: &Cluster, of: &str) -> Result<Credentia
         )),
         (Some(credentials), None, ..) | (None, Some(credentials), ..) => Ok(credentials),
         (None, None, Some(exec), None) => Ok(Credentials::Exec(ExecCredentials::new(exec, cluster, of)?)),
-        (None, None, _, Some(_)) => Err(ConfigError::Unsupported {
-            feature: "auth-provider",
-            of: Some(of.to_owned()),
-        }),
+        (None, None, Some(_), Some(_)) => Err(ConfigError::invalid(
+            "exec",
+            Some(of),
+            "exec and auth-provider cannot be used together",
+        )),
+        (None, None, None, Some(provider)) => {
+            let oidc = OidcCredentials::of_file(provider, user.origin.clone(), of)?;
+            Ok(Credentials::Oidc(oidc))
+        }
         (None, None, None, None) => Ok(Credentials::None),
     }
 }

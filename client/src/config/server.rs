@@ -1,5 +1,7 @@
 //! The server's URL.
 
+use std::net::IpAddr;
+
 use reqwest::Url;
 
 use super::{Config, ConfigError};
@@ -27,5 +29,12 @@ impl Config {
         let path = url.path().trim_end_matches('/').to_owned();
         url.set_path(&path);
         Ok(url)
+    }
+
+    /// The name of the certificate, where it stands in for the URL's host. An address needs no place in the URL, since
+    /// no SNI is sent for it, and a proxy must be told the true host.
+    pub(crate) fn host_alias(&self) -> Option<&str> {
+        let name = self.tls.server_name.as_deref()?;
+        (self.proxy.is_none() && name.parse::<IpAddr>().is_err()).then_some(name)
     }
 }

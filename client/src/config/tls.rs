@@ -4,13 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 
+use super::verify::{AcceptAnything, Verifier};
 use super::{ConfigError, PemSource, TlsOptions};
+
+/// The object identifier of the curve P-521, as keys hold it.
+const P521: [u8; 5] = [0x2b, 0x81, 0x04, 0x00, 0x23];
 
 /// The content of the PEM sources at one moment. It holds a private key: no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,7 +63,7 @@ impl TlsOptions {
 
     /// The rustls configuration for this material, offering HTTP/2 and HTTP/1.1.
     pub(crate) fn client_config(&self, material: &TlsMaterial) -> Result<ClientConfig, ConfigError> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = self.provider();
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| ConfigError::setup("TLS", error))?;
@@ -68,38 +72,95 @@ impl TlsOptions {
                 let reason = "cannot be used together with a certificate authority";
                 return Err(ConfigError::invalid("insecure-skip-tls-verify", None, reason));
             }
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AcceptAnything(provider)))
+            let verifier = AcceptAnything(provider.clone());
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         } else {
-            let roots = match &material.ca {
-                Some(pem) => roots(pem, &origin(self.ca.as_ref()))?,
-                None => system_roots()?,
-            };
-            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .map_err(|error| ConfigError::setup("TLS", error))?;
-            builder.with_webpki_verifier(verifier)
+            let verifier = self.verifier(material, provider.clone())?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         };
         let mut config = match &material.identity {
             Some(identity) => {
-                let source = self.identity.as_ref();
-                let certificate_from = origin(source.map(|pair| &pair.certificate));
-                let key_from = origin(source.map(|pair| &pair.key));
-                let certificates = certificates("client-certificate", &identity.certificate, &certificate_from)?;
-                let key = PrivateKeyDer::from_pem_slice(&identity.key).map_err(|_| {
-                    let reason = "holds no unencrypted PKCS#8, PKCS#1 or SEC1 private key in PEM";
-                    ConfigError::invalid("client-key", Some(&key_from), reason)
-                })?;
-                builder.with_client_auth_cert(certificates, key).map_err(|error| {
-                    ConfigError::invalid("client-key", Some(&key_from), format!("cannot be used: {error}"))
-                })?
+                let identity = self.certified_key(identity, &provider)?;
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
             }
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
+
+    /// The cryptography asked for, or the process's, or ring.
+    pub(crate) fn provider(&self) -> Arc<CryptoProvider> {
+        let chosen = self.crypto_provider.as_ref().or_else(|| CryptoProvider::get_default());
+        chosen.cloned().unwrap_or_else(|| Arc::new(ring::default_provider()))
+    }
+
+    fn verifier(&self, material: &TlsMaterial, provider: Arc<CryptoProvider>) -> Result<Verifier, ConfigError> {
+        let (roots, trusted) = match &material.ca {
+            Some(pem) => roots(pem, &origin(self.ca.as_ref()))?,
+            None => (system_roots()?, Vec::new()),
+        };
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        let server_name = self.server_name.clone().map(|name| {
+            ServerName::try_from(name).map_err(|_| {
+                let reason = "is neither a DNS name nor an address";
+                ConfigError::invalid("tls-server-name", None, reason)
+            })
+        });
+        Ok(Verifier {
+            authorities: authorities.build().map_err(|error| ConfigError::setup("TLS", error))?,
+            trusted,
+            server_name: server_name.transpose()?,
+        })
+    }
+
+    /// Our certificate with its key. Nothing is asked of the certificate but that the key is its own: what it is worth
+    /// is for the server to say, and some take what webpki does not, such as certificates of version 1.
+    fn certified_key(&self, identity: &Identity, provider: &CryptoProvider) -> Result<CertifiedKey, ConfigError> {
+        let source = self.identity.as_ref();
+        let certificate_from = origin(source.map(|pair| &pair.certificate));
+        let key_from = origin(source.map(|pair| &pair.key));
+        let invalid = |reason: String| ConfigError::invalid("client-key", Some(&key_from), reason);
+
+        let chain: Result<_, _> = CertificateDer::pem_slice_iter(&identity.certificate).collect();
+        let chain: Vec<_> = chain
+            .map_err(|_| ConfigError::invalid("client-certificate", Some(&certificate_from), "is not valid PEM"))?;
+        if chain.is_empty() {
+            return Err(no_certificate("client-certificate", &certificate_from));
+        }
+        let key = signing_key(&identity.key, provider).map_err(invalid)?;
+        let certified = CertifiedKey::new(chain, key);
+        match certified.keys_match() {
+            Err(error @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+                Err(invalid(format!("is not the key of the certificate: {error}")))
+            }
+            _ => Ok(certified),
+        }
+    }
+}
+
+/// The first private key of a PEM text, whatever its label says of its form.
+fn signing_key(pem: &[u8], provider: &CryptoProvider) -> Result<Arc<dyn SigningKey>, String> {
+    let key = PrivateKeyDer::from_pem_slice(pem)
+        .map_err(|_| "holds no unencrypted PKCS#8, PKCS#1 or SEC1 private key in PEM".to_owned())?;
+    let der = key.secret_der().to_vec();
+    let load = |key| provider.key_provider.load_private_key(key);
+    load(key)
+        .or_else(|error| {
+            let others = [
+                PrivateKeyDer::Pkcs8(der.clone().into()),
+                PrivateKeyDer::Pkcs1(der.clone().into()),
+                PrivateKeyDer::Sec1(der.clone().into()),
+            ];
+            others.into_iter().find_map(|key| load(key).ok()).ok_or(error)
+        })
+        .map_err(|error| {
+            if der.windows(P521.len()).any(|part| part == P521) {
+                "is a P-521 key, which the crypto provider in use (ring by default) does not know".to_owned()
+            } else {
+                format!("cannot be used: {error}")
+            }
+        })
 }
 
 impl PemSource {
@@ -127,18 +188,32 @@ fn origin(source: Option<&PemSource>) -> String {
     }
 }
 
-fn roots(pem: &[u8], origin: &str) -> Result<RootCertStore, ConfigError> {
+/// The authorities of a bundle, and its certificates. As in Go, what cannot be read is passed over as long as anything
+/// is left.
+fn roots(pem: &[u8], origin: &str) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), ConfigError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates("certificate-authority", pem, origin)? {
-        roots.add(certificate).map_err(|error| {
-            ConfigError::invalid(
-                "certificate-authority",
-                Some(origin),
-                format!("cannot be used: {error}"),
-            )
-        })?;
+    let mut trusted = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let added = match certificate {
+            Ok(certificate) => {
+                let added = roots.add(certificate.clone()).map_err(|error| error.to_string());
+                trusted.extend(added.is_ok().then_some(certificate));
+                added
+            }
+            Err(_) => Err("it is not valid PEM".to_owned()),
+        };
+        if let Err(reason) = added {
+            tracing::warn!(from = origin, reason, "a certificate authority is passed over");
+        }
     }
-    Ok(roots)
+    if trusted.is_empty() {
+        return Err(no_certificate("certificate-authority", origin));
+    }
+    Ok((roots, trusted))
+}
+
+fn no_certificate(field: &'static str, origin: &str) -> ConfigError {
+    ConfigError::invalid(field, Some(origin), "holds no PEM certificate that can be read")
 }
 
 fn system_roots() -> Result<RootCertStore, ConfigError> {
@@ -153,53 +228,4 @@ fn system_roots() -> Result<RootCertStore, ConfigError> {
         return Err(ConfigError::invalid("certificate-authority", None, reason));
     }
     Ok(roots)
-}
-
-fn certificates(field: &'static str, pem: &[u8], origin: &str) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
-    let invalid = |reason: &str| ConfigError::invalid(field, Some(origin), reason);
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => Err(invalid("holds no PEM certificate")),
-        Ok(certificates) => Ok(certificates),
-        Err(_) => Err(invalid("is not valid PEM")),
-    }
-}
-
-/// Trusts every server; signatures are still checked, since TLS means nothing without.
-#[derive(Debug)]
-struct AcceptAnything(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAnything {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -51,7 +51,7 @@ impl Retry {
         let reads = matches!(self.verb, Verb::Get | Verb::List);
         match error.code() {
             Some(code) => reads && matches!(code, 429 | 502 | 503),
-            None => error.is_connect() || (reads && error.is_broken_connection()),
+            None => (error.is_connect() && !error.is_tls()) || (reads && error.is_broken_connection()),
         }
     }
 }
@@ -135,6 +135,12 @@ mod tests {
         for verb in [Verb::Create, Verb::Delete, Verb::Get] {
             assert_eq!(tries(verb, vec![refused(), success()]).await, (2, true));
         }
+        let untrusted = Err(TransportError::tls("unknown issuer"));
+        assert_eq!(
+            tries(Verb::Get, vec![untrusted]).await,
+            (1, false),
+            "it will not be over soon"
+        );
         assert_eq!(
             tries(Verb::Watch, vec![refused()]).await,
             (1, false),

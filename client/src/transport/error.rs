@@ -13,6 +13,7 @@ pub struct TransportError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Connect,
+    Tls,
     Timeout,
     Request,
     Body,
@@ -24,6 +25,11 @@ impl TransportError {
     /// No connection could be made: the server has seen nothing of the request.
     pub fn connect(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Kind::Connect, source)
+    }
+
+    /// Server and client cannot come to terms over TLS: the server has seen nothing of the request.
+    pub fn tls(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Tls, source)
     }
 
     /// The time allowed ran out; the server may have seen the request.
@@ -53,12 +59,17 @@ impl TransportError {
 
     /// True where the server has seen nothing of the request, so that any request may be tried again.
     pub fn is_unsent(&self) -> bool {
-        matches!(self.kind, Kind::Connect | Kind::Credentials)
+        matches!(self.kind, Kind::Connect | Kind::Tls | Kind::Credentials)
     }
 
     /// True where no connection could be made.
     pub fn is_connect(&self) -> bool {
-        self.kind == Kind::Connect
+        matches!(self.kind, Kind::Connect | Kind::Tls)
+    }
+
+    /// True where a connection was made and TLS failed: trying again helps only when a certificate is replaced.
+    pub fn is_tls(&self) -> bool {
+        self.kind == Kind::Tls
     }
 
     /// True where time ran out.
@@ -92,7 +103,7 @@ impl TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
-            Kind::Connect => "connect to the API server",
+            Kind::Connect | Kind::Tls => "connect to the API server",
             Kind::Timeout => "time ran out",
             Kind::Request => "send the request",
             Kind::Unsendable => "build the request",

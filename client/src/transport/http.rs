@@ -1,5 +1,6 @@
 //! The transport over the network.
 
+use std::error::Error as StdError;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,6 +11,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
+use rustls::AlertDescription;
 
 use super::pool::{Lease, Pool};
 use super::{Body, Transport, TransportError, Upgrade};
@@ -30,7 +32,7 @@ impl HttpTransport {
     pub(super) fn new(config: &Config) -> Result<Self, ConfigError> {
         let mut base = config.base_url()?;
         let pool = Pool::new(config, &base)?;
-        if let (Some(name), "https") = (&config.tls.server_name, base.scheme()) {
+        if let (Some(name), "https") = (config.host_alias(), base.scheme()) {
             set_server_name(&mut base, name)?;
         }
         Ok(Self {
@@ -179,13 +181,40 @@ impl Stream for Leased {
 fn of_request(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
     if error.is_connect() {
-        TransportError::connect(error)
+        match tls_error(&error) {
+            Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)) => {
+                TransportError::tls(NoCommonTls(error))
+            }
+            Some(_) => TransportError::tls(error),
+            None => TransportError::connect(error),
+        }
     } else if error.is_timeout() {
         TransportError::timeout(error)
     } else {
         TransportError::request(error)
     }
 }
+
+/// What TLS itself says, where it is to blame.
+fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(error) = error.downcast_ref() {
+        return Some(error);
+    }
+    // An io::Error does not count what it wraps as its source.
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => tls_error(wrapped),
+        None => tls_error(error.source()?),
+    }
+}
+
+/// Says why, which TLS itself does not.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the server knows none of the ciphers, key exchanges and kinds of certificates that our crypto provider does \
+     (ring, the default, has no P-521 keys and no RSA keys of less than 2048 bits)"
+)]
+struct NoCommonTls(#[source] reqwest::Error);
 
 fn set_server_name(base: &mut Url, name: &str) -> Result<(), ConfigError> {
     let invalid = || ConfigError::invalid("tls-server-name", None, format!("{name:?} is not a DNS name"));

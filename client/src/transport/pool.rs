@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Proxy, Url, redirect};
+use rustls::crypto::CryptoProvider;
 use tokio::time::Instant;
 
 use crate::config::credentials::REREAD_AFTER;
@@ -126,6 +127,7 @@ impl Pool {
 
 /// What every client is built with.
 struct Settings {
+    provider: Arc<CryptoProvider>,
     user_agent: String,
     http1: bool,
     connect_timeout: Duration,
@@ -139,7 +141,7 @@ struct Settings {
 impl Settings {
     fn new(config: &Config, base: &Url) -> Result<Self, ConfigError> {
         let host = base.host_str().unwrap_or_default();
-        let address = match (&config.tls.server_name, base.scheme()) {
+        let address = match (config.host_alias(), base.scheme()) {
             (Some(_), "https") => Some((
                 unbracketed(host).to_owned(),
                 base.port_or_known_default().unwrap_or(443),
@@ -147,13 +149,8 @@ impl Settings {
             _ => None,
         };
         let proxy = config.proxy.as_ref().map(|url| proxy(url.expose())).transpose()?;
-        if proxy.is_some() && address.is_some() {
-            return Err(ConfigError::Unsupported {
-                feature: "tls-server-name together with proxy-url",
-                of: None,
-            });
-        }
         Ok(Self {
+            provider: config.tls.provider(),
             user_agent: config.user_agent.clone(),
             http1: config.http1,
             connect_timeout: config.connect_timeout,
@@ -167,7 +164,7 @@ impl Settings {
         // reqwest insists on a TLS configuration even for plain http.
         let mut tls_config = match tls_config {
             Some(config) => config,
-            None => no_tls()?,
+            None => no_tls(self.provider.clone())?,
         };
         if http1 {
             // Or the server would choose HTTP/2 while TLS is set up.
@@ -203,8 +200,8 @@ impl Settings {
     }
 }
 
-fn no_tls() -> Result<rustls::ClientConfig, ConfigError> {
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+fn no_tls(provider: Arc<CryptoProvider>) -> Result<rustls::ClientConfig, ConfigError> {
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| ConfigError::setup("TLS", error))?;
     Ok(builder

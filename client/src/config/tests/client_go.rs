@@ -217,6 +217,7 @@ fn described(config: &Config, case: &Case) -> Outcome {
             password.expose().clone_into(&mut outcome.password);
         }
         Credentials::Exec(exec) => outcome.exec = exec.described(),
+        Credentials::Oidc(_) => {}
     }
     if let Some(impersonate) = &config.impersonate {
         outcome.impersonate.clone_from(&impersonate.user);

@@ -201,7 +201,15 @@ fn users_that_cannot_be_used() {
         ),
         (
             "auth-provider: {name: oidc, config: {id-token: x}}",
-            r#"auth-provider is not supported (user "u")"#,
+            r#"auth-provider of user "u": the oidc provider must have idp-issuer-url"#,
+        ),
+        (
+            "auth-provider: {name: nonsense}",
+            r#"auth-provider of user "u": no Auth Provider found for name "nonsense""#,
+        ),
+        (
+            "auth-provider: {name: gcp}",
+            r#"auth-provider of user "u": "gcp" is no longer built in: set up its exec credential plugin instead"#,
         ),
         (
             "as-groups: [g]",
@@ -214,10 +222,6 @@ fn users_that_cannot_be_used() {
         (
             "exec: {command: x, apiVersion: client.authentication.k8s.io/v1}",
             r#"exec of user "u": interactiveMode is not set"#,
-        ),
-        (
-            "exec: {command: x, apiVersion: client.authentication.k8s.io/v1, interactiveMode: Always}",
-            r#"an exec credential plugin that needs standard input (interactiveMode: Always) is not supported (user "u")"#,
         ),
     ];
     for (user, message) in table {

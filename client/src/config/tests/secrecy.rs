@@ -17,6 +17,10 @@ fn debug_hides_secrets() {
             "exec: {{command: x, apiVersion: client.authentication.k8s.io/v1beta1, provideClusterInfo: true,
                args: [--password, {SECRET}], env: [{{name: P, value: {SECRET}}}]}}"
         ),
+        format!(
+            "auth-provider: {{name: oidc, config: {{idp-issuer-url: 'https://i', client-id: c, client-secret: {SECRET},
+               id-token: {SECRET}, refresh-token: {SECRET}}}}}"
+        ),
     ];
     for user in users {
         let kubeconfig = kubeconfig(
