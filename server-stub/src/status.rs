@@ -95,6 +95,13 @@ impl ApiError {
         u32::try_from(seconds).ok().filter(|&seconds| seconds > 0)
     }
 
+    /// The same error in other words.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.status.message = Some(message.into());
+        self
+    }
+
     /// Adds a cause to the details; an empty reason or field is left out.
     #[must_use]
     pub fn with_cause(mut self, reason: &str, message: impl Into<String>, field: &str) -> Self {

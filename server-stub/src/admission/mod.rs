@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::registry::facts::ResourceFacts;
 use crate::registry::store::Store;
 use crate::registry::stores::Stores;
 use crate::registry::{ListQuery, StoredObject};
@@ -24,7 +23,7 @@ pub(crate) struct Attributes<'a> {
     /// Everything that is stored.
     pub(crate) stores: &'a Stores,
     /// The resource to which something is added.
-    pub(crate) facts: &'static ResourceFacts,
+    pub(crate) resource: GroupResource,
     /// The namespace, empty for cluster-scoped resources.
     pub(crate) namespace: &'a str,
 }
@@ -37,7 +36,7 @@ pub(crate) async fn admit_create(attributes: &Attributes<'_>, object: Option<&mu
     let name = object.as_deref().map(name_of).unwrap_or_default();
     namespace_lifecycle::check(attributes, &name).await?;
     let Some(object) = object else { return Ok(()) };
-    match (attributes.facts.group, attributes.facts.plural) {
+    match (&*attributes.resource.group, &*attributes.resource.resource) {
         ("", "pods") => {
             limit_ranger::limit_pod(attributes, object).await?;
             priority::set(attributes, object).await
@@ -65,8 +64,7 @@ impl Attributes<'_> {
     }
 
     fn forbidden(&self, object: &Value, message: impl std::fmt::Display) -> ApiError {
-        let resource = GroupResource::new(self.facts.group, self.facts.plural);
-        ApiError::forbidden(&resource, &name_of(object), message)
+        ApiError::forbidden(&self.resource, &name_of(object), message)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Attributes;
 use crate::registry::validation::values::text;
-use crate::status::{ApiError, GroupResource};
+use crate::status::ApiError;
 
 /// Checks the namespace of a new object.
 pub(super) async fn check(attributes: &Attributes<'_>, name: &str) -> Result<(), ApiError> {
@@ -15,9 +15,8 @@ pub(super) async fn check(attributes: &Attributes<'_>, name: &str) -> Result<(),
     if text(&found.document(), "/status/phase") != "Terminating" {
         return Ok(());
     }
-    let resource = GroupResource::new(attributes.facts.group, attributes.facts.plural);
     let message = format!("unable to create new content in namespace {namespace} because it is being terminated");
     let cause = format!("namespace {namespace} is being terminated");
-    let error = ApiError::forbidden(&resource, name, message);
+    let error = ApiError::forbidden(&attributes.resource, name, message);
     Err(error.with_cause("NamespaceTerminating", cause, "metadata.namespace"))
 }

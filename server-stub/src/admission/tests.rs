@@ -6,7 +6,7 @@ use super::{Attributes, admit_create};
 use crate::registry::service_ranges::ServiceRanges;
 use crate::registry::stores::Stores;
 use crate::registry::{DeleteOptions, WriteContext, facts};
-use crate::status::ApiError;
+use crate::status::{ApiError, GroupResource};
 use crate::storage::Storage;
 use crate::storage::memory::MemoryStorage;
 
@@ -26,7 +26,7 @@ async fn admit(stores: &Stores, plural: &str, namespace: &str, object: &mut Valu
     let facts = facts::resources().iter().find(|facts| facts.plural == plural).unwrap();
     let attributes = Attributes {
         stores,
-        facts,
+        resource: GroupResource::new(facts.group, facts.plural),
         namespace,
     };
     admit_create(&attributes, Some(object)).await

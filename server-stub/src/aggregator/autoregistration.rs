@@ -11,8 +11,9 @@ use super::api_services::ApiServiceInfo;
 use crate::generic::delegation::DelegationTarget;
 use crate::generic::hooks::PostStartHook;
 
-/// Marks objects that exist because the server serves the group, as opposed to a custom resource's.
-const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
+/// Marks objects that the server makes itself: `onstart` for groups that it always serves, `true` for those of custom
+/// resources.
+pub(super) const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
 
 /// Registers the built-in groups once the server answers.
 pub(super) fn hook(delegate: Arc<dyn DelegationTarget>) -> PostStartHook {
@@ -32,18 +33,19 @@ pub(super) fn hook(delegate: Arc<dyn DelegationTarget>) -> PostStartHook {
 }
 
 async fn register(api: Api<APIService>, info: ApiServiceInfo) -> Result<(), Error> {
-    match api.create(&desired(&info), &WriteOptions::default()).await {
+    match api.create(&desired(&info, "onstart"), &WriteOptions::default()).await {
         Err(error) if !error.is_already_exists() => Err(error),
         _ => Ok(()),
     }
 }
 
-fn desired(info: &ApiServiceInfo) -> APIService {
+/// The object for a group and version of this chain.
+pub(super) fn desired(info: &ApiServiceInfo, automanaged: &str) -> APIService {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     APIService {
         metadata: ObjectMeta {
             name: Some(info.name()),
-            labels: Some([(AUTOMANAGED.to_owned(), "onstart".to_owned())].into()),
+            labels: Some([(AUTOMANAGED.to_owned(), automanaged.to_owned())].into()),
             ..ObjectMeta::default()
         },
         spec: Some(APIServiceSpec {

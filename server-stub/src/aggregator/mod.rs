@@ -4,6 +4,7 @@
 mod api_services;
 mod autoregistration;
 mod availability;
+mod crd_registration;
 mod discovery;
 mod proxy_handler;
 mod remote_service;
@@ -15,6 +16,7 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kubewire_informers::EventHandlerFuncs;
 use kubewire_informers::workqueue::WorkQueue;
 
+pub(crate) use self::api_services::version_rank;
 use self::api_services::{ApiServiceInfo, ApiServices};
 use self::proxy_handler::ProxyHandler;
 use crate::generic::certificates::KeyPair;
@@ -61,6 +63,7 @@ pub fn new(
     server.add_post_start_hook(registration_hook(services.clone()));
     server.add_post_start_hook(availability::hook(services, resolver, suspects));
     server.add_post_start_hook(autoregistration::hook(delegate));
+    server.add_post_start_hook(crd_registration::hook());
     server
 }
 

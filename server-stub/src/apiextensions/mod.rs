@@ -1,18 +1,38 @@
-//! The last server of the chain: it serves CustomResourceDefinitions.
-//!
-//! Custom resources themselves are not served yet: requests for them go on to the end of the chain.
+//! The last server of the chain: CustomResourceDefinitions, and the resources that they define.
+
+mod controllers;
+pub(crate) mod customresource;
+pub(crate) mod customresourcedefinition;
+mod handler;
+pub(crate) mod schema;
 
 use std::sync::Arc;
 
-use crate::generic::delegation::DelegationTarget;
+use serde_json::Value;
+
+use self::handler::CrdHandler;
+use crate::endpoints::Endpoints;
 use crate::generic::server::{ApiGroup, GenericApiServer};
+use crate::storage::Storage;
 
 /// The group that this server serves.
 pub(crate) const GROUP: &str = "apiextensions.k8s.io";
 
-/// Builds the server in front of `delegate`. `own` is the group `apiextensions.k8s.io`.
-pub fn new(external_address: &str, own: ApiGroup, delegate: Arc<dyn DelegationTarget>) -> GenericApiServer {
-    let mut server = GenericApiServer::new("apiextensions", external_address, delegate);
+/// Builds the server. `own` is the group `apiextensions.k8s.io`; custom resources are kept in `storage`.
+pub fn new(external_address: &str, own: ApiGroup, storage: Arc<dyn Storage>, endpoints: Endpoints) -> GenericApiServer {
+    let handler = Arc::new(CrdHandler::new(storage, endpoints));
+    let mut server = GenericApiServer::new("apiextensions", external_address, handler.clone());
     server.install_api_group(own);
+    controllers::add_to(&mut server, handler);
     server
+}
+
+/// Whether a condition of a definition is true.
+fn condition_is_true(definition: &Value, kind: &str) -> bool {
+    condition(definition, kind).is_some_and(|condition| condition["status"] == "True")
+}
+
+fn condition<'a>(definition: &'a Value, kind: &str) -> Option<&'a Value> {
+    let conditions = definition["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.into_iter().find(|condition| condition["type"] == kind)
 }

@@ -6,26 +6,43 @@ use super::chain::ChainConfig;
 use super::component_statuses::ComponentStatuses;
 use crate::authentication::reviews::{SelfSubjectReview, TokenReview};
 use crate::authorization::reviews::{AccessReview, Scope, SelfSubjectRulesReview};
-use crate::endpoints::{ApiGroupVersion, Backend, VirtualResource};
+use crate::endpoints::{ApiGroupVersion, Backend, Endpoints, VirtualResource};
 use crate::generic::server::{ApiGroup, ApiVersionHandler};
 use crate::registry::facts::{self, GroupFacts, ResourceFacts};
 use crate::registry::stores::Stores;
 
 /// The groups that have not been installed yet.
-pub(super) struct ApiGroups(Vec<ApiGroup>);
+pub(super) struct ApiGroups {
+    groups: Vec<ApiGroup>,
+    endpoints: Endpoints,
+}
 
 impl ApiGroups {
     /// All groups with a version that is served by default, with their stores.
     pub(super) fn new(config: &ChainConfig) -> Self {
-        let stores = Arc::new(Stores::open(config.storage_factory.clone(), &config.service_ranges));
-        let groups = facts::groups().iter().map(|group| api_group(group, config, &stores));
-        Self(groups.filter(|group| !group.versions.is_empty()).collect())
+        let endpoints = Endpoints {
+            stores: Arc::new(Stores::open(config.storage_factory.clone(), &config.service_ranges)),
+            backends: config.backends.clone(),
+            clock: config.clock.clone(),
+            ids: config.ids.clone(),
+            stop: config.lifecycle.not_accepting_new_request.clone(),
+        };
+        let groups = facts::groups().iter().map(|group| api_group(group, config, &endpoints));
+        Self {
+            groups: groups.filter(|group| !group.versions.is_empty()).collect(),
+            endpoints,
+        }
+    }
+
+    /// What requests for any resource need.
+    pub(super) fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
     }
 
     /// Takes one group out; an empty one if it is not there.
     pub(super) fn take(&mut self, name: &str) -> ApiGroup {
-        match self.0.iter().position(|group| group.name == name) {
-            Some(index) => self.0.remove(index),
+        match self.groups.iter().position(|group| group.name == name) {
+            Some(index) => self.groups.remove(index),
             None => ApiGroup {
                 name: name.to_owned(),
                 versions: Vec::new(),
@@ -35,11 +52,11 @@ impl ApiGroups {
 
     /// Takes all that are left.
     pub(super) fn rest(self) -> Vec<ApiGroup> {
-        self.0
+        self.groups
     }
 }
 
-fn api_group(group: &GroupFacts, config: &ChainConfig, stores: &Arc<Stores>) -> ApiGroup {
+fn api_group(group: &GroupFacts, config: &ChainConfig, endpoints: &Endpoints) -> ApiGroup {
     let served = group.versions.iter().filter(|version| version.served);
     let version = |version: &facts::VersionFacts| {
         let own =
@@ -47,16 +64,8 @@ fn api_group(group: &GroupFacts, config: &ChainConfig, stores: &Arc<Stores>) -> 
         let resources = facts::resources()
             .iter()
             .filter(own)
-            .map(|facts| (facts, backend(facts, config, stores)));
-        let stop = config.lifecycle.not_accepting_new_request.clone();
-        let handler = ApiGroupVersion::new(
-            resources,
-            stores.clone(),
-            config.backends.clone(),
-            config.clock.clone(),
-            config.ids.clone(),
-            stop,
-        );
+            .map(|facts| (facts, backend(facts, config, &endpoints.stores)));
+        let handler = ApiGroupVersion::new(resources, endpoints.clone());
         (
             version.version.to_owned(),
             Arc::new(handler) as Arc<dyn ApiVersionHandler>,

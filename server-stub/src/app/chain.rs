@@ -11,7 +11,7 @@ use crate::authorization::{Authorizer, RbacAuthorizer, bootstrap_hook};
 use crate::controllers::{ClusterAuthentication, KubernetesService};
 use crate::generic::certificates::KeyPair;
 use crate::generic::clock::{Clock, Ids};
-use crate::generic::delegation::{DelegationTarget, NotFound};
+use crate::generic::delegation::DelegationTarget;
 use crate::generic::health::HealthCheck;
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::server::GenericApiServer;
@@ -62,7 +62,11 @@ pub struct ChainConfig {
 pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     let address = &config.external_address.to_string();
     let mut groups = ApiGroups::new(config);
-    let mut apiextensions = apiextensions::new(address, groups.take(apiextensions::GROUP), Arc::new(NotFound));
+    let mut apiextensions = {
+        let endpoints = groups.endpoints().clone();
+        let own = groups.take(apiextensions::GROUP);
+        apiextensions::new(address, own, config.storage.clone(), endpoints)
+    };
     apiextensions.add_health_check(HealthCheck::ping());
     apiextensions.add_health_check(HealthCheck::log());
     let (health, ready) = config.storage_timeouts;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
-use kubewire_client::Gvk;
 use kubewire_client::wire::schema::KindSchema;
 use kubewire_client::wire::{EncodedObject, Encoding, ReverseWriter, WireError, envelope, transcode};
 use serde_json::Value;
@@ -12,7 +11,7 @@ use serde_json::Value;
 use super::negotiation::Format;
 use crate::generic::request::Response;
 use crate::generic::{respond, yaml};
-use crate::registry::StoredObject;
+use crate::registry::{ResourceInfo, StoredObject};
 use crate::status::ApiError;
 
 /// What goes before the items of a list.
@@ -28,10 +27,10 @@ pub(crate) fn answer(status: StatusCode, format: Format, body: Bytes) -> Respons
     respond::bytes(status, format.media_type(), body)
 }
 
-/// A stored object of this kind.
+/// A stored object of this resource.
 pub(crate) fn object(
     stored: &StoredObject,
-    kind: &KindSchema,
+    info: &ResourceInfo,
     format: Format,
     pretty: bool,
 ) -> Result<Bytes, ApiError> {
@@ -39,7 +38,7 @@ pub(crate) fn object(
         return text(stored.json(), format, pretty);
     }
     let message = stored.protobuf().ok_or_else(no_protobuf)?;
-    Ok(enveloped(&api_version(kind), kind.kind, message))
+    Ok(enveloped(&info.api_version(), &info.kind, message))
 }
 
 /// A document that is not stored, such as a table or the answer of a review.
@@ -62,11 +61,11 @@ pub(crate) fn document(value: &Value, kind: &KindSchema, format: Format, pretty:
 pub(crate) fn list(
     items: &[Arc<StoredObject>],
     meta: &ListMeta,
-    (kind, list_kind): (&KindSchema, &str),
+    (info, list_kind): (&ResourceInfo, &str),
     format: Format,
     pretty: bool,
 ) -> Result<Bytes, ApiError> {
-    let api_version = api_version(kind);
+    let api_version = info.api_version();
     if format == Format::Protobuf {
         let mut size = 64;
         let mut messages = Vec::with_capacity(items.len());
@@ -101,7 +100,7 @@ pub(crate) fn list(
     );
     json.put_slice(list_meta(meta).as_bytes());
     json.put_slice(b",\"items\":[");
-    let type_meta = format!("\"kind\":{},\"apiVersion\":{}", quote(kind.kind), quote(&api_version));
+    let type_meta = format!("\"kind\":{},\"apiVersion\":{}", quote(&info.kind), quote(&api_version));
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             json.put_u8(b',');
@@ -124,10 +123,6 @@ fn put_item(list: &mut BytesMut, object: &[u8], type_meta: &[u8]) {
         }
         _ => list.put_slice(object),
     }
-}
-
-fn api_version(kind: &KindSchema) -> String {
-    Gvk::new(kind.group, kind.version, kind.kind).api_version()
 }
 
 /// The metadata of a list as JSON.
@@ -227,7 +222,11 @@ pub(crate) fn enveloped(api_version: &str, kind: &str, message: Bytes) -> Bytes 
 
 /// Custom resources have no protobuf form.
 fn no_protobuf() -> ApiError {
-    ApiError::not_acceptable(&["application/json", "application/yaml"])
+    ApiError::not_acceptable(&[
+        "application/json",
+        "application/yaml",
+        "application/vnd.kubernetes.protobuf",
+    ])
 }
 
 fn internal(error: impl std::fmt::Display) -> ApiError {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use kubewire_client::selector::{FieldSelector, LabelSelector, SelectorError};
-use kubewire_client::wire::schema::{self, KindSchema};
+use kubewire_client::wire::schema::KindSchema;
 use serde_json::Value;
 
 use super::answer::{self, ListMeta};
-use super::group_version::Resource;
-use super::negotiation::{ALL_FORMATS, Accepted, Format, Offer, View};
+use super::group_version::Endpoints;
+use super::negotiation::{Accepted, Format, Offer, View};
 use super::options::{ListOptions, Query, WriteOptions, manager_or_user_agent, parse_resource_version};
+use super::resource::{BodyKind, Resource};
 use super::table::{IncludeObject, TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
 use crate::admission::Attributes;
 use crate::filters::WarningRecorder;
@@ -42,9 +43,7 @@ impl<'a> Call<'a> {
         info: &'a RequestInfo,
         user: &'a Arc<UserInfo>,
         head: &'a http::request::Parts,
-        stores: &'a Stores,
-        clock: &'a Clock,
-        ids: &'a Ids,
+        endpoints: &'a Endpoints,
     ) -> Self {
         Self {
             resource,
@@ -53,16 +52,16 @@ impl<'a> Call<'a> {
             headers: &head.headers,
             warnings: WarningRecorder::of(&head.extensions),
             query: Query::parse(head.uri.query().unwrap_or_default()),
-            stores,
-            clock,
-            ids,
+            stores: &endpoints.stores,
+            clock: &endpoints.clock,
+            ids: &endpoints.ids,
             raw_query: head.uri.query(),
         }
     }
 
     /// The namespace of the object; none for cluster-scoped resources.
     pub(crate) fn namespace(&self) -> &str {
-        if self.resource.facts.namespaced {
+        if self.resource.info().namespaced {
             &self.info.namespace
         } else {
             ""
@@ -74,18 +73,8 @@ impl<'a> Call<'a> {
     }
 
     /// The kind that a request body must be: the subresource's where it has one of its own.
-    pub(crate) fn body_kind(&self) -> Result<&'static KindSchema, ApiError> {
-        let facts = self
-            .resource
-            .facts
-            .subresources
-            .iter()
-            .find(|sub| sub.name == self.info.subresource);
-        let Some(sub) = facts else {
-            return Ok(self.resource.kind);
-        };
-        let kind = kubewire_client::Gvk::new(sub.group, sub.version, sub.kind);
-        schema::kind(&kind).ok_or_else(|| ApiError::internal(format!("no schema of {kind}")))
+    pub(crate) fn body_kind(&self) -> Result<BodyKind<'_>, ApiError> {
+        self.resource.body_kind(&self.info.subresource)
     }
 
     /// How the answer is to be written.
@@ -100,7 +89,7 @@ impl<'a> Call<'a> {
 
     fn offer(&self) -> Offer<'static> {
         Offer {
-            formats: ALL_FORMATS,
+            formats: self.resource.formats(),
             views: true,
             streams: matches!(self.info.verb.as_str(), "list" | "watch"),
         }
@@ -110,7 +99,7 @@ impl<'a> Call<'a> {
     pub(crate) fn attributes(&self) -> Attributes<'_> {
         Attributes {
             stores: self.stores,
-            facts: self.resource.facts,
+            resource: self.resource.group_resource(),
             namespace: self.namespace(),
         }
     }
@@ -170,7 +159,7 @@ impl<'a> Call<'a> {
             View::Object => super::negotiation::MetaVersion::V1,
         };
         Ok(TableConvertor {
-            facts: self.resource.facts,
+            kind: self.resource.kind.clone(),
             version,
             include: IncludeObject::parse(&self.query)?,
             now: self.clock.now(),
@@ -182,7 +171,7 @@ impl<'a> Call<'a> {
         let accepted = self.accepted()?;
         let (format, pretty) = (accepted.format, accepted.pretty);
         let body = match accepted.view {
-            View::Object => answer::object(object, self.resource.kind, format, pretty)?,
+            View::Object => answer::object(object, self.resource.info(), format, pretty)?,
             View::Table(_) => {
                 let meta = ListMeta {
                     resource_version: match object.resource_version() {
@@ -197,7 +186,7 @@ impl<'a> Call<'a> {
             }
             View::PartialObjectMetadata(version) => partial(object, version, format, pretty)?,
             View::PartialObjectMetadataList(_) => {
-                let kind = go_type(self.resource.kind);
+                let kind = self.resource.go_type();
                 let message =
                     format!("you requested PartialObjectMetadataList, but the requested object is not a list ({kind})");
                 return Err(ApiError::new(406, "NotAcceptable", message));
@@ -230,15 +219,4 @@ fn partial(
         "PartialObjectMetadata",
         message,
     ))
-}
-
-/// The type's name in kube-apiserver, which shows in a few messages.
-pub(crate) fn go_type(kind: &KindSchema) -> String {
-    let package = kind
-        .group
-        .split('.')
-        .next()
-        .filter(|package| !package.is_empty())
-        .unwrap_or("core");
-    format!("*{package}.{}", kind.kind)
 }

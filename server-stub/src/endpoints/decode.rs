@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use kubewire_client::Gvk;
-use kubewire_client::wire::schema::{self, KindSchema};
+use kubewire_client::wire::schema;
 use kubewire_client::wire::transcode::{self, JsonDocument};
 use kubewire_client::wire::{Encoding, Envelope, WireError};
 use serde_json::Value;
@@ -10,6 +10,8 @@ use serde_saphyr::DuplicateKeyPolicy;
 
 use super::negotiation::Format;
 use super::options::FieldValidation;
+use super::resource::BodyKind;
+use crate::apiextensions::customresource::CustomKind;
 use crate::status::ApiError;
 
 /// A decoded object, and what was odd about its text.
@@ -27,7 +29,7 @@ const QUOTED: usize = 30;
 pub(crate) fn decode(
     body: &Bytes,
     format: Format,
-    expected: &KindSchema,
+    expected: BodyKind<'_>,
     validation: FieldValidation,
 ) -> Result<Decoded, ApiError> {
     match format {
@@ -43,7 +45,7 @@ pub(crate) fn decode(
 /// `repeated` is what was wrong before the text became JSON.
 fn decode_json(
     text: &[u8],
-    expected: &KindSchema,
+    expected: BodyKind<'_>,
     validation: FieldValidation,
     repeated: Option<String>,
 ) -> Result<Decoded, ApiError> {
@@ -60,15 +62,20 @@ fn decode_json(
     } else {
         version.to_owned()
     };
-    check_kind(&version, if kind.is_empty() { expected.kind } else { kind }, expected)?;
-    let (object, problems) = document
-        .typed(expected.message)
-        .map_err(|error| unfit(expected, &error))?;
-    let problems = problems.iter().map(ToString::to_string);
+    match expected {
+        BodyKind::BuiltIn(_) => check_kind(&version, if kind.is_empty() { expected.kind() } else { kind }, expected)?,
+        BodyKind::Custom(custom) => check_custom_kind(&document, text, custom)?,
+    }
+    let (object, problems) = expected.typed(&document).map_err(|error| unfit(expected, &error))?;
     let problems: Vec<String> = repeated.into_iter().chain(problems).collect();
     if validation == FieldValidation::Strict && !problems.is_empty() {
         let reason = format!("strict decoding error: {}", problems.join(", "));
-        return Err(cannot_be_handled(expected.kind, expected.version, expected, &reason));
+        return Err(cannot_be_handled(
+            expected.kind(),
+            &expected.gvk().version,
+            expected,
+            &reason,
+        ));
     }
     Ok(Decoded {
         object: with_type(object, expected),
@@ -87,7 +94,13 @@ fn no_object(what: &str) -> String {
     format!("json: cannot unmarshal {what} into Go value of type {target}")
 }
 
-fn decode_protobuf(body: &Bytes, expected: &KindSchema) -> Result<Decoded, ApiError> {
+fn decode_protobuf(body: &Bytes, expected: BodyKind<'_>) -> Result<Decoded, ApiError> {
+    let BodyKind::BuiltIn(built_in) = expected else {
+        return Err(ApiError::unsupported_media_type(&[
+            "application/json",
+            "application/yaml",
+        ]));
+    };
     if !body.starts_with(kubewire_client::wire::envelope::MAGIC) {
         let reason = "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]";
         return Err(unrecognized(expected, reason, body));
@@ -98,7 +111,7 @@ fn decode_protobuf(body: &Bytes, expected: &KindSchema) -> Result<Decoded, ApiEr
         version => version.to_owned(),
     };
     let kind = if envelope.kind.is_empty() {
-        expected.kind
+        built_in.kind
     } else {
         &envelope.kind
     };
@@ -106,7 +119,7 @@ fn decode_protobuf(body: &Bytes, expected: &KindSchema) -> Result<Decoded, ApiEr
     if envelope.object.encoding == Encoding::Json {
         return decode_json(&envelope.object.bytes, expected, FieldValidation::Ignore, None);
     }
-    let object = transcode::protobuf_to_value(expected.message, &envelope.object.bytes);
+    let object = transcode::protobuf_to_value(built_in.message, &envelope.object.bytes);
     let object = object.map_err(|error| unfit(expected, &error))?;
     Ok(Decoded {
         object: with_type(object, expected),
@@ -149,9 +162,10 @@ fn repeated_key(error: &serde_saphyr::Error) -> Option<String> {
 }
 
 /// Fails where the body is of another kind than the path.
-fn check_kind(api_version: &str, kind: &str, expected: &KindSchema) -> Result<(), ApiError> {
+fn check_kind(api_version: &str, kind: &str, expected: BodyKind<'_>) -> Result<(), ApiError> {
     let claimed = Gvk::from_api_version(api_version, kind);
-    if (&*claimed.group, &*claimed.version, kind) == (expected.group, expected.version, expected.kind) {
+    let wanted = expected.gvk();
+    if claimed == wanted {
         return Ok(());
     }
     let Some(known) = schema::kind(&claimed) else {
@@ -160,57 +174,74 @@ fn check_kind(api_version: &str, kind: &str, expected: &KindSchema) -> Result<()
         );
         return Err(cannot_be_handled(kind, &claimed.version, expected, &reason));
     };
-    if known.message.name == expected.message.name {
+    if expected
+        .schema()
+        .is_some_and(|own| own.message.name == known.message.name)
+    {
         return Ok(());
     }
-    if (&*claimed.group, kind) == (expected.group, expected.kind) {
-        return Err(ApiError::bad_request(format!(
-            "the API version in the data ({api_version}) does not match the expected API version ({})",
-            self::api_version(expected)
-        )));
+    if (claimed.group, claimed.kind) == (wanted.group.clone(), wanted.kind.clone()) {
+        return Err(other_version(api_version, expected));
     }
-    let package = expected
+    let package = wanted
         .group
         .split('.')
         .next()
         .filter(|package| !package.is_empty())
         .unwrap_or("core");
     let from = format!("{}.{kind}", claimed.version);
-    let reason = format!(
-        "converting ({from}) to ({package}.{}): unknown conversion",
-        expected.kind
-    );
+    let reason = format!("converting ({from}) to ({package}.{}): unknown conversion", wanted.kind);
     Err(cannot_be_handled(kind, &claimed.version, expected, &reason))
 }
 
-fn with_type(mut object: Value, expected: &KindSchema) -> Value {
+/// The version must be that of the path; the kind is among the rules for custom resources.
+fn check_custom_kind(document: &JsonDocument<'_>, text: &[u8], expected: &CustomKind) -> Result<(), ApiError> {
+    let (api_version, kind) = document.type_meta();
+    if kind.is_empty() {
+        let reason = format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(text));
+        return Err(unrecognized(BodyKind::Custom(expected), &reason, text));
+    }
+    if api_version != expected.api_version() {
+        return Err(other_version(api_version, BodyKind::Custom(expected)));
+    }
+    expected.check_kind(kind, document)
+}
+
+fn other_version(api_version: &str, expected: BodyKind<'_>) -> ApiError {
+    ApiError::bad_request(format!(
+        "the API version in the data ({api_version}) does not match the expected API version ({})",
+        self::api_version(expected)
+    ))
+}
+
+fn with_type(mut object: Value, expected: BodyKind<'_>) -> Value {
     if let Value::Object(fields) = &mut object {
-        fields.insert("kind".to_owned(), expected.kind.into());
+        fields.insert("kind".to_owned(), expected.kind().into());
         fields.insert("apiVersion".to_owned(), api_version(expected).into());
     }
     object
 }
 
-fn api_version(kind: &KindSchema) -> String {
-    Gvk::new(kind.group, kind.version, kind.kind).api_version()
+fn api_version(kind: BodyKind<'_>) -> String {
+    kind.gvk().api_version()
 }
 
-fn unrecognized(expected: &KindSchema, reason: &str, body: &[u8]) -> ApiError {
+fn unrecognized(expected: BodyKind<'_>, reason: &str, body: &[u8]) -> ApiError {
     ApiError::bad_request(format!(
         "the object provided is unrecognized (must be of type {}): {reason} ({})",
-        expected.kind,
+        expected.kind(),
         summarize(body)
     ))
 }
 
-fn unfit(expected: &KindSchema, error: &WireError) -> ApiError {
-    cannot_be_handled(expected.kind, expected.version, expected, &go_words(error))
+fn unfit(expected: BodyKind<'_>, error: &WireError) -> ApiError {
+    cannot_be_handled(expected.kind(), &expected.gvk().version, expected, &go_words(error))
 }
 
-fn cannot_be_handled(kind: &str, version: &str, expected: &KindSchema, reason: &str) -> ApiError {
+fn cannot_be_handled(kind: &str, version: &str, expected: BodyKind<'_>, reason: &str) -> ApiError {
     ApiError::bad_request(format!(
         "{kind} in version {version:?} cannot be handled as a {}: {reason}",
-        expected.kind
+        expected.kind()
     ))
 }
 

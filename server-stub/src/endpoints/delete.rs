@@ -11,6 +11,7 @@ use super::call::Call;
 use super::decode::decode;
 use super::options::{DeleteOptions, FieldValidation, ListOptions, WriteOptions};
 use super::read::answer_list;
+use super::resource::{BodyKind, ObjectKind};
 use crate::generic::request::{RequestBody, Response};
 use crate::registry::{DeleteOptions as StoreDeleteOptions, DeleteOutcome, Preconditions, PropagationPolicy};
 use crate::status::ApiError;
@@ -30,10 +31,10 @@ pub(crate) async fn delete(call: &Call<'_>, body: RequestBody) -> Result<Respons
             call.object(StatusCode::OK, &object)
         }
         DeleteOutcome::Deleted(object) => {
-            let facts = call.resource.facts;
-            let mut details = json!({ "name": call.info.name, "kind": facts.plural });
-            if !facts.group.is_empty() {
-                details["group"] = facts.group.into();
+            let info = call.resource.info();
+            let mut details = json!({ "name": call.info.name, "kind": info.resource });
+            if !info.group.is_empty() {
+                details["group"] = info.group.as_ref().into();
             }
             details["uid"] = object.document()["metadata"]["uid"].clone();
             let status = json!({
@@ -73,7 +74,11 @@ async fn read_options(call: &Call<'_>, body: RequestBody) -> Result<DeleteOption
 fn decode_options(call: &Call<'_>, bytes: &Bytes) -> Result<Value, ApiError> {
     let format = body::format(call.headers)?;
     // The kind exists in every group and version; whichever the client names is right.
-    let expected = kind(call.resource.facts.group, "DeleteOptions")?;
+    let group = match &call.resource.kind {
+        ObjectKind::BuiltIn(facts, _) => facts.group,
+        ObjectKind::Custom(_) => "",
+    };
+    let expected = BodyKind::BuiltIn(kind(group, "DeleteOptions")?);
     Ok(decode(bytes, format, expected, FieldValidation::Ignore)?.object)
 }
 

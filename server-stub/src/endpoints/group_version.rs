@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kubewire_client::Gvk;
-use kubewire_client::wire::schema::{self, KindSchema};
+use kubewire_client::wire::schema;
 use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
 use super::negotiation::{ALL_FORMATS, Offer};
+use super::resource::{ObjectKind, Resource};
 use super::virtual_resource::{Virtual, VirtualResource};
 use super::{connect, delete, patch, read, subresources, write};
 use crate::filters::WarningRecorder;
@@ -30,11 +31,22 @@ pub struct ApiGroupVersion {
     virtuals: BTreeMap<&'static str, Virtual>,
     /// What discovery shows and requests get a 501 for.
     not_served: Vec<&'static ResourceFacts>,
-    stores: Arc<Stores>,
-    backends: Arc<Backends>,
-    clock: Clock,
-    ids: Ids,
-    stop: CancellationToken,
+    endpoints: Endpoints,
+}
+
+/// What requests for any resource need.
+#[derive(Clone)]
+pub struct Endpoints {
+    /// The stores of all built-in groups.
+    pub stores: Arc<Stores>,
+    /// The servers that requests for nodes, pods and services are handed to.
+    pub backends: Arc<Backends>,
+    /// Time.
+    pub clock: Clock,
+    /// Uids and generated names.
+    pub ids: Ids,
+    /// Ends watches.
+    pub stop: CancellationToken,
 }
 
 /// What is behind a resource.
@@ -45,36 +57,18 @@ pub enum Backend {
     Virtual(Arc<dyn VirtualResource>),
 }
 
-/// One resource: what is known of it, and where its objects are.
-pub(crate) struct Resource {
-    pub(crate) facts: &'static ResourceFacts,
-    pub(crate) kind: &'static KindSchema,
-    pub(crate) store: Arc<Store>,
-}
-
-impl Resource {
-    pub(crate) fn group_resource(&self) -> GroupResource {
-        GroupResource::new(self.facts.group, self.facts.plural)
-    }
-}
-
 impl ApiGroupVersion {
-    /// Serves these resources, all of one group and version; those without a backend are in discovery only. `stores`
-    /// are those of all groups, `backends` the servers that requests for nodes, pods and services are handed to.
-    /// Cancelling `stop` ends watches.
+    /// Serves these resources, all of one group and version; those without a backend are in discovery only.
     pub fn new(
         resources: impl IntoIterator<Item = (&'static ResourceFacts, Option<Backend>)>,
-        stores: Arc<Stores>,
-        backends: Arc<Backends>,
-        clock: Clock,
-        ids: Ids,
-        stop: CancellationToken,
+        endpoints: Endpoints,
     ) -> Self {
         let (mut served, mut virtuals, mut not_served) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (facts, backend) in resources {
             match (schema::kind(&Gvk::new(facts.group, facts.version, facts.kind)), backend) {
                 (Some(kind), Some(Backend::Store(store))) => {
-                    served.insert(facts.plural, Resource { facts, kind, store });
+                    let kind = ObjectKind::BuiltIn(facts, kind);
+                    served.insert(facts.plural, Resource { kind, store });
                 }
                 (_, Some(Backend::Virtual(resource))) => {
                     virtuals.insert(facts.plural, Virtual { facts, resource });
@@ -86,11 +80,7 @@ impl ApiGroupVersion {
             resources: served,
             virtuals,
             not_served,
-            stores,
-            backends,
-            clock,
-            ids,
-            stop,
+            endpoints,
         }
     }
 
@@ -118,7 +108,7 @@ impl ApiGroupVersion {
         let mut info = info.clone();
         info.resource = "pods".to_owned();
         info.subresource = "binding".to_owned();
-        let call = Call::new(pods, &info, user, head, &self.stores, &self.clock, &self.ids);
+        let call = Call::new(pods, &info, user, head, &self.endpoints);
         write::create(&call, body).await
     }
 
@@ -140,14 +130,41 @@ impl ApiGroupVersion {
             .resources
             .get(info.resource.as_str())
             .ok_or_else(|| self.unknown(info))?;
-        let call = Call::new(resource, info, user, head, &self.stores, &self.clock, &self.ids);
+        let call = Call::new(resource, info, user, head, &self.endpoints);
         if connect::is_connect(&call) {
             check_connect(resource, info)?;
             let request = Request::from_parts(head.clone(), body);
-            return connect::connect(&call, &self.backends, request).await;
+            return connect::connect(&call, &self.endpoints.backends, request).await;
         }
         check_path(resource, info)?;
         check_verb(resource, info, &head.method)?;
+        self.endpoints.dispatch(resource, info, user, head, body).await
+    }
+}
+
+impl Endpoints {
+    /// Answers a request for a resource.
+    pub(crate) async fn serve(&self, resource: &Resource, info: &RequestInfo, request: Request) -> Response {
+        let (head, body) = request.into_parts();
+        let user = user_of(&head);
+        match check_verb(resource, info, &head.method) {
+            Ok(()) => {
+                let answer = self.dispatch(resource, info, &user, &head, body).await;
+                answer.unwrap_or_else(|error| refuse(&error, &head))
+            }
+            Err(error) => refuse(&error, &head),
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        resource: &Resource,
+        info: &RequestInfo,
+        user: &Arc<UserInfo>,
+        head: &http::request::Parts,
+        body: RequestBody,
+    ) -> Result<Response, ApiError> {
+        let call = Call::new(resource, info, user, head, self);
         if !SERVED_SUBRESOURCES.contains(&info.subresource.as_str()) {
             return Err(subresources::not_served(&call));
         }
@@ -168,7 +185,10 @@ impl ApiGroupVersion {
 #[async_trait]
 impl ApiVersionHandler for ApiGroupVersion {
     fn resources(&self) -> Vec<ApiResource> {
-        let served = self.resources.values().map(|resource| resource.facts);
+        let served = self.resources.values().filter_map(|resource| match &resource.kind {
+            ObjectKind::BuiltIn(facts, _) => Some(*facts),
+            ObjectKind::Custom(_) => None,
+        });
         let virtuals = self.virtuals.values().map(|resource| resource.facts);
         let mut all: Vec<_> = served.chain(virtuals).chain(self.not_served.iter().copied()).collect();
         all.sort_by_key(|facts| facts.plural);
@@ -177,14 +197,18 @@ impl ApiVersionHandler for ApiGroupVersion {
 
     async fn serve(&self, info: &RequestInfo, request: Request) -> Response {
         let (head, body) = request.into_parts();
-        let on_error = ERRORS.for_error(&head.headers, head.uri.query());
-        let user = head.extensions.get::<Arc<UserInfo>>().cloned();
-        let user = user.unwrap_or_else(|| Arc::new(UserInfo::anonymous()));
-        match self.dispatch(info, &user, &head, body).await {
-            Ok(response) => response,
-            Err(error) => respond::error(&error, on_error),
-        }
+        let answer = self.dispatch(info, &user_of(&head), &head, body).await;
+        answer.unwrap_or_else(|error| refuse(&error, &head))
     }
+}
+
+fn user_of(head: &http::request::Parts) -> Arc<UserInfo> {
+    let user = head.extensions.get::<Arc<UserInfo>>().cloned();
+    user.unwrap_or_else(|| Arc::new(UserInfo::anonymous()))
+}
+
+fn refuse(error: &ApiError, head: &http::request::Parts) -> Response {
+    respond::error(error, ERRORS.for_error(&head.headers, head.uri.query()))
 }
 
 /// The empty name stands for the object itself.
@@ -222,14 +246,13 @@ fn deprecation(info: &RequestInfo) -> Option<String> {
 
 /// Fails where no resource is behind the path.
 fn check_path(resource: &Resource, info: &RequestInfo) -> Result<(), ApiError> {
-    let facts = resource.facts;
-    let is_namespaces = facts.group.is_empty() && facts.plural == "namespaces";
-    let misplaced = match facts.namespaced {
+    let resource_info = resource.info();
+    let is_namespaces = resource_info.group.is_empty() && resource_info.resource == "namespaces";
+    let misplaced = match resource_info.namespaced {
         true => info.namespace.is_empty() && info.parts.len() > 1,
         false => !info.namespace.is_empty() && !is_namespaces,
     };
-    let unknown_subresource =
-        !info.subresource.is_empty() && !facts.subresources.iter().any(|sub| sub.name == info.subresource);
+    let unknown_subresource = !info.subresource.is_empty() && resource.subresource(&info.subresource).is_none();
     if misplaced || unknown_subresource || info.parts.len() > 3 || info.name.contains('/') {
         return Err(ApiError::unknown_path());
     }
@@ -242,11 +265,9 @@ fn check_path(resource: &Resource, info: &RequestInfo) -> Result<(), ApiError> {
 
 /// Fails where a subresource of another server does not know the verb, or stands in the wrong place.
 fn check_connect(resource: &Resource, info: &RequestInfo) -> Result<(), ApiError> {
-    let facts = resource.facts;
-    let subresource = facts.subresources.iter().find(|sub| sub.name == info.subresource);
-    match subresource {
+    match resource.subresource(&info.subresource) {
         None => Err(ApiError::unknown_path()),
-        Some(_) if facts.namespaced == info.namespace.is_empty() => Err(ApiError::unknown_path()),
+        Some(_) if resource.info().namespaced == info.namespace.is_empty() => Err(ApiError::unknown_path()),
         Some(subresource) if subresource.verbs.contains(&info.verb.as_str()) => Ok(()),
         Some(_) => Err(ApiError::method_not_allowed()),
     }
@@ -254,17 +275,16 @@ fn check_connect(resource: &Resource, info: &RequestInfo) -> Result<(), ApiError
 
 /// Fails where the resource does not know the verb in this place.
 fn check_verb(resource: &Resource, info: &RequestInfo, method: &http::Method) -> Result<(), ApiError> {
-    let facts = resource.facts;
     let verb = info.verb.as_str();
-    let subresource = facts.subresources.iter().find(|sub| sub.name == info.subresource);
-    let verbs = subresource.map_or(facts.verbs, |sub| sub.verbs);
+    let subresource = resource.subresource(&info.subresource);
+    let verbs = subresource.as_ref().map_or(resource.verbs(), |sub| sub.verbs);
     let has_name = info.parts.len() > 1;
     let in_place = match verb {
         "create" => has_name == subresource.is_some(),
         "update" | "patch" | "delete" => has_name,
         _ => true,
     };
-    let everywhere = facts.namespaced && info.namespace.is_empty();
+    let everywhere = resource.info().namespaced && info.namespace.is_empty();
     let allowed = in_place && verbs.contains(&verb) && !(everywhere && matches!(verb, "create" | "deletecollection"));
     if !allowed || method == http::Method::HEAD {
         return Err(ApiError::method_not_allowed());

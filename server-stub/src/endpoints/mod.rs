@@ -14,13 +14,15 @@ mod negotiation;
 mod options;
 mod patch;
 mod read;
+mod resource;
 mod subresources;
 mod table;
 mod virtual_resource;
 mod watch;
 mod write;
 
-pub use group_version::{ApiGroupVersion, Backend};
+pub use group_version::{ApiGroupVersion, Backend, Endpoints};
 pub(crate) use negotiation::{ALL_FORMATS, Accepted, Format, Offer, accepts_aggregated_discovery};
 pub(crate) use options::{Query, number_error, parse_bool};
+pub(crate) use resource::{ObjectKind, Resource};
 pub use virtual_resource::{Question, VirtualResource};

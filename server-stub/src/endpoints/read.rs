@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, ListMeta};
-use super::call::{Call, go_type};
+use super::call::Call;
 use super::negotiation::{Accepted, View};
 use super::options::{ListOptions, parse_resource_version};
 use super::subresources;
@@ -47,7 +47,6 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Response, ApiError> {
 
 /// Writes a list in the view that the client asked for.
 pub(crate) fn answer_list(call: &Call<'_>, accepted: Accepted, result: &ListResult) -> Result<Response, ApiError> {
-    let facts = call.resource.facts;
     let meta = ListMeta {
         resource_version: result.resource_version.to_string(),
         continue_token: result.continue_token.clone(),
@@ -56,8 +55,8 @@ pub(crate) fn answer_list(call: &Call<'_>, accepted: Accepted, result: &ListResu
     let (format, pretty) = (accepted.format, accepted.pretty);
     let body = match accepted.view {
         View::Object => {
-            let kind = facts.list_kind.ok_or_else(ApiError::method_not_allowed)?;
-            answer::list(&result.items, &meta, (call.resource.kind, kind), format, pretty)?
+            let kind = call.resource.list_kind().ok_or_else(ApiError::method_not_allowed)?;
+            answer::list(&result.items, &meta, (call.resource.info(), kind), format, pretty)?
         }
         View::Table(_) => {
             let table = call
@@ -85,7 +84,7 @@ pub(crate) fn answer_list(call: &Call<'_>, accepted: Accepted, result: &ListResu
         View::PartialObjectMetadata(_) => {
             let message = format!(
                 "you requested PartialObjectMetadata, but the requested object is a list ({}List)",
-                go_type(call.resource.kind)
+                call.resource.go_type()
             );
             return Err(ApiError::new(406, "NotAcceptable", message));
         }
@@ -103,8 +102,7 @@ pub(crate) async fn watch(call: &Call<'_>, stop: CancellationToken) -> Result<Re
     };
     let query = call.list_query(options)?;
     let events = call.resource.store.watch(call.namespace(), &query).await?;
-    let facts = call.resource.facts;
-    let api_version = kubewire_client::Gvk::new(facts.group, facts.version, facts.kind).api_version();
-    let writer = EventWriter::new(accepted, call.table(accepted.view)?, api_version, facts.kind);
+    let info = call.resource.info();
+    let writer = EventWriter::new(accepted, call.table(accepted.view)?, info);
     Ok(watch::respond(events, writer, timeout, stop))
 }

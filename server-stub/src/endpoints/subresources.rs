@@ -62,7 +62,19 @@ pub(crate) fn is_scale(call: &Call<'_>) -> bool {
 
 /// What a change of the scale does to the object.
 pub(crate) fn write_scale(call: &Call<'_>, object: &Value, scale: &Value) -> Result<Value, ApiError> {
-    scale::write(object, scale, &call.resource.group_resource())
+    let path = match call.resource.custom().and_then(|custom| custom.scale.as_ref()) {
+        Some(paths) => paths.replicas(),
+        None => vec!["spec", "replicas"],
+    };
+    scale::write(object, scale, &call.resource.group_resource(), &path)
+}
+
+/// The scale of an object.
+pub(crate) fn read_scale(call: &Call<'_>, object: &Value) -> Result<Value, ApiError> {
+    match call.resource.custom().and_then(|custom| custom.scale.as_ref()) {
+        Some(paths) => paths.read(object),
+        None => scale::read(object),
+    }
 }
 
 /// The error for a missing object names the subresource when its scale was to be changed.
@@ -75,7 +87,9 @@ pub(crate) fn missing_scale(call: &Call<'_>, error: ApiError) -> ApiError {
 
 /// Answers with the scale of an object.
 pub(crate) fn answer_scale(call: &Call<'_>, object: &Value) -> Result<Response, ApiError> {
-    call.document(StatusCode::OK, &scale::read(object)?, call.body_kind()?)
+    let kind = call.body_kind()?.schema();
+    let kind = kind.ok_or_else(|| ApiError::internal("no schema of Scale"))?;
+    call.document(StatusCode::OK, &read_scale(call, object)?, kind)
 }
 
 /// The error for a subresource that this server does not have.

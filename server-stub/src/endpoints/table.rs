@@ -9,7 +9,7 @@ use super::answer::{ListMeta, list_meta, quote};
 use super::columns;
 use super::negotiation::MetaVersion;
 use super::options::Query;
-use crate::registry::facts::ResourceFacts;
+use super::resource::ObjectKind;
 use crate::registry::{StoredObject, printers};
 use crate::status::ApiError;
 
@@ -36,9 +36,8 @@ impl IncludeObject {
 }
 
 /// How the objects of one resource become tables.
-#[derive(Clone, Copy, Debug)]
 pub(crate) struct TableConvertor {
-    pub(crate) facts: &'static ResourceFacts,
+    pub(crate) kind: ObjectKind,
     pub(crate) version: MetaVersion,
     pub(crate) include: IncludeObject,
     pub(crate) now: Timestamp,
@@ -77,22 +76,43 @@ impl TableConvertor {
     }
 
     fn columns(&self) -> String {
-        let columns = self.facts.columns.iter().map(|column| {
+        let define = |name: &str, ty: &str, format: &str, description: &str, priority: i32| {
             format!(
-                "{{\"name\":{},\"type\":{},\"format\":{},\"description\":{},\"priority\":{}}}",
-                quote(column.name),
-                quote(column.ty),
-                quote(column.format),
-                quote(columns::description(self.facts.group, self.facts.plural, column.name)),
-                column.priority
+                "{{\"name\":{},\"type\":{},\"format\":{},\"description\":{},\"priority\":{priority}}}",
+                quote(name),
+                quote(ty),
+                quote(format),
+                quote(description),
             )
-        });
-        format!("[{}]", columns.collect::<Vec<_>>().join(","))
+        };
+        let columns: Vec<String> = match &self.kind {
+            ObjectKind::BuiltIn(facts, _) => facts
+                .columns
+                .iter()
+                .map(|column| {
+                    let description = columns::description(facts.group, facts.plural, column.name);
+                    define(column.name, column.ty, column.format, description, column.priority)
+                })
+                .collect(),
+            ObjectKind::Custom(custom) => {
+                // What all objects have is described as with any other resource.
+                let common = |name| columns::description("", "pods", name);
+                let own = custom.columns.iter().map(|column| {
+                    let description = column.description.as_deref().unwrap_or_else(|| common("Age"));
+                    define(&column.name, &column.ty, &column.format, description, column.priority)
+                });
+                let name = define("Name", "string", "name", common("Name"), 0);
+                std::iter::once(name).chain(own).collect()
+            }
+        };
+        format!("[{}]", columns.join(","))
     }
 
     fn row(&self, item: &StoredObject) -> Result<String, ApiError> {
-        let printer = printers::printer(self.facts.group, self.facts.plural);
-        let cells = Value::Array(printer(&item.document(), self.now));
+        let cells = Value::Array(match &self.kind {
+            ObjectKind::BuiltIn(facts, _) => printers::printer(facts.group, facts.plural)(&item.document(), self.now),
+            ObjectKind::Custom(custom) => custom.cells(&item.document(), self.now),
+        });
         let object = match self.include {
             IncludeObject::Nothing => "null".to_owned(),
             IncludeObject::Object => String::from_utf8_lossy(&item.json()).into_owned(),

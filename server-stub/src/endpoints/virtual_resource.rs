@@ -13,6 +13,7 @@ use super::body;
 use super::decode::decode;
 use super::negotiation::{ALL_FORMATS, Accepted, Offer};
 use super::options::{Query, WriteOptions};
+use super::resource::BodyKind;
 use crate::filters::WarningRecorder;
 use crate::generic::request::{RequestBody, RequestInfo, Response, UserInfo};
 use crate::registry::facts::ResourceFacts;
@@ -82,7 +83,7 @@ impl Virtual {
                 let format = body::format(&head.headers)?;
                 let bytes = body::read(&head.headers, request_body).await?;
                 let kind = self.kind(facts.kind)?;
-                let decoded = decode(&bytes, format, kind, options.field_validation)?;
+                let decoded = decode(&bytes, format, BodyKind::BuiltIn(kind), options.field_validation)?;
                 WarningRecorder::of(&head.extensions).extend(decoded.warnings);
                 let namespace = info.namespace.as_str();
                 let object = decoded.object;

@@ -15,7 +15,7 @@ use super::answer::{ListMeta, quote};
 use super::negotiation::{Accepted, Format, MetaVersion, View};
 use super::table::{TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
 use crate::generic::request::{BodyError, Response};
-use crate::registry::{StoredObject, WatchEvent};
+use crate::registry::{ResourceInfo, StoredObject, WatchEvent};
 use crate::status::ApiError;
 
 /// How the events of one watch are written.
@@ -23,7 +23,7 @@ pub(crate) struct EventWriter {
     accepted: Accepted,
     table: TableConvertor,
     api_version: String,
-    kind: &'static str,
+    kind: String,
     /// Tables name their columns in the first event only.
     first: bool,
 }
@@ -58,12 +58,12 @@ pub(crate) fn respond(
 }
 
 impl EventWriter {
-    pub(crate) fn new(accepted: Accepted, table: TableConvertor, api_version: String, kind: &'static str) -> Self {
+    pub(crate) fn new(accepted: Accepted, table: TableConvertor, info: &ResourceInfo) -> Self {
         Self {
             accepted,
             table,
-            api_version,
-            kind,
+            api_version: info.api_version(),
+            kind: info.kind.clone().into_owned(),
             first: true,
         }
     }
@@ -86,7 +86,7 @@ impl EventWriter {
             (Format::Protobuf, View::Object) => {
                 let message = object.protobuf();
                 let message = message.ok_or_else(|| ApiError::internal("this kind has no protobuf form"))?;
-                Ok(frame(event_type, &self.api_version, self.kind, message))
+                Ok(frame(event_type, &self.api_version, &self.kind, message))
             }
             (Format::Protobuf, view) => {
                 let version = meta_version(view);
@@ -114,7 +114,7 @@ impl EventWriter {
 
     fn bookmark(&mut self, resource_version: u64, initial_events_end: bool) -> Result<Bytes, ApiError> {
         let (api_version, kind) = match self.accepted.view {
-            View::Object => (self.api_version.as_str(), self.kind),
+            View::Object => (self.api_version.as_str(), self.kind.as_str()),
             view => (meta_version(view).api_version(), "PartialObjectMetadata"),
         };
         let mut metadata = json!({ "resourceVersion": resource_version.to_string() });
@@ -136,7 +136,7 @@ impl EventWriter {
 
     /// The bookmark's object with the members that its kind always shows.
     fn bookmark_json(&self, object: &Value) -> Result<String, ApiError> {
-        let kind = schema_of(&self.api_version, self.kind).filter(|_| self.accepted.view == View::Object);
+        let kind = schema_of(&self.api_version, &self.kind).filter(|_| self.accepted.view == View::Object);
         let mut json = Vec::new();
         match kind {
             Some(kind) => transcode::write_json(kind.message, object, &mut json),

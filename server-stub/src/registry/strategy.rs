@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::managed_fields::Shape;
 use super::query::{DeleteOptions, WriteContext};
 use super::resource_info::ResourceInfo;
 use super::validation::metadata::{NameRule, subdomain_name};
@@ -18,6 +19,20 @@ use crate::status::{ApiError, FieldError, GroupResource};
 /// Documents are whole objects in the version of [`ResourceInfo`]. The store takes care of metadata itself.
 #[async_trait]
 pub trait Strategy: fmt::Debug + Send + Sync + 'static {
+    /// How the parts of objects belong together, where that is not known from the kind's message.
+    #[allow(
+        private_interfaces,
+        reason = "shapes are this crate's own business, which others cannot override"
+    )]
+    fn shape(&self) -> Option<Shape<'_>> {
+        None
+    }
+
+    /// Whether the status is written through a subresource of its own.
+    fn has_status(&self) -> bool {
+        false
+    }
+
     /// Fills in what a client may leave out.
     fn default_object(&self, object: &mut Value) {
         let _ = object;
@@ -109,6 +124,12 @@ pub trait Strategy: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Whether a field selector may name a field beside those of the resource.
+    fn has_field(&self, field: &str) -> bool {
+        let _ = field;
+        false
+    }
+
     /// The value of a field for field selectors; `None` for a field that does not stand for itself.
     fn field<'a>(&self, object: &'a Value, field: &str) -> Option<Cow<'a, str>> {
         let _ = (object, field);
@@ -179,6 +200,10 @@ pub struct PlainStrategy {
 }
 
 impl Strategy for PlainStrategy {
+    fn has_status(&self) -> bool {
+        self.has_status
+    }
+
     fn prepare_for_create(&self, object: &mut Value, _: &WriteContext) {
         if self.has_status {
             keep(object, None, "status");
@@ -197,7 +222,7 @@ impl Strategy for PlainStrategy {
 }
 
 /// An update of the object keeps the status, an update of the status keeps all but status and metadata.
-pub(super) fn separate_status(change: &mut Update<'_>) {
+pub(crate) fn separate_status(change: &mut Update<'_>) {
     if !matches!(change.subresource, Some("status" | "approval")) {
         keep(change.new, Some(change.old), "status");
         return;
@@ -211,7 +236,7 @@ pub(super) fn separate_status(change: &mut Update<'_>) {
 }
 
 /// Makes a field of the object what it is in the old one.
-pub(super) fn keep(object: &mut Value, old: Option<&Value>, field: &str) {
+pub(crate) fn keep(object: &mut Value, old: Option<&Value>, field: &str) {
     set(object, field, old.and_then(|old| old.get(field)).cloned());
 }
 

@@ -12,8 +12,8 @@ use crate::status::ApiError;
 
 /// Whether a request is for one of these.
 pub(crate) fn is_connect(call: &Call<'_>) -> bool {
-    let facts = call.resource.facts;
-    match (facts.group, facts.plural, call.info.subresource.as_str()) {
+    let resource = call.resource.info();
+    match (&*resource.group, &*resource.resource, call.info.subresource.as_str()) {
         ("", "pods", "log" | "exec" | "attach" | "portforward") => call.info.parts.len() == 3,
         ("", "pods" | "services" | "nodes", "proxy") => true,
         _ => false,

@@ -12,7 +12,7 @@ use crate::status::ApiError;
 
 /// Sends a request to a node, a pod or a service, and answers with what comes back.
 pub(super) async fn proxy(call: &Call<'_>, backends: &Backends, mut request: Request) -> Result<Response, ApiError> {
-    let location = match call.resource.facts.plural {
+    let location = match &*call.resource.info().resource {
         "nodes" => locations::node(call, &backends.kubelets).await?,
         "pods" => locations::pod(call).await?,
         _ => locations::service(call).await?,

@@ -1,7 +1,7 @@
 //! Server-side apply (KEP-555): the client says what it wants and who it is, the server merges and keeps account.
 
 use http::StatusCode;
-use kubewire_client::wire::transcode;
+use kubewire_client::wire::transcode::JsonDocument;
 use serde_json::Value;
 
 use crate::admission::admit_create;
@@ -26,13 +26,15 @@ pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<
         field_manager: None,
         ..call.write_context(&options)
     };
-    let (facts, kind) = (call.resource.facts, call.resource.kind);
-    let api_version = facts.api_version();
+    let kind = call.resource.body_kind("")?;
+    let gvk = kind.gvk();
+    let api_version = gvk.api_version();
     let fields = FieldManager {
-        kind,
+        shape: kind.shape(),
+        kind: &gvk.kind,
         api_version: &api_version,
         subresource: call.subresource(),
-        has_status: facts.subresource("status").is_some(),
+        has_status: call.resource.subresource("status").is_some(),
         now: call.clock.now(),
     };
     let manager = options.field_manager.unwrap_or_default();
@@ -43,8 +45,7 @@ pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<
         let mut object = fields.apply(live, &applied, &manager, force)?;
         check_name(call, &object)?;
         set_namespace(call, &mut object)?;
-        let text = serde_json::to_vec(&object).map_err(ApiError::internal)?;
-        let typed = transcode::json_to_value(kind.message, &text);
+        let typed = JsonDocument::from_value(&object).and_then(|document| kind.typed(&document));
         let (object, _) = typed.map_err(|error| {
             let error = FieldError::invalid("patch", applied.to_string().into(), error.to_string());
             ApiError::invalid("", "", "", vec![error])
@@ -81,8 +82,8 @@ fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
 fn check_type(call: &Call<'_>, applied: &Value) -> Result<(), ApiError> {
     let text = |field: &str| applied[field].as_str().unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    let facts = call.resource.facts;
-    if (api_version, kind) == (facts.api_version().as_str(), facts.kind) {
+    let info = call.resource.info();
+    if (api_version, kind) == (info.api_version().as_str(), &*info.kind) {
         return Ok(());
     }
     let slash = if api_version.contains('/') { "" } else { "/" };

@@ -9,8 +9,7 @@ pub(crate) mod strategic;
 
 use bytes::Bytes;
 use http::StatusCode;
-use kubewire_client::wire::schema::KindSchema;
-use kubewire_client::wire::transcode;
+use kubewire_client::wire::transcode::JsonDocument;
 use serde_json::Value;
 
 use self::schema::FieldRules;
@@ -18,10 +17,10 @@ use self::shown::{go_map, patched_text, repeated_members};
 use super::body;
 use super::call::Call;
 use super::options::{FieldValidation, WriteOptions};
+use super::resource::BodyKind;
 use super::subresources;
 use crate::generic::request::{RequestBody, Response};
 use crate::registry::UpdateOptions;
-use crate::registry::subresources::scale;
 use crate::status::{ApiError, FieldError};
 
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
@@ -43,25 +42,26 @@ pub(crate) async fn patch(call: &Call<'_>, body: RequestBody) -> Result<Response
     if media_type == APPLY_PATCH {
         return apply::apply(call, body).await;
     }
-    if ![JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH].contains(&media_type.as_str()) {
-        return Err(ApiError::unsupported_media_type(&[
-            JSON_PATCH,
-            MERGE_PATCH,
-            STRATEGIC_PATCH,
-            APPLY_PATCH,
-        ]));
+    // Custom resources say nothing of how their lists would be merged.
+    let known: &[&str] = match call.resource.custom() {
+        None => &[JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH],
+        Some(_) => &[JSON_PATCH, MERGE_PATCH, APPLY_PATCH],
+    };
+    if !known.contains(&media_type.as_str()) {
+        return Err(ApiError::unsupported_media_type(known));
     }
     let options = WriteOptions::parse(&call.query, "PatchOptions", false)?;
     let bytes = body::read(call.headers, body).await?;
     let patch = Patch::parse(&media_type, &bytes)?;
     let context = call.write_context(&options);
     let kind = call.body_kind()?;
-    let repeated = repeated_members(&bytes, kind.message);
+    let message = kind.schema().map(|kind| kind.message);
+    let repeated = repeated_members(&bytes, message);
     let apply = |current: &Value| {
         let patched = patch.apply(current, kind)?;
         let shown = || match &patch {
             Patch::Strategic(patch) => go_map(patch),
-            _ => patched_text(&patched, current, Some(kind.message)),
+            _ => patched_text(&patched, current, message),
         };
         let (object, found) = checked(&patched, kind, options.field_validation, &repeated, shown)?;
         call.warnings.extend(found);
@@ -71,7 +71,9 @@ pub(crate) async fn patch(call: &Call<'_>, body: RequestBody) -> Result<Response
     let store = &call.resource.store;
     let options = UpdateOptions::default();
     if subresources::is_scale(call) {
-        let mutate = |current: &Value| subresources::write_scale(call, current, &apply(&scale::read(current)?)?);
+        let mutate = |current: &Value| {
+            subresources::write_scale(call, current, &apply(&subresources::read_scale(call, current)?)?)
+        };
         let updated = store.update(&context, namespace, name, None, mutate, options).await;
         let (updated, _) = updated.map_err(|error| subresources::missing_scale(call, error))?;
         return subresources::answer_scale(call, &updated.document());
@@ -105,7 +107,7 @@ impl Patch {
         }
     }
 
-    fn apply(&self, current: &Value, kind: &'static KindSchema) -> Result<Value, ApiError> {
+    fn apply(&self, current: &Value, kind: BodyKind<'_>) -> Result<Value, ApiError> {
         match self {
             Self::Json(patch) => json::apply(current, patch),
             Self::Merge(patch) => {
@@ -117,7 +119,7 @@ impl Patch {
                 let (Value::Object(current), Value::Object(patch)) = (current.clone(), patch.clone()) else {
                     return Err(ApiError::unprocessable());
                 };
-                let rules = Some(FieldRules::of(kind.message));
+                let rules = kind.schema().map(|kind| FieldRules::of(kind.message));
                 let merged = strategic::merge(current, patch, rules);
                 merged
                     .map(Value::Object)
@@ -131,7 +133,7 @@ impl Patch {
 /// is how messages show what was patched.
 fn checked(
     patched: &Value,
-    kind: &KindSchema,
+    kind: BodyKind<'_>,
     validation: FieldValidation,
     repeated: &[String],
     shown: impl Fn() -> String,
@@ -140,9 +142,8 @@ fn checked(
         let error = FieldError::invalid("patch", shown().into(), detail);
         ApiError::invalid("", "", "", vec![error])
     };
-    let text = serde_json::to_vec(patched).map_err(ApiError::internal)?;
-    let (object, found) = transcode::json_to_value(kind.message, &text).map_err(|error| invalid(error.to_string()))?;
-    let found = found.iter().map(ToString::to_string);
+    let typed = JsonDocument::from_value(patched).and_then(|document| kind.typed(&document));
+    let (object, found) = typed.map_err(|error| invalid(error.to_string()))?;
     let problems: Vec<String> = repeated.iter().cloned().chain(found).collect();
     match validation {
         FieldValidation::Strict if !problems.is_empty() => {

@@ -1,7 +1,7 @@
 //! How messages show patches and what became of them.
 
 use kubewire_client::wire::schema::{Container, MessageSchema};
-use kubewire_client::wire::transcode::{self, FieldProblem};
+use kubewire_client::wire::transcode::{self, FieldProblem, JsonDocument};
 use serde_json::Value;
 
 /// A value as Go prints a map: `map[a:1 b:[x y]]`.
@@ -52,8 +52,13 @@ fn ordered_text(value: &Value, message: Option<&'static MessageSchema>) -> Strin
 }
 
 /// The members that stand twice in the text of a patch for such objects, in the words of a warning.
-pub(super) fn repeated_members(patch: &[u8], message: &MessageSchema) -> Vec<String> {
-    let (_, problems) = transcode::json_to_value(message, patch).unwrap_or_default();
+pub(super) fn repeated_members(patch: &[u8], message: Option<&MessageSchema>) -> Vec<String> {
+    let document = JsonDocument::parse(patch);
+    let problems = match message {
+        Some(message) => document.and_then(|document| Ok(document.typed(message)?.1)),
+        None => document.map(|document| document.untyped().1),
+    };
+    let problems = problems.unwrap_or_default();
     let repeated = problems
         .iter()
         .filter(|problem| matches!(problem, FieldProblem::Duplicate { .. }));
@@ -86,7 +91,7 @@ mod tests {
 
     #[test]
     fn repeated() {
-        let message = kubewire_client::wire::schema::message("core.v1.ConfigMap").unwrap();
+        let message = kubewire_client::wire::schema::message("core.v1.ConfigMap");
         let repeated = repeated_members(br#"{"data":{"b":"1","b":"2"}}"#, message);
         assert_eq!(repeated, ["duplicate field \"data.b\""]);
         assert_eq!(

@@ -5,6 +5,7 @@ mod batch;
 mod certificates;
 mod cluster;
 mod config;
+mod definitions;
 mod limits;
 mod namespaces;
 mod network;

@@ -6,7 +6,8 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{
-    access, batch, certificates, cluster, config, limits, namespaces, network, pods, services, volumes, workloads,
+    access, batch, certificates, cluster, config, definitions, limits, namespaces, network, pods, services, volumes,
+    workloads,
 };
 use crate::field_error::quote;
 use crate::registry::query::{DeleteOptions, WriteContext};
@@ -135,7 +136,7 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("scheduling.k8s.io", "priorityclasses") => &limits::PRIORITY_CLASS,
         ("policy", "poddisruptionbudgets") => &limits::POD_DISRUPTION_BUDGET,
         ("flowcontrol.apiserver.k8s.io", _) => &cluster::COUNTED_CONDITIONAL,
-        ("apiextensions.k8s.io", "customresourcedefinitions") => &cluster::COUNTED_CONDITIONAL,
+        ("apiextensions.k8s.io", "customresourcedefinitions") => &definitions::CUSTOM_RESOURCE_DEFINITION,
         ("admissionregistration.k8s.io", _) => &cluster::COUNTED_WHOLE_CONDITIONAL,
         ("storage.k8s.io", "storageclasses") => &volumes::STORAGE_CLASS,
         ("storage.k8s.io", "csistoragecapacities") | ("node.k8s.io", "runtimeclasses") => &cluster::CONDITIONAL,

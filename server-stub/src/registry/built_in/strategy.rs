@@ -53,6 +53,10 @@ impl BuiltInStrategy {
 
 #[async_trait]
 impl Strategy for BuiltInStrategy {
+    fn has_status(&self) -> bool {
+        self.has_status
+    }
+
     fn default_object(&self, object: &mut Value) {
         (self.rules.convert)(object);
         apply_defaults(&self.gvk, object);

@@ -11,12 +11,11 @@ mod tests;
 mod walk;
 
 use jiff::Timestamp;
-use kubewire_client::wire::schema::KindSchema;
 use serde_json::{Value, json};
 
 use self::managers::{Manager, Managers, Operation, Owned, cap, decode, encode};
 use self::set::{Set, member};
-use self::shape::Shape;
+pub(crate) use self::shape::Shape;
 use self::walk::{Comparison, compare, fields_of, merge, problem, remove, with_named_fields};
 use super::store::seconds;
 use crate::status::ApiError;
@@ -30,8 +29,10 @@ const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 /// Keeps the managed fields of the objects of one kind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FieldManager<'a> {
+    /// How the parts of the kind's objects belong together.
+    pub(crate) shape: Shape<'a>,
     /// The kind.
-    pub(crate) kind: &'static KindSchema,
+    pub(crate) kind: &'a str,
     /// The version that writes are in.
     pub(crate) api_version: &'a str,
     /// The subresource that is written, if any.
@@ -86,7 +87,7 @@ impl FieldManager<'_> {
         if !applied["metadata"]["managedFields"].is_null() {
             return Err(ApiError::bad_request("metadata.managedFields must be nil"));
         }
-        let shape = Shape::of_message(self.kind.message);
+        let shape = self.shape;
         if let Some(problem) = problem(shape, applied, "") {
             let text = |field: &str| applied["metadata"][field].as_str().unwrap_or_default();
             let about = format!("({}/{}; {}", text("namespace"), text("name"), self.gvk_text());
@@ -109,7 +110,7 @@ impl FieldManager<'_> {
     }
 
     fn try_apply(&self, live: &Value, applied: &Value, manager: &str, force: bool) -> Result<Value, Conflicts> {
-        let shape = Shape::of_message(self.kind.message);
+        let shape = self.shape;
         let known = match decode(&live["metadata"]["managedFields"]) {
             Some(known) if !known.is_empty() => known,
             _ => self.before_first_apply(live),
@@ -177,7 +178,7 @@ impl FieldManager<'_> {
     fn compare(&self, live: &Value, new: &Value) -> Comparison {
         let empty = json!({});
         let live = if live.is_null() { &empty } else { live };
-        let comparison = compare(Shape::of_message(self.kind.message), live, new);
+        let comparison = compare(self.shape, live, new);
         let ignored = self.ignored_fields();
         Comparison {
             added: comparison.added.without_trees(&ignored),
@@ -249,14 +250,14 @@ impl FieldManager<'_> {
         let Some(last) = text.and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
             return false;
         };
-        let allowed = fields_of(Shape::of_message(self.kind.message), &last);
+        let allowed = fields_of(self.shape, &last);
         conflicts
             .iter()
             .all(|(_, fields)| fields.difference(&allowed).is_empty())
     }
 
     fn gvk_text(&self) -> String {
-        format!("{}, Kind={}", slashed(self.api_version), self.kind.kind)
+        format!("{}, Kind={}", slashed(self.api_version), self.kind)
     }
 }
 

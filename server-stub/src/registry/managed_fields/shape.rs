@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
-use kubewire_client::wire::schema::{Container, FieldSchema, ListType, MessageSchema, Special, Type};
+use kubewire_client::wire::schema::{self, Container, FieldSchema, ListType, MessageSchema, Special, Type};
 use serde_json::{Value, json};
 
 use super::set::{Element, member};
+use crate::apiextensions::schema::Schema;
 
 /// The shape of a value (KEP-555).
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Shape {
+pub(crate) enum Shape<'a> {
     /// Owned as a whole: scalars and what is declared atomic.
     Leaf,
     /// Declared fields.
@@ -20,10 +21,69 @@ pub(super) enum Shape {
     Set,
     /// Elements that are told apart by some of their members.
     Keyed(&'static FieldSchema),
+    /// What nobody declared: objects member by member, lists and scalars as a whole.
+    Any,
+    /// Fields that a custom resource declares.
+    Declared(&'a Schema),
+    /// Any keys, values as a custom resource declares them.
+    Values(&'a Schema),
+    /// Elements that a custom resource tells apart by these members.
+    KeyedBy(&'a [String], &'a Schema),
 }
 
-impl Shape {
-    pub(super) fn of_message(message: &'static MessageSchema) -> Self {
+impl<'a> Shape<'a> {
+    /// The shape of a part of a custom resource.
+    pub(crate) fn of_schema(schema: &'a Schema) -> Self {
+        let is_atomic = |kind: &Option<String>| kind.as_deref() == Some("atomic");
+        if schema.int_or_string || is_atomic(&schema.map_type) {
+            return Self::Leaf;
+        }
+        match schema.ty.as_deref() {
+            Some("array") => match (schema.list_type.as_deref(), &schema.items) {
+                (Some("set"), _) => Self::Set,
+                (Some("map"), Some(items)) => Self::KeyedBy(&schema.list_map_keys, items),
+                _ => Self::Leaf,
+            },
+            Some("object") | None if schema.embedded_resource || !schema.properties.is_empty() => {
+                Self::Declared(schema)
+            }
+            Some("object") | None => match schema.additional_schema() {
+                Some(values) => Self::Values(values),
+                None => Self::Any,
+            },
+            _ => Self::Leaf,
+        }
+    }
+
+    /// The shape for a value: what nobody declared is as its value is.
+    pub(super) fn of_value(self, value: &Value) -> Self {
+        match self {
+            Self::Any if !value.is_object() => Self::Leaf,
+            shape => shape,
+        }
+    }
+
+    pub(super) fn is_object(self) -> bool {
+        matches!(
+            self,
+            Self::Struct(_) | Self::Map(_) | Self::Any | Self::Declared(_) | Self::Values(_)
+        )
+    }
+
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Self::Set | Self::Keyed(_) | Self::KeyedBy(..))
+    }
+
+    /// Whether the object has no fields but those that are declared.
+    pub(super) fn is_closed(self) -> bool {
+        match self {
+            Self::Struct(_) => true,
+            Self::Declared(schema) => !schema.preserves_unknown_fields(),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn of_message(message: &'static MessageSchema) -> Self {
         match message.special {
             None if !message.atomic => Self::Struct(message),
             _ => Self::Leaf,
@@ -56,16 +116,28 @@ impl Shape {
             }
             Self::Map(field) | Self::Keyed(field) => (Self::of_element(field), false),
             Self::Leaf | Self::Set => (Self::Leaf, false),
+            Self::Any => (Self::Any, false),
+            Self::Values(values) | Self::KeyedBy(_, values) => (Self::of_schema(values), false),
+            Self::Declared(schema) => match element.strip_prefix("f:") {
+                Some("metadata") if schema.embedded_resource => (object_meta(), true),
+                Some("apiVersion" | "kind") if schema.embedded_resource => (Self::Leaf, true),
+                Some(name) => match (schema.properties.get(name), schema.additional_schema()) {
+                    (Some(property), _) => (Self::of_schema(property), true),
+                    (None, Some(values)) => (Self::of_schema(values), false),
+                    (None, None) => (Self::Any, false),
+                },
+                None => (Self::Leaf, false),
+            },
         }
     }
 
     /// The parts of a value with their steps, as Go would write it: fields that always show are there, and empty ones
     /// that may be left out are not.
-    pub(super) fn parts<'a>(self, value: Option<&'a Value>) -> Vec<(Element, Cow<'a, Value>)> {
+    pub(super) fn parts<'v>(self, value: Option<&'v Value>) -> Vec<(Element, Cow<'v, Value>)> {
         let mut parts = Vec::new();
         match self {
             Self::Struct(message) if value.is_some_and(Value::is_object) => struct_parts(message, value, &mut parts),
-            Self::Map(_) => {
+            Self::Map(_) | Self::Any | Self::Declared(_) | Self::Values(_) => {
                 let entries = value.and_then(Value::as_object).into_iter().flatten();
                 parts.extend(entries.map(|(key, value)| (member(key), Cow::Borrowed(value))));
             }
@@ -77,10 +149,29 @@ impl Shape {
                 let items = value.and_then(Value::as_array).into_iter().flatten();
                 parts.extend(items.map(|item| (key_of(field, item), Cow::Borrowed(item))));
             }
+            Self::KeyedBy(keys, items) => {
+                let elements = value.and_then(Value::as_array).into_iter().flatten();
+                parts.extend(elements.map(|item| (declared_key(keys, items, item), Cow::Borrowed(item))));
+            }
             Self::Leaf | Self::Struct(_) => {}
         }
         parts
     }
+}
+
+fn object_meta() -> Shape<'static> {
+    schema::message("meta.v1.ObjectMeta").map_or(Shape::Any, Shape::of_message)
+}
+
+/// The step to an element of a custom resource's keyed list.
+pub(super) fn declared_key(keys: &[String], items: &Schema, item: &Value) -> Element {
+    let key = |key: &String| {
+        let given = item.get(key).filter(|value| !value.is_null()).cloned();
+        let default = || items.properties.get(key)?.default.clone();
+        given.or_else(default).map(|value| (key.clone(), value))
+    };
+    let keys: Value = keys.iter().filter_map(key).collect();
+    format!("k:{keys}")
 }
 
 /// The step to an element of a keyed list; a key that is missing has its default.

@@ -6,7 +6,8 @@ use super::*;
 
 fn manager(group: &'static str, kind: &'static str) -> FieldManager<'static> {
     FieldManager {
-        kind: schema::kind(&Gvk::new(group, "v1", kind)).unwrap(),
+        shape: Shape::of_message(schema::kind(&Gvk::new(group, "v1", kind)).unwrap().message),
+        kind,
         api_version: if group.is_empty() { "v1" } else { "apps/v1" },
         subresource: None,
         has_status: true,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::set::{Element, Set, element_text, member};
-use super::shape::{Shape, key_of};
+use super::shape::{Shape, declared_key, key_of};
 
 /// How two states of an object differ.
 #[derive(Debug, Default)]
@@ -77,6 +77,7 @@ pub(super) fn fields_of(shape: Shape, value: &Value) -> Set {
 }
 
 fn collect(shape: Shape, value: &Value, path: &mut Vec<Element>, set: &mut Set) {
+    let shape = shape.of_value(value);
     if matches!(shape, Shape::Leaf) {
         return set.insert(path);
     }
@@ -84,8 +85,7 @@ fn collect(shape: Shape, value: &Value, path: &mut Vec<Element>, set: &mut Set) 
         let (below, declared) = shape.below(&element);
         path.push(element);
         collect(below, value, path, set);
-        let is_list = matches!(shape, Shape::Set | Shape::Keyed(_));
-        if is_list || !declared || value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty) {
+        if shape.is_list() || !declared || value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty) {
             set.insert(path);
         }
         path.pop();
@@ -93,7 +93,7 @@ fn collect(shape: Shape, value: &Value, path: &mut Vec<Element>, set: &mut Set) 
 }
 
 /// The parts that are really there.
-fn given_parts(shape: Shape, value: &Value) -> Vec<(Element, &Value)> {
+fn given_parts<'v>(shape: Shape<'_>, value: &'v Value) -> Vec<(Element, &'v Value)> {
     let members = || {
         value
             .as_object()
@@ -104,17 +104,18 @@ fn given_parts(shape: Shape, value: &Value) -> Vec<(Element, &Value)> {
     };
     let items = || value.as_array().into_iter().flatten();
     match shape {
-        Shape::Struct(_) | Shape::Map(_) => members(),
         Shape::Set => items().map(|item| (format!("v:{item}"), item)).collect(),
         Shape::Keyed(field) => items().map(|item| (key_of(field, item), item)).collect(),
+        Shape::KeyedBy(keys, schema) => items().map(|item| (declared_key(keys, schema, item), item)).collect(),
         Shape::Leaf => Vec::new(),
+        _ => members(),
     }
 }
 
 /// Lays what is applied over what is there.
 pub(super) fn merge(shape: Shape, live: &mut Value, applied: &Value) {
-    match (shape, applied) {
-        (Shape::Struct(_) | Shape::Map(_), Value::Object(applied)) if live.is_object() => {
+    match applied {
+        Value::Object(applied) if shape.is_object() && live.is_object() => {
             for (key, value) in applied {
                 let (below, _) = shape.below(&member(key));
                 match live.get_mut(key) {
@@ -123,7 +124,7 @@ pub(super) fn merge(shape: Shape, live: &mut Value, applied: &Value) {
                 }
             }
         }
-        (Shape::Set | Shape::Keyed(_), Value::Array(_)) if live.is_array() => {
+        Value::Array(_) if shape.is_list() && live.is_array() => {
             for (element, value) in given_parts(shape, applied) {
                 let (below, _) = shape.below(&element);
                 let place = given_parts(shape, live).iter().position(|(known, _)| *known == element);
@@ -140,7 +141,7 @@ pub(super) fn merge(shape: Shape, live: &mut Value, applied: &Value) {
 
 /// Takes fields out; an object or a list that has nothing left goes too.
 pub(super) fn remove(shape: Shape, value: &mut Value, fields: &Set) {
-    let is_list = matches!(shape, Shape::Set | Shape::Keyed(_));
+    let is_list = shape.is_list();
     let elements: Vec<Element> = given_parts(shape, value)
         .into_iter()
         .map(|(element, _)| element)
@@ -203,10 +204,10 @@ pub(super) fn problem(shape: Shape, value: &Value, path: &str) -> Option<String>
     for (element, part) in given_parts(shape, value) {
         let (below, declared) = shape.below(&element);
         let text = element_text(&element);
-        if matches!(shape, Shape::Struct(_)) && !declared && !(path.is_empty() && is_type(&element)) {
+        if shape.is_closed() && !declared && !(path.is_empty() && is_type(&element)) {
             return Some(format!("{path}{text}: field not declared in schema"));
         }
-        if matches!(shape, Shape::Set | Shape::Keyed(_)) && seen.contains(&element) {
+        if shape.is_list() && seen.contains(&element) {
             return Some(format!("{path}: duplicate entries for key {text}"));
         }
         if let Some(problem) = problem(below, part, &format!("{path}{text}")) {

@@ -119,7 +119,8 @@ impl Store {
             let value = (!finalizers.is_empty()).then(|| json!(finalizers));
             set(object, "finalizers", value);
         }
-        let held = !finalizers.is_empty() || self.strategy.must_stay(object);
+        let must_stay = self.strategy.must_stay(object);
+        let held = !finalizers.is_empty() || must_stay;
         match grace {
             Some(seconds) => {
                 self.set_deletion(context, object, seconds);
@@ -130,7 +131,7 @@ impl Store {
                 if already.is_none() {
                     self.set_deletion(context, object, 0);
                 }
-                if self.strategy.must_stay(object) {
+                if must_stay {
                     // Namespaces have no grace period.
                     set(object, "deletionGracePeriodSeconds", None);
                 }

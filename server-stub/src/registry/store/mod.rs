@@ -175,7 +175,7 @@ impl Store {
     fn check_field(&self, requirement: &FieldRequirement) -> Result<(), ApiError> {
         let field = &*requirement.field;
         let known = &self.info.field_labels;
-        if known.contains(&field) {
+        if known.contains(&field) || self.strategy.has_field(field) {
             return Ok(());
         }
         Err(ApiError::bad_request(self.strategy.unknown_field(field, known)))

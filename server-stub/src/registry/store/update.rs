@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use super::fields::{metadata_mut, names, text};
 use super::{Store, storage_error};
 use crate::endpoints::number_error;
-use crate::registry::facts;
-use crate::registry::managed_fields::FieldManager;
+use crate::registry::managed_fields::{FieldManager, Shape};
 use crate::registry::object::{StoredObject, set_resource_version};
 use crate::registry::query::{Preconditions, UpdateOptions, WriteContext};
 use crate::registry::strategy::{Update, invalid};
@@ -165,15 +164,17 @@ impl Store {
             return;
         }
         let api_version = self.info.api_version();
-        let Some(kind) = schema::kind(&Gvk::from_api_version(&api_version, &self.info.kind)) else {
+        let built_in = || schema::kind(&Gvk::from_api_version(&api_version, &self.info.kind));
+        let shape = self.strategy.shape();
+        let Some(shape) = shape.or_else(|| Some(Shape::of_message(built_in()?.message))) else {
             return;
         };
-        let facts = facts::resource(&self.info.group, &self.info.version, &self.info.resource);
         let fields = FieldManager {
-            kind,
+            shape,
+            kind: &self.info.kind,
             api_version: &api_version,
             subresource,
-            has_status: facts.is_some_and(|facts| facts.subresource("status").is_some()),
+            has_status: self.strategy.has_status(),
             now: context.clock.now(),
         };
         fields.update(old, new, manager);

@@ -8,6 +8,18 @@ use crate::status::{ApiError, FieldError, GroupResource};
 
 /// The scale of a workload.
 pub(crate) fn read(object: &Value) -> Result<Value, ApiError> {
+    let replicas = |pointer| number(object, pointer).unwrap_or_default();
+    let selector = selector_text(object)?;
+    Ok(of_object(
+        object,
+        replicas("/spec/replicas"),
+        replicas("/status/replicas"),
+        &selector,
+    ))
+}
+
+/// The scale of an object with so many replicas wished for and there.
+pub(crate) fn of_object(object: &Value, replicas: i64, current: i64, selector: &str) -> Value {
     let metadata = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"];
     let metadata = metadata.into_iter().filter_map(|field| {
         let value = get(object, &format!("/metadata/{field}"));
@@ -19,21 +31,19 @@ pub(crate) fn read(object: &Value) -> Result<Value, ApiError> {
         "apiVersion": "autoscaling/v1",
         "metadata": metadata,
         "spec": {},
-        "status": { "replicas": number(object, "/status/replicas").unwrap_or_default() },
+        "status": { "replicas": current },
     });
-    let replicas = number(object, "/spec/replicas").unwrap_or_default();
     if replicas != 0 {
         put(&mut scale, &["spec", "replicas"], json!(replicas));
     }
-    let selector = selector_text(object)?;
     if !selector.is_empty() {
         put(&mut scale, &["status", "selector"], json!(selector));
     }
-    Ok(scale)
+    scale
 }
 
-/// The workload with another scale, based on the version that the scale names.
-pub(crate) fn write(object: &Value, scale: &Value, resource: &GroupResource) -> Result<Value, ApiError> {
+/// The object with another scale, based on the version that the scale names; `path` is where it has its replicas.
+pub(crate) fn write(object: &Value, scale: &Value, resource: &GroupResource, path: &[&str]) -> Result<Value, ApiError> {
     let name = text(object, "/metadata/name");
     let errors: Vec<FieldError> = not_negative(scale, "/spec/replicas").into_iter().collect();
     if !errors.is_empty() {
@@ -46,7 +56,7 @@ pub(crate) fn write(object: &Value, scale: &Value, resource: &GroupResource) -> 
     }
     let mut object = object.clone();
     let replicas = number(scale, "/spec/replicas").unwrap_or_default();
-    put(&mut object, &["spec", "replicas"], json!(replicas));
+    put(&mut object, path, json!(replicas));
     let version = text(scale, "/metadata/resourceVersion");
     put(&mut object, &["metadata", "resourceVersion"], json!(version));
     Ok(object)

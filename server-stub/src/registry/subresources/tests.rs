@@ -169,17 +169,24 @@ fn scales() {
     let resource = GroupResource::new("apps", "deployments");
     read["spec"]["replicas"] = json!(7);
     assert_eq!(
-        scale::write(&deployment, &read, &resource).unwrap()["spec"]["replicas"],
+        scale::write(&deployment, &read, &resource, &["spec", "replicas"]).unwrap()["spec"]["replicas"],
         7
     );
     read["spec"]["replicas"] = json!(-1);
     assert_eq!(
-        scale::write(&deployment, &read, &resource).unwrap_err().message(),
+        scale::write(&deployment, &read, &resource, &["spec", "replicas"])
+            .unwrap_err()
+            .message(),
         "Scale.autoscaling \"d\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0"
     );
     read["metadata"]["uid"] = json!("other");
     read["spec"]["replicas"] = json!(1);
-    assert_eq!(scale::write(&deployment, &read, &resource).unwrap_err().code(), 409);
+    assert_eq!(
+        scale::write(&deployment, &read, &resource, &["spec", "replicas"])
+            .unwrap_err()
+            .code(),
+        409
+    );
 }
 
 #[tokio::test]

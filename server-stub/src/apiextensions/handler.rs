@@ -1,0 +1,314 @@
+//! Serves custom resources: looks up the definition of each request's resource, and its objects in that version.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use parking_lot::RwLock;
+use serde_json::Value;
+
+use super::condition_is_true;
+use super::customresource::{ConvertingStorage, CustomKind, CustomResourceStrategy, Versions};
+use crate::aggregator::version_rank;
+use crate::endpoints::{Endpoints, ObjectKind, Resource};
+use crate::filters::WarningRecorder;
+use crate::generic::delegation::{DelegationTarget, Handler, NotFound};
+use crate::generic::discovery::{self, GroupDiscovery, VersionDiscovery};
+use crate::generic::health::HealthChecks;
+use crate::generic::hooks::{PostStartHook, PreShutdownHook};
+use crate::generic::request::{Request, RequestInfo, Response};
+use crate::generic::respond;
+use crate::registry::codec::JsonCodec;
+use crate::registry::{DeleteOptions, ListQuery, Store, WriteContext};
+use crate::status::{ApiError, GroupResource};
+use crate::storage::Storage;
+
+/// Custom resources of all definitions, and at the end of the chain the answer to everything unknown.
+pub(crate) struct CrdHandler {
+    storage: Arc<dyn Storage>,
+    endpoints: Endpoints,
+    definitions: RwLock<BTreeMap<String, Arc<Definition>>>,
+}
+
+/// A definition as it was at one time.
+struct Definition {
+    document: Value,
+    /// Made for the first request, and kept for as long as nothing changes that matters for it.
+    serving: Arc<Serving>,
+}
+
+/// The resource of a definition, in all versions.
+struct Serving {
+    versions: Arc<Versions>,
+    served: BTreeSet<String>,
+    resources: BTreeMap<String, OnceLock<Resource>>,
+    storage_version_hash: String,
+}
+
+impl CrdHandler {
+    pub(crate) fn new(storage: Arc<dyn Storage>, endpoints: Endpoints) -> Self {
+        Self {
+            storage,
+            endpoints,
+            definitions: RwLock::default(),
+        }
+    }
+
+    /// Takes note of a new state of a definition.
+    pub(crate) fn update(&self, document: Value) {
+        let name = name_of(&document);
+        let mut definitions = self.definitions.write();
+        let known = definitions.get(&name);
+        if known.is_some_and(|known| is_newer(&known.document, &document)) {
+            return;
+        }
+        let known = known.filter(|known| is_served_alike(&known.document, &document));
+        let serving = match known {
+            Some(known) => known.serving.clone(),
+            None => Arc::new(Serving::new(&document)),
+        };
+        definitions.insert(name, Arc::new(Definition { document, serving }));
+    }
+
+    /// Forgets a definition that is gone; its watches end.
+    pub(crate) fn remove(&self, name: &str) {
+        self.definitions.write().remove(name);
+    }
+
+    /// Deletes all objects of a definition, and returns how many are still there.
+    pub(crate) async fn delete_objects(&self, name: &str) -> Result<usize, ApiError> {
+        let definition = self.definitions.read().get(name).cloned();
+        let Some(definition) = definition else { return Ok(0) };
+        let serving = &definition.serving;
+        let Some(resource) = serving.resource(&serving.versions.storage, &self.storage) else {
+            return Ok(0);
+        };
+        let store = &resource.store;
+        let all = ListQuery::default();
+        let namespaces: BTreeSet<String> = store
+            .list("", &all)
+            .await?
+            .items
+            .iter()
+            .map(|o| o.header().namespace.clone())
+            .collect();
+        let context = WriteContext {
+            clock: self.endpoints.clock.clone(),
+            ids: self.endpoints.ids.clone(),
+            ..WriteContext::default()
+        };
+        for namespace in namespaces {
+            store
+                .delete_collection(&context, &namespace, &all, DeleteOptions::default())
+                .await?;
+        }
+        Ok(store.list("", &all).await?.items.len())
+    }
+
+    fn definition(&self, group: &str, plural: &str) -> Option<Arc<Definition>> {
+        self.definitions.read().get(&format!("{plural}.{group}")).cloned()
+    }
+
+    /// Answers a request for a custom resource; gives it back where there is none.
+    async fn serve(&self, info: &RequestInfo, request: Request) -> Result<Response, Request> {
+        let Some(definition) = self.definition(&info.api_group, &info.resource) else {
+            return Err(request);
+        };
+        let document = &definition.document;
+        let namespaced = document["spec"]["scope"] == "Namespaced";
+        let everywhere = namespaced && matches!(info.verb.as_str(), "list" | "watch");
+        let misplaced = namespaced == info.namespace.is_empty() && !everywhere;
+        let accepted = ["NamesAccepted", "Established"]
+            .into_iter()
+            .any(|kind| condition_is_true(document, kind));
+        let serving = &definition.serving;
+        if misplaced || !accepted || !serving.served.contains(&info.api_version) {
+            return Err(request);
+        }
+        let Some(resource) = serving.resource(&info.api_version, &self.storage) else {
+            return Err(request);
+        };
+        let error_format = respond::error_format(&request);
+        if let Some(error) = refusal(resource, info, document) {
+            return Ok(respond::error(&error, error_format));
+        }
+        let deprecation = resource.custom().and_then(|kind| kind.deprecation.clone());
+        WarningRecorder::of(request.extensions()).extend(deprecation);
+        Ok(self.endpoints.serve(resource, info, request).await)
+    }
+
+    /// The groups, versions and resources of established definitions.
+    fn discover(&self) -> Vec<GroupDiscovery> {
+        let mut groups: BTreeMap<String, BTreeMap<String, VersionDiscovery>> = BTreeMap::new();
+        for definition in self.definitions.read().values() {
+            if !condition_is_true(&definition.document, "Established") {
+                continue;
+            }
+            let serving = &definition.serving;
+            for version in &serving.served {
+                let Some(kind) = serving.versions.kinds.get(version) else {
+                    continue;
+                };
+                let names = &definition.document["status"]["acceptedNames"];
+                let versions = groups.entry(kind.group.clone()).or_default();
+                let known = versions.entry(version.clone()).or_default();
+                known.version.clone_from(version);
+                known
+                    .resources
+                    .extend(kind.discover(names, &serving.storage_version_hash));
+            }
+        }
+        let group = |(name, versions): (String, BTreeMap<String, VersionDiscovery>)| {
+            let mut versions: Vec<_> = versions.into_values().collect();
+            versions.sort_by_key(|version| std::cmp::Reverse(version_rank(&version.version)));
+            GroupDiscovery { name, versions }
+        };
+        groups.into_iter().map(group).collect()
+    }
+
+    /// `/apis/<group>` and `/apis/<group>/<version>`.
+    fn serve_discovery(&self, path: &str, request: &Request) -> Option<Response> {
+        let pieces: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let ["apis", name, rest @ ..] = pieces.as_slice() else {
+            return None;
+        };
+        let groups = self.discover();
+        let group = groups.iter().find(|group| group.name == *name)?;
+        let document = match rest {
+            [] => discovery::group(group),
+            [version] => {
+                let version = group.versions.iter().find(|known| known.version == *version)?;
+                discovery::resource_list(name, version)
+            }
+            _ => return None,
+        };
+        Some(respond::document(request, document))
+    }
+}
+
+impl Serving {
+    fn new(definition: &Value) -> Self {
+        let names = &definition["status"]["acceptedNames"];
+        let (mut kinds, mut served, mut storage) = (BTreeMap::new(), BTreeSet::new(), String::new());
+        for version in definition["spec"]["versions"].as_array().into_iter().flatten() {
+            let kind = Arc::new(CustomKind::new(definition, names, version));
+            if version["served"] == true {
+                served.insert(kind.version.clone());
+            }
+            if version["storage"] == true {
+                storage.clone_from(&kind.version);
+            }
+            kinds.insert(kind.version.clone(), kind);
+        }
+        let of_storage = kinds.get(&storage);
+        let storage_version_hash = of_storage.map(|kind| storage_version_hash(kind)).unwrap_or_default();
+        Self {
+            resources: kinds.keys().map(|version| (version.clone(), OnceLock::new())).collect(),
+            versions: Arc::new(Versions { storage, kinds }),
+            served,
+            storage_version_hash,
+        }
+    }
+
+    /// The resource in a version; opened when it is first asked for.
+    fn resource(&self, version: &str, storage: &Arc<dyn Storage>) -> Option<&Resource> {
+        let kind = self.versions.kinds.get(version)?;
+        let resource = self.resources.get(version)?;
+        Some(resource.get_or_init(|| {
+            let storage = ConvertingStorage::new(storage.clone(), kind.clone(), self.versions.clone());
+            let strategy = Arc::new(CustomResourceStrategy::new(kind.clone()));
+            let store = Store::new(kind.resource_info(), strategy, Arc::new(JsonCodec), Arc::new(storage));
+            Resource {
+                kind: ObjectKind::Custom(kind.clone()),
+                store: Arc::new(store),
+            }
+        }))
+    }
+}
+
+#[async_trait]
+impl Handler for CrdHandler {
+    async fn handle(&self, request: Request) -> Response {
+        let info = RequestInfo::of(&request);
+        if !info.is_resource_request {
+            return match self.serve_discovery(&info.path, &request) {
+                Some(response) => response,
+                None => NotFound.handle(request).await,
+            };
+        }
+        match self.serve(&info, request).await {
+            Ok(response) => response,
+            Err(request) => NotFound.handle(request).await,
+        }
+    }
+}
+
+impl DelegationTarget for CrdHandler {
+    fn groups(&self) -> Vec<GroupDiscovery> {
+        self.discover()
+    }
+
+    fn listed_paths(&self) -> Vec<String> {
+        let paths = self.discover().into_iter().flat_map(|group| {
+            let root = format!("/apis/{}", group.name);
+            let versions: Vec<String> = group.versions.iter().map(|v| format!("{root}/{}", v.version)).collect();
+            std::iter::once(root).chain(versions)
+        });
+        paths.collect()
+    }
+
+    fn health_checks(&self) -> HealthChecks {
+        HealthChecks::default()
+    }
+
+    fn post_start_hooks(&self) -> Vec<PostStartHook> {
+        Vec::new()
+    }
+
+    fn pre_shutdown_hooks(&self) -> Vec<PreShutdownHook> {
+        Vec::new()
+    }
+}
+
+/// The error for what the resource does not have, or not any more.
+fn refusal(resource: &Resource, info: &RequestInfo, definition: &Value) -> Option<ApiError> {
+    let group_resource = || GroupResource::new(info.api_group.clone(), info.resource.clone());
+    if !info.subresource.is_empty() && resource.subresource(&info.subresource).is_none() {
+        return Some(ApiError::not_found(&group_resource(), &info.name));
+    }
+    if info.verb == "create" && condition_is_true(definition, "Terminating") {
+        let message = "create not allowed while custom resource definition is terminating";
+        return Some(ApiError::method_not_supported(&group_resource(), "create").with_message(message));
+    }
+    None
+}
+
+/// Whether objects are served in the same way, whatever else has changed in the definition.
+fn is_served_alike(old: &Value, new: &Value) -> bool {
+    old["metadata"]["uid"] == new["metadata"]["uid"]
+        && old["spec"] == new["spec"]
+        && old["status"]["acceptedNames"] == new["status"]["acceptedNames"]
+}
+
+/// Whether the first is a later state of the same definition.
+fn is_newer(first: &Value, second: &Value) -> bool {
+    let version = |document: &Value| {
+        document["metadata"]["resourceVersion"]
+            .as_str()
+            .and_then(|v| v.parse::<u64>().ok())
+    };
+    first["metadata"]["uid"] == second["metadata"]["uid"] && version(first) > version(second)
+}
+
+fn name_of(document: &Value) -> String {
+    document["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+}
+
+/// What discovery shows of the kind in which objects are stored.
+fn storage_version_hash(kind: &CustomKind) -> String {
+    let gvk = format!("{}/{}/{}", kind.group, kind.version, kind.kind);
+    let digest = ring::digest::digest(&ring::digest::SHA256, gvk.as_bytes());
+    STANDARD.encode(digest.as_ref().get(..8).unwrap_or_default())
+}
