@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::answer::{self, ListMeta};
 use super::group_version::Endpoints;
-use super::negotiation::{Accepted, Format, Offer, View};
+use super::negotiation::{ALL_FORMATS, Accepted, Format, Offer, View};
 use super::options::{ListOptions, Query, WriteOptions, manager_or_user_agent, parse_resource_version};
 use super::resource::{BodyKind, Resource};
 use super::table::{IncludeObject, TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
@@ -89,7 +89,8 @@ impl<'a> Call<'a> {
 
     fn offer(&self) -> Offer<'static> {
         Offer {
-            formats: self.resource.formats(),
+            formats: ALL_FORMATS,
+            protobuf_objects: self.resource.custom().is_none(),
             views: true,
             streams: matches!(self.info.verb.as_str(), "list" | "watch"),
         }

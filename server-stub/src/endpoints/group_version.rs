@@ -226,6 +226,7 @@ const SERVED_SUBRESOURCES: [&str; 9] = [
 
 const ERRORS: Offer<'static> = Offer {
     formats: ALL_FORMATS,
+    protobuf_objects: true,
     views: true,
     streams: true,
 };

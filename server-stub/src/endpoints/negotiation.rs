@@ -83,6 +83,8 @@ impl Accepted {
 pub(crate) struct Offer<'a> {
     /// In order of preference.
     pub(crate) formats: &'a [Format],
+    /// Whether objects themselves can be written as protobuf; if not, only views of them can.
+    pub(crate) protobuf_objects: bool,
     /// Whether tables and partial metadata can be asked for.
     pub(crate) views: bool,
     /// Whether the path also answers watches, which adds their media types to the list shown to clients.
@@ -165,7 +167,7 @@ impl Offer<'_> {
             return None;
         }
         let Some(kind) = range.parameter("as") else {
-            return Some(View::Object);
+            return (self.protobuf_objects || format != Format::Protobuf).then_some(View::Object);
         };
         if !self.views || range.parameter("g") != Some("meta.k8s.io") {
             return None;
@@ -318,11 +320,13 @@ mod tests {
 
     const OFFER: Offer<'static> = Offer {
         formats: ALL_FORMATS,
+        protobuf_objects: true,
         views: true,
         streams: false,
     };
     const LIST: Offer<'static> = Offer {
         formats: ALL_FORMATS,
+        protobuf_objects: true,
         views: true,
         streams: true,
     };

@@ -55,6 +55,11 @@ pub(crate) fn answer_list(call: &Call<'_>, accepted: Accepted, result: &ListResu
     let (format, pretty) = (accepted.format, accepted.pretty);
     let body = match accepted.view {
         View::Object => {
+            let mut meta = meta;
+            if call.resource.custom().is_some() {
+                // Untyped lists always have it.
+                meta.continue_token.get_or_insert_default();
+            }
             let kind = call.resource.list_kind().ok_or_else(ApiError::method_not_allowed)?;
             answer::list(&result.items, &meta, (call.resource.info(), kind), format, pretty)?
         }

@@ -9,7 +9,6 @@ use kubewire_client::wire::schema::{self, KindSchema};
 use kubewire_client::wire::transcode::JsonDocument;
 use serde_json::Value;
 
-use super::negotiation::{ALL_FORMATS, Format};
 use crate::apiextensions::customresource::CustomKind;
 use crate::registry::Store;
 use crate::registry::facts::ResourceFacts;
@@ -93,14 +92,6 @@ impl Resource {
             ObjectKind::BuiltIn(_, kind) => BodyKind::BuiltIn(kind),
             ObjectKind::Custom(custom) => BodyKind::Custom(custom),
         })
-    }
-
-    /// The formats in which objects can be written.
-    pub(crate) fn formats(&self) -> &'static [Format] {
-        match &self.kind {
-            ObjectKind::BuiltIn(..) => ALL_FORMATS,
-            ObjectKind::Custom(_) => &[Format::Json, Format::Yaml],
-        }
     }
 
     /// The type's name in kube-apiserver, which shows in a few messages.

@@ -69,6 +69,7 @@ impl Virtual {
         }
         let offer = Offer {
             formats: ALL_FORMATS,
+            protobuf_objects: true,
             views: false,
             streams: false,
         };

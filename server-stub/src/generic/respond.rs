@@ -15,6 +15,7 @@ use crate::status::ApiError;
 /// What every path outside of the resources can write.
 pub(crate) const OFFER: Offer<'static> = Offer {
     formats: ALL_FORMATS,
+    protobuf_objects: true,
     views: false,
     streams: false,
 };

@@ -48,11 +48,12 @@ impl JsonPath {
 
     /// The names of the members on the way, where there are no lists.
     pub(crate) fn members(&self) -> Vec<&str> {
-        let name = |step| match step {
-            &Step::Member(ref name) => Some(name.as_str()),
+        let steps = self.0.iter();
+        let names = steps.filter_map(|step| match step {
+            Step::Member(name) => Some(name.as_str()),
             _ => None,
-        };
-        self.0.iter().filter_map(name).collect()
+        });
+        names.collect()
     }
 }
 

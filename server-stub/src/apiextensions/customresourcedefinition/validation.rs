@@ -170,7 +170,13 @@ fn stored_versions(definition: &Value) -> Vec<FieldError> {
     for (index, name) in stored.iter().enumerate() {
         if !versions.iter().any(|version| version["name"] == *name) {
             let field = format!("{field}[{index}]");
-            errors.push(FieldError::invalid(field, name.clone(), "must appear in spec.versions"));
+            let version = name.as_str().unwrap_or_default();
+            let detail = format!(
+                "missing from spec.versions; {version} was previously a storage version, and must remain in spec.versions \
+                 until a storage migration ensures no data remains persisted in {version} and removes {version} from \
+                 status.storedVersions"
+            );
+            errors.push(FieldError::invalid(field, name.clone(), detail));
         }
     }
     let storage = versions.iter().rfind(|version| version["storage"] == true);
@@ -234,7 +240,11 @@ mod tests {
         );
         assert_eq!(
             errors(&["status", "storedVersions"], json!(["v1", "v0"])),
-            ["status.storedVersions[1]: Invalid value: \"v0\": must appear in spec.versions"]
+            [
+                "status.storedVersions[1]: Invalid value: \"v0\": missing from spec.versions; v0 was previously a storage \
+                 version, and must remain in spec.versions until a storage migration ensures no data remains persisted in \
+                 v0 and removes v0 from status.storedVersions"
+            ]
         );
         assert_eq!(
             errors(&["spec", "conversion"], json!({ "strategy": "Webhook" })),

@@ -341,7 +341,8 @@ fn value_validation(
     for (name, detail) in STRUCTURAL_ONLY {
         let value = &schema[name];
         let unset = value.is_null() || *value == false || *value == "";
-        if !unset && !(type_allowed && name == "type") {
+        let allowed = unset || (type_allowed && name == "type");
+        if !allowed {
             errors.push(FieldError::forbidden(format!("{path}.{name}"), detail));
         }
     }

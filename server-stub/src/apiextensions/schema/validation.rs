@@ -73,16 +73,15 @@ impl Check {
     fn string(&mut self, schema: &Schema, text: &str, path: &str) {
         let limits = &schema.limits;
         let length = text.chars().count() as u64;
+        // Only the first of these is reported.
         if let Some(max) = limits.max_length.filter(|max| length > *max) {
             self.errors.push(FieldError::too_long(
                 field(path),
                 usize::try_from(max).unwrap_or(usize::MAX),
             ));
-        }
-        if let Some(min) = limits.min_length.filter(|min| length < *min) {
+        } else if let Some(min) = limits.min_length.filter(|min| length < *min) {
             self.invalid(path, text.into(), format!("should be at least {min} chars long"));
-        }
-        if let Some((pattern, Some(regex))) = &limits.pattern
+        } else if let Some((pattern, Some(regex))) = &limits.pattern
             && !regex.is_match(text)
         {
             self.invalid(path, text.into(), format!("should match '{pattern}'"));

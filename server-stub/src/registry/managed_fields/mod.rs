@@ -180,8 +180,11 @@ impl FieldManager<'_> {
         let live = if live.is_null() { &empty } else { live };
         let comparison = compare(self.shape, live, new);
         let ignored = self.ignored_fields();
+        // All objects have metadata, which is nobody's.
+        let mut metadata = Set::default();
+        metadata.insert(&[member("metadata")]);
         Comparison {
-            added: comparison.added.without_trees(&ignored),
+            added: comparison.added.without_trees(&ignored).difference(&metadata),
             modified: comparison.modified.without_trees(&ignored),
             removed: comparison.removed.without_trees(&ignored),
         }

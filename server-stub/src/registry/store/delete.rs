@@ -128,12 +128,11 @@ impl Store {
             }
             None if held && already.is_some() && !new_finalizers => Step::Pending,
             None if held => {
-                if already.is_none() {
-                    self.set_deletion(context, object, 0);
-                }
-                if must_stay {
-                    // Namespaces have no grace period.
-                    set(object, "deletionGracePeriodSeconds", None);
+                match already {
+                    Some(_) => {}
+                    // Namespaces and definitions of custom resources have no grace period.
+                    None if must_stay => set(object, "deletionTimestamp", Some(seconds(context.clock.now()).into())),
+                    None => self.set_deletion(context, object, 0),
                 }
                 self.strategy.mark_deleted(object);
                 Step::Mark(false)

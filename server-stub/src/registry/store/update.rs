@@ -226,7 +226,12 @@ impl Store {
             }
             let detail = "must be specified for an update";
             let error = FieldError::invalid("metadata.resourceVersion", json!(0), detail);
-            return Err(invalid(&self.info, name, vec![error]));
+            return Err(ApiError::invalid(
+                &self.info.group,
+                &self.info.resource,
+                name,
+                vec![error],
+            ));
         }
         match version == current.resource_version() {
             true => Ok(()),
