@@ -21,13 +21,13 @@ use crate::generic::hooks::{PostStartHook, PreShutdownHook};
 use crate::generic::request::{Request, RequestInfo, Response};
 use crate::generic::respond;
 use crate::registry::codec::JsonCodec;
+use crate::registry::storage_factory::StorageFactory;
 use crate::registry::{DeleteOptions, ListQuery, Store, WriteContext};
 use crate::status::{ApiError, GroupResource};
-use crate::storage::Storage;
 
 /// Custom resources of all definitions, and at the end of the chain the answer to everything unknown.
 pub(crate) struct CrdHandler {
-    storage: Arc<dyn Storage>,
+    storage: StorageFactory,
     endpoints: Endpoints,
     definitions: RwLock<BTreeMap<String, Arc<Definition>>>,
 }
@@ -48,7 +48,7 @@ struct Serving {
 }
 
 impl CrdHandler {
-    pub(crate) fn new(storage: Arc<dyn Storage>, endpoints: Endpoints) -> Self {
+    pub(crate) fn new(storage: StorageFactory, endpoints: Endpoints) -> Self {
         Self {
             storage,
             endpoints,
@@ -213,11 +213,12 @@ impl Serving {
     }
 
     /// The resource in a version; opened when it is first asked for.
-    fn resource(&self, version: &str, storage: &Arc<dyn Storage>) -> Option<&Resource> {
+    fn resource(&self, version: &str, storage: &StorageFactory) -> Option<&Resource> {
         let kind = self.versions.kinds.get(version)?;
         let resource = self.resources.get(version)?;
         Some(resource.get_or_init(|| {
-            let storage = ConvertingStorage::new(storage.clone(), kind.clone(), self.versions.clone());
+            let storage = storage.new_config(&kind.group, &kind.plural).storage;
+            let storage = ConvertingStorage::new(storage, kind.clone(), self.versions.clone());
             let strategy = Arc::new(CustomResourceStrategy::new(kind.clone()));
             let store = Store::new(kind.resource_info(), strategy, Arc::new(JsonCodec), Arc::new(storage));
             Resource {

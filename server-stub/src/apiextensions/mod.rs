@@ -13,13 +13,13 @@ use serde_json::Value;
 use self::handler::CrdHandler;
 use crate::endpoints::Endpoints;
 use crate::generic::server::{ApiGroup, GenericApiServer};
-use crate::storage::Storage;
+use crate::registry::storage_factory::StorageFactory;
 
 /// The group that this server serves.
 pub(crate) const GROUP: &str = "apiextensions.k8s.io";
 
 /// Builds the server. `own` is the group `apiextensions.k8s.io`; custom resources are kept in `storage`.
-pub fn new(external_address: &str, own: ApiGroup, storage: Arc<dyn Storage>, endpoints: Endpoints) -> GenericApiServer {
+pub fn new(external_address: &str, own: ApiGroup, storage: StorageFactory, endpoints: Endpoints) -> GenericApiServer {
     let handler = Arc::new(CrdHandler::new(storage, endpoints));
     let mut server = GenericApiServer::new("apiextensions", external_address, handler.clone());
     server.install_api_group(own);

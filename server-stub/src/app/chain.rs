@@ -65,7 +65,7 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     let mut apiextensions = {
         let endpoints = groups.endpoints().clone();
         let own = groups.take(apiextensions::GROUP);
-        apiextensions::new(address, own, config.storage.clone(), endpoints)
+        apiextensions::new(address, own, config.storage_factory.clone(), endpoints)
     };
     apiextensions.add_health_check(HealthCheck::ping());
     apiextensions.add_health_check(HealthCheck::log());
