@@ -12,83 +12,112 @@ pub(super) fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
     if text.is_empty() {
         return Ok(Value::Null);
     }
-    let mut scanner = Scanner::new(text);
-    match value(&mut scanner, MAX_DEPTH) {
-        Some(value) if scanner.is_done() => Ok(value),
-        _ => serde_json::from_slice(text),
+    match Parser::new(text).and_then(Parser::document) {
+        Some(value) => Ok(value),
+        None => serde_json::from_slice(text),
     }
 }
 
-fn value(scanner: &mut Scanner<'_>, depth: u32) -> Option<Value> {
-    match scanner.peek()? {
-        b'{' => object(scanner, depth.checked_sub(1)?),
-        b'[' => array(scanner, depth.checked_sub(1)?),
-        b'"' => string(scanner).map(Value::String),
-        b't' => scanner.word(b"true").map(|()| Value::Bool(true)),
-        b'f' => scanner.word(b"false").map(|()| Value::Bool(false)),
-        b'n' => scanner.word(b"null").map(|()| Value::Null),
-        _ => {
-            let (span, integer) = scanner.number()?;
-            let digits = scanner.get(span).filter(|digits| integer && *digits != b"-0")?;
-            let number: i64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-            Some(number.into())
+struct Parser<'a> {
+    text: &'a str,
+    scanner: Scanner<'a>,
+}
+
+impl<'a> Parser<'a> {
+    fn new(text: &'a [u8]) -> Option<Self> {
+        let scanner = Scanner::new(text);
+        std::str::from_utf8(text).ok().map(|text| Self { text, scanner })
+    }
+
+    fn document(mut self) -> Option<Value> {
+        let value = self.value(MAX_DEPTH)?;
+        self.scanner.is_done().then_some(value)
+    }
+
+    fn value(&mut self, depth: u32) -> Option<Value> {
+        match self.scanner.peek()? {
+            b'{' => self.object(depth.checked_sub(1)?).map(Value::Object),
+            b'[' => self.array(depth.checked_sub(1)?),
+            b'"' => self.string().map(Value::String),
+            b't' => self.scanner.word(b"true").map(|()| Value::Bool(true)),
+            b'f' => self.scanner.word(b"false").map(|()| Value::Bool(false)),
+            b'n' => self.scanner.word(b"null").map(|()| Value::Null),
+            _ => self.number(),
         }
     }
-}
 
-fn object(scanner: &mut Scanner<'_>, depth: u32) -> Option<Value> {
-    let mut members = Map::new();
-    scanner.expect(b'{')?;
-    if scanner.peek()? == b'}' {
-        scanner.take()?;
-        return Some(Value::Object(members));
-    }
-    loop {
-        let name = string(scanner)?;
-        scanner.expect(b':')?;
-        members.insert(name, value(scanner, depth)?);
-        match scanner.take()? {
-            b',' => {}
-            b'}' => return Some(Value::Object(members)),
-            _ => return None,
+    fn object(&mut self, depth: u32) -> Option<Map<String, Value>> {
+        let mut members = Map::new();
+        self.scanner.expect(b'{')?;
+        if self.scanner.peek()? == b'}' {
+            self.scanner.take()?;
+            return Some(members);
+        }
+        loop {
+            let name = self.string()?;
+            self.scanner.expect(b':')?;
+            // managed fields are nothing but objects
+            let value = match self.scanner.peek()? {
+                b'{' => Value::Object(self.object(depth.checked_sub(1)?)?),
+                _ => self.value(depth)?,
+            };
+            members.insert(name, value);
+            match self.scanner.take()? {
+                b',' => {}
+                b'}' => return Some(members),
+                _ => return None,
+            }
         }
     }
-}
 
-fn array(scanner: &mut Scanner<'_>, depth: u32) -> Option<Value> {
-    let mut elements = Vec::new();
-    scanner.expect(b'[')?;
-    if scanner.peek()? == b']' {
-        scanner.take()?;
-        return Some(Value::Array(elements));
-    }
-    loop {
-        elements.push(value(scanner, depth)?);
-        match scanner.take()? {
-            b',' => {}
-            b']' => return Some(Value::Array(elements)),
-            _ => return None,
+    fn array(&mut self, depth: u32) -> Option<Value> {
+        let mut elements = Vec::new();
+        self.scanner.expect(b'[')?;
+        if self.scanner.peek()? == b']' {
+            self.scanner.take()?;
+            return Some(Value::Array(elements));
+        }
+        loop {
+            elements.push(self.value(depth)?);
+            match self.scanner.take()? {
+                b',' => {}
+                b']' => return Some(Value::Array(elements)),
+                _ => return None,
+            }
         }
     }
+
+    fn number(&mut self) -> Option<Value> {
+        let (span, integer) = self.scanner.number()?;
+        let digits = self
+            .text
+            .get(span.start..span.end)
+            .filter(|digits| integer && *digits != "-0")?;
+        let number: i64 = digits.parse().ok()?;
+        Some(number.into())
+    }
+
+    /// A string without escapes, or with no others than `\"`, `\\` and `\/`.
+    fn string(&mut self) -> Option<String> {
+        let (span, plain) = self.scanner.string()?;
+        let text = self.text.get(span.start..span.end)?;
+        if plain { Some(text.to_owned()) } else { unescaped(text) }
+    }
 }
 
-/// A string without escapes, or with no others than `\"`, `\\` and `\/`: managed fields have quotes in their names.
-fn string(scanner: &mut Scanner<'_>) -> Option<String> {
-    let (span, plain) = scanner.string()?;
-    let text = std::str::from_utf8(scanner.get(span)?).ok()?;
-    if plain {
-        return Some(text.to_owned());
-    }
+/// Managed fields have quotes in their names; other escapes are not known here.
+#[inline(never)]
+fn unescaped(text: &str) -> Option<String> {
     let mut unescaped = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        unescaped.push_str(before);
-        let escaped = after
-            .chars()
-            .next()
-            .filter(|escaped| matches!(escaped, '"' | '\\' | '/'))?;
-        unescaped.push(escaped);
-        rest = after.get(1..)?;
+    while let Some(at) = rest.bytes().position(|byte| byte == b'\\') {
+        unescaped.push_str(rest.get(..at)?);
+        let escaped = *rest.as_bytes().get(at + 1)?;
+        if !matches!(escaped, b'"' | b'\\' | b'/') {
+            return None;
+        }
+        unescaped.push(escaped.into());
+        rest = rest.get(at + 2..)?;
     }
     unescaped.push_str(rest);
     Some(unescaped)

@@ -46,15 +46,19 @@ impl<'a> Scanner<'a> {
     /// The next byte that is no white space.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.text.get(self.at)? {
-                b' ' | b'\t' | b'\r' | b'\n' => {
-                    self.at += 1;
-                    self.has_space = true;
-                }
-                byte => return Some(*byte),
-            }
+        match *self.text.get(self.at)? {
+            ..=b' ' => self.peek_behind_space(),
+            byte => Some(byte),
         }
+    }
+
+    #[inline(never)]
+    fn peek_behind_space(&mut self) -> Option<u8> {
+        while let b' ' | b'\t' | b'\r' | b'\n' = self.text.get(self.at)? {
+            self.at += 1;
+            self.has_space = true;
+        }
+        self.here()
     }
 
     /// Takes the next byte that is no white space.
