@@ -236,9 +236,35 @@ proptest! {
         prop_assert_eq!(again, (value, Vec::new()));
     }
 
+    /// The way without a value in between copes with any order, or leaves it to the other.
+    #[test]
+    fn fields_in_any_order(
+        (schema, sent) in schemas().prop_flat_map(|schema| (Just(schema), object(schema, 3))),
+        keys in proptest::collection::vec(0..4u8, 8),
+        twice: prop::sample::Index,
+    ) {
+        let protobuf = transcode::value_to_protobuf(schema, &sent).unwrap();
+        let mut fields = vec![&[0xf8, 0x7f, 1][..]]; // number 2047: no message has it
+        let (mut reader, mut begin) = (Reader::new(&protobuf), 0);
+        while reader.next_field().unwrap().is_some() {
+            fields.push(&protobuf[begin..reader.offset()]);
+            begin = reader.offset();
+        }
+        fields.push(fields[twice.index(fields.len())]);
+        let mut keyed: Vec<_> = fields.iter().zip(keys.iter().cycle()).collect();
+        keyed.sort_by_key(|(_, key)| **key);
+        let shuffled: Vec<u8> = keyed.into_iter().flat_map(|(field, _)| field.iter().copied()).collect();
+
+        let value = transcode::protobuf_to_value(schema, &shuffled).unwrap();
+        let text = transcode::protobuf_to_json(schema, &shuffled).unwrap();
+        prop_assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), value);
+    }
+
     #[test]
     fn random_protobuf_never_panics(schema in schemas(), bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-        if let Ok(value) = transcode::protobuf_to_value(schema, &bytes) {
+        let value = transcode::protobuf_to_value(schema, &bytes);
+        prop_assert_eq!(transcode::protobuf_to_json(schema, &bytes).is_ok(), value.is_ok());
+        if let Ok(value) = value {
             prop_assert!(transcode::value_to_protobuf(schema, &value).is_ok());
         }
     }

@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::scan::Scanner;
-
-/// How deep the fast way goes.
-const MAX_DEPTH: u32 = 100;
+use super::scan::{MAX_DEPTH, Scanner};
 
 /// Reads JSON text; no text at all is null.
 pub(super) fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {

@@ -2,6 +2,9 @@
 //!
 //! Every function answers `None` where the text is unusual or broken, without saying what is wrong.
 
+/// How deep JSON and messages may nest for the fast readers.
+pub(super) const MAX_DEPTH: u32 = 100;
+
 /// Walks over JSON text.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner<'a> {
@@ -175,11 +178,20 @@ fn unquoted_length(bytes: &[u8]) -> usize {
 /// nothing that matters to HTML.
 #[inline]
 pub(super) fn unescaped_length(bytes: &[u8]) -> usize {
+    length_until(bytes, escaped)
+}
+
+/// True where one of the bytes is none that the API server writes into a string as it is.
+#[inline]
+pub(super) fn needs_escape(word: u64) -> bool {
+    escaped(word) & HIGHEST != 0
+}
+
+#[inline]
+fn escaped(word: u64) -> u64 {
     const BIT_OF_GREATER: u64 = EACH * (b'<' ^ b'>') as u64;
-    length_until(bytes, |word| {
-        let html = equal(word | BIT_OF_GREATER, b'>') | equal(word, b'&');
-        word | below_space(word) | equal(word, b'"') | equal(word, b'\\') | html
-    })
+    let html = equal(word | BIT_OF_GREATER, b'>') | equal(word, b'&');
+    word | below_space(word) | equal(word, b'"') | equal(word, b'\\') | html
 }
 
 /// How many bytes come before the first one that is marked by its highest bit. Eight at a time: the marks are exact up

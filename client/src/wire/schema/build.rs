@@ -1,5 +1,7 @@
 //! The words in which the generated tables are written: one constructor per container, one setter per fact.
 
+use std::sync::OnceLock;
+
 use super::{Container, FieldSchema, ListType, MessageSchema, Special, Type};
 
 pub(super) const fn message(name: &'static str, fields: &'static [FieldSchema]) -> MessageSchema {
@@ -10,20 +12,8 @@ pub(super) const fn message(name: &'static str, fields: &'static [FieldSchema]) 
         atomic: false,
         fields,
         wire_order: &[],
-        shown: shown(fields),
+        members: OnceLock::new(),
     }
-}
-
-/// One bit for each field that JSON shows also when it is absent, the lowest for the first field.
-const fn shown(fields: &[FieldSchema]) -> u64 {
-    let (mut bits, mut place) = (0, 0);
-    while place < fields.len() {
-        if !fields[place].is_omitted_when_absent() {
-            bits |= 1 << place; // no message has more than 64 fields
-        }
-        place += 1;
-    }
-    bits
 }
 
 impl MessageSchema {

@@ -13,10 +13,14 @@
 
 mod build;
 mod generated;
+mod members;
 
 pub use generated::{KINDS, MESSAGES};
 
+pub(crate) use members::{Member, Members};
+
 use std::fmt;
+use std::sync::OnceLock;
 
 use crate::resource::Gvk;
 
@@ -51,8 +55,8 @@ pub struct MessageSchema {
     pub fields: &'static [FieldSchema],
     /// Places in `fields` in the order of the wire, where that is another one.
     wire_order: &'static [u8],
-    /// One bit for each field that JSON shows also when it is absent, the lowest for the first field.
-    pub(crate) shown: u64,
+    /// What writing JSON needs of the fields, made on first use.
+    members: OnceLock<Members>,
 }
 
 /// Forms that do not follow from the fields of a message.
@@ -210,6 +214,12 @@ impl MessageSchema {
         })
     }
 
+    /// The members of the JSON object.
+    #[inline]
+    pub(crate) fn members(&self) -> &Members {
+        self.members.get_or_init(|| Members::of(self))
+    }
+
     /// The fields that protobuf has, by ascending number.
     pub(crate) fn fields_on_wire(&self) -> impl DoubleEndedIterator<Item = &'static FieldSchema> {
         let fields = self.fields;
@@ -255,7 +265,7 @@ impl FieldSchema {
     }
 
     /// True where a single value can be absent: a pointer, and a list in a message of its own.
-    pub(crate) const fn is_nilable(&self) -> bool {
+    pub(crate) fn is_nilable(&self) -> bool {
         match self.ty {
             Type::Message(message) => self.pointer || matches!(message.special, Some(Special::List)),
             _ => self.pointer,
@@ -263,7 +273,7 @@ impl FieldSchema {
     }
 
     /// True where JSON leaves out the field when it is not on the wire.
-    pub(crate) const fn is_omitted_when_absent(&self) -> bool {
+    pub(crate) fn is_omitted_when_absent(&self) -> bool {
         let has_zero = match self.ty {
             Type::Message(_) => !matches!(self.container, Container::One) || self.is_nilable(),
             _ => true,

@@ -255,7 +255,7 @@ fn time(bytes: &[u8], micros: bool) -> Result<Json, WireError> {
 }
 
 /// JSON text, or an object in its envelope, as in a watch event.
-fn raw(bytes: &[u8], number: u32, depth: Depth) -> Result<Json, WireError> {
+fn raw(bytes: &[u8], number: usize, depth: Depth) -> Result<Json, WireError> {
     let Some(content) = Parts::read(bytes)?.bytes(number).filter(|content| !content.is_empty()) else {
         return Ok(Json::Null);
     };
@@ -267,47 +267,58 @@ fn raw(bytes: &[u8], number: u32, depth: Depth) -> Result<Json, WireError> {
     read.map_err(|error| error.after(begin(bytes, content)))
 }
 
-/// The fields of a small message, read again for each question.
+/// No small message has a field of this number.
+const PARTS: usize = 4;
+
+/// The fields of a small message by number; a later value counts.
 #[derive(Clone, Copy)]
-pub(super) struct Parts<'a>(&'a [u8]);
+pub(super) struct Parts<'a> {
+    message: &'a [u8],
+    ints: [i64; PARTS],
+    bytes: [Option<&'a [u8]>; PARTS],
+}
 
 impl<'a> Parts<'a> {
     /// Fails where the message is broken.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, WireError> {
-        let mut reader = Reader::new(bytes);
-        while reader.next_field()?.is_some() {}
-        Ok(Self(bytes))
+    #[inline]
+    pub(super) fn read(message: &'a [u8]) -> Result<Self, WireError> {
+        let mut parts = Self {
+            message,
+            ints: [0; PARTS],
+            bytes: [None; PARTS],
+        };
+        let mut reader = Reader::new(message);
+        while let Some(field) = reader.next_field_inlined()? {
+            let place = field.number as usize;
+            match field.value {
+                Value::Varint(int) => parts.ints.get_mut(place).map(|place| *place = int.cast_signed()),
+                Value::Bytes(bytes) => parts.bytes.get_mut(place).map(|place| *place = Some(bytes)),
+                _ => None,
+            };
+        }
+        Ok(parts)
     }
 
-    fn values(self, number: u32) -> impl Iterator<Item = Value<'a>> {
-        let mut reader = Reader::new(self.0);
-        let fields = std::iter::from_fn(move || reader.next_field().ok().flatten());
-        fields
-            .filter(move |field| field.number == number)
-            .map(|field| field.value)
-    }
-
+    /// All values of a field.
     pub(super) fn all(self, number: u32) -> impl Iterator<Item = &'a [u8]> {
-        self.values(number).filter_map(|value| match value {
-            Value::Bytes(bytes) => Some(bytes),
+        let mut reader = Reader::new(self.message);
+        let fields = std::iter::from_fn(move || reader.next_field().ok().flatten());
+        fields.filter_map(move |field| match field.value {
+            Value::Bytes(bytes) if field.number == number => Some(bytes),
             _ => None,
         })
     }
 
-    pub(super) fn bytes(self, number: u32) -> Option<&'a [u8]> {
-        self.all(number).last()
+    pub(super) fn bytes(self, number: usize) -> Option<&'a [u8]> {
+        self.bytes.get(number).copied().flatten()
     }
 
-    pub(super) fn text(self, number: u32) -> Option<String> {
+    pub(super) fn text(self, number: usize) -> Option<String> {
         self.bytes(number).map(text_of)
     }
 
-    pub(super) fn int(self, number: u32) -> i64 {
-        let ints = self.values(number).filter_map(|value| match value {
-            Value::Varint(int) => Some(int.cast_signed()),
-            _ => None,
-        });
-        ints.last().unwrap_or(0)
+    pub(super) fn int(self, number: usize) -> i64 {
+        self.ints.get(number).copied().unwrap_or(0)
     }
 }
 

@@ -51,31 +51,6 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Writes text in quotes, if none of it has to be escaped.
-#[inline]
-pub(super) fn plain(text: &[u8], out: &mut Vec<u8>) -> bool {
-    let plain = scan::unescaped_length(text) == text.len();
-    if plain {
-        quoted(text, out);
-    }
-    plain
-}
-
-/// Writes the name of a member and the colon behind it; names of fields have nothing to escape.
-#[inline]
-pub(super) fn name(name: &str, out: &mut Vec<u8>) {
-    quoted(name.as_bytes(), out);
-    out.push(b':');
-}
-
-#[inline]
-fn quoted(text: &[u8], out: &mut Vec<u8>) {
-    out.reserve(text.len() + 3);
-    out.push(b'"');
-    out.extend_from_slice(text);
-    out.push(b'"');
-}
-
 /// Writes what stands between the quotes of a string, its own escapes as they are.
 pub(super) fn escape_html(text: &str, out: &mut Vec<u8>) {
     escape(text, out, |_| false);
@@ -115,30 +90,6 @@ fn escape(text: &str, out: &mut Vec<u8>, special: impl Fn(u8) -> bool) {
         written = at;
     }
     out.extend_from_slice(bytes.get(written..).unwrap_or_default());
-}
-
-/// Writes an integer.
-pub(super) fn integer(number: i64, out: &mut Vec<u8>) {
-    if let digit @ 0..10 = number {
-        return out.push(b'0' + digit as u8);
-    }
-    let mut digits = [0; 20];
-    let mut first = digits.len();
-    let mut rest = number.unsigned_abs();
-    loop {
-        first -= 1;
-        if let Some(digit) = digits.get_mut(first) {
-            *digit = b'0' + (rest % 10) as u8;
-        }
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if number < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 /// Writes a number: whole ones as they are, others in the shortest form, with an exponent below 1e-6 and from 1e21.

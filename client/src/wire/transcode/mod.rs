@@ -84,11 +84,11 @@ pub fn write_json(schema: &MessageSchema, value: &Value, out: &mut Vec<u8>) {
 ///
 /// Raw JSON inside the object keeps its spelling, except for white space and what matters to HTML.
 pub fn protobuf_to_json(schema: &MessageSchema, bytes: &[u8]) -> Result<Vec<u8>, WireError> {
-    let mut text = Vec::with_capacity(bytes.len() * 2);
-    if direct::to_json(schema, bytes, &mut text).is_none() {
-        text.clear();
-        write_json(schema, &protobuf_to_value(schema, bytes)?, &mut text);
+    if let Some(text) = direct::to_json(schema, bytes) {
+        return Ok(text);
     }
+    let mut text = Vec::with_capacity(bytes.len() * 2);
+    write_json(schema, &protobuf_to_value(schema, bytes)?, &mut text);
     Ok(text)
 }
 

@@ -1,20 +1,18 @@
 //! JSON text inside an object: written as it is, without white space between its tokens, safe inside HTML.
 
+use std::borrow::Cow;
+
 use super::json_text;
-use crate::wire::scan::{Scanner, Span};
+use crate::wire::scan::{MAX_DEPTH, Scanner, Span};
 
-/// How deep the text may nest.
-const MAX_DEPTH: u32 = 100;
-
-/// Appends the text; `None` where it is not JSON, or nests too deeply.
-pub(super) fn write(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+/// The text in that form; `None` where it is not JSON, or nests too deeply.
+pub(super) fn compact(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     if is_compact(text)? {
-        out.extend_from_slice(text);
-        return Some(());
+        return Some(text.into());
     }
-    let mut scanner = Scanner::new(text);
-    value(&mut scanner, out, MAX_DEPTH)?;
-    scanner.is_done().then_some(())
+    let (mut scanner, mut out) = (Scanner::new(text), Vec::with_capacity(text.len()));
+    value(&mut scanner, &mut out, MAX_DEPTH)?;
+    scanner.is_done().then_some(out.into())
 }
 
 /// True where nothing has to be left out or escaped; `None` where it is not JSON, or nests too deeply.

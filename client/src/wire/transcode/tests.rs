@@ -226,6 +226,7 @@ fn the_deepest_input_fits_on_the_stack() {
         assert_eq!(json, text.as_bytes());
         let protobuf = value_to_protobuf(schema, &value).unwrap();
         assert_eq!(protobuf_to_value(schema, &protobuf).unwrap(), value);
+        assert_eq!(protobuf_to_json(schema, &protobuf).unwrap(), text.as_bytes());
     }
 }
 

@@ -1,5 +1,7 @@
 //! RFC 3339 times as the API server reads and writes them.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -31,34 +33,31 @@ impl Time {
 
     /// `2024-02-29T12:34:56Z`, or with six digits of a second's fraction. `None` outside the years 0 to 9999.
     pub(super) fn format(self, micros: bool) -> Option<String> {
-        let mut text = Vec::with_capacity(28);
-        self.write(micros, &mut text)?;
-        String::from_utf8(text).ok()
+        let (text, length) = self.text(micros)?;
+        text.get(..length)
+            .map(|text| String::from_utf8_lossy(text).into_owned())
     }
 
-    /// Appends the text of [`format`](Self::format).
-    pub(super) fn write(self, micros: bool, out: &mut Vec<u8>) -> Option<()> {
+    /// The text of [`format`](Self::format) in so many of the first bytes.
+    pub(super) fn text(self, micros: bool) -> Option<([u8; 27], usize)> {
         let time = Offset::UTC.to_datetime(Timestamp::from_second(self.seconds).ok()?);
-        let year = u32::try_from(time.year()).ok()?;
-        let two = |number: i8| number.unsigned_abs().into();
-        digits::<4>(year, out);
-        for (mark, number) in [
-            (b'-', time.month()),
-            (b'-', time.day()),
-            (b'T', time.hour()),
-            (b':', time.minute()),
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        put(&mut text, 0..4, u32::try_from(time.year()).ok()?);
+        for (at, number) in [
+            (5, time.month()),
+            (8, time.day()),
+            (11, time.hour()),
+            (14, time.minute()),
+            (17, time.second()),
         ] {
-            out.push(mark);
-            digits::<2>(two(number), out);
+            put(&mut text, at..at + 2, number.unsigned_abs().into());
         }
-        out.push(b':');
-        digits::<2>(two(time.second()), out);
         if micros {
-            out.push(b'.');
-            digits::<6>(self.nanos.unsigned_abs() / 1000, out);
+            put(&mut text, 20..26, self.nanos.unsigned_abs() / 1000);
+            return Some((text, 27));
         }
-        out.push(b'Z');
-        Some(())
+        text[19] = b'Z';
+        Some((text, 20))
     }
 
     /// True where [`format`](Self::format) has a text for the time.
@@ -68,15 +67,12 @@ impl Time {
     }
 }
 
-/// Appends the last `N` digits of a number.
-fn digits<const N: usize>(number: u32, out: &mut Vec<u8>) {
-    let mut text = [b'0'; N];
-    let mut rest = number;
-    for digit in text.iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
+/// Puts the last digits of a number in their places.
+fn put(text: &mut [u8], places: Range<usize>, mut number: u32) {
+    for digit in text.get_mut(places).unwrap_or_default().iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
-    out.extend_from_slice(&text);
 }
 
 /// Reads a time from left to right; errors are those of Go's `time.Parse`.

@@ -4,6 +4,7 @@
 //! of a wrong type, broken input): the way through a value then says what is wrong, or copes with it.
 
 mod tape;
+mod text;
 mod to_json;
 mod to_protobuf;
 

@@ -1,9 +1,6 @@
 //! A JSON document as a flat list of tokens, each of which knows where the next value begins.
 
-use crate::wire::scan::{Scanner, Span};
-
-/// How deep the direct way goes.
-const MAX_DEPTH: u32 = 100;
+use crate::wire::scan::{MAX_DEPTH, Scanner, Span};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
