@@ -10,7 +10,7 @@ use crate::registry::store::seconds;
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::path_segment_name;
 use crate::registry::validation::values::{get, items, put, text};
-use crate::registry::validation::{events, policy};
+use crate::registry::validation::{events, policy, webhooks};
 
 pub(super) const NODE: Rules = Rules {
     create: |node, _| {
@@ -99,6 +99,11 @@ pub(super) const COUNTED_WHOLE: Rules = Rules {
 pub(super) const COUNTED_WHOLE_CONDITIONAL: Rules = Rules {
     unconditional_update: false,
     ..COUNTED_WHOLE
+};
+
+pub(super) const WEBHOOKS: Rules = Rules {
+    validate: webhooks::configuration,
+    ..COUNTED_WHOLE_CONDITIONAL
 };
 
 pub(super) const API_SERVICE: Rules = Rules {

@@ -137,6 +137,9 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("policy", "poddisruptionbudgets") => &limits::POD_DISRUPTION_BUDGET,
         ("flowcontrol.apiserver.k8s.io", _) => &cluster::COUNTED_CONDITIONAL,
         ("apiextensions.k8s.io", "customresourcedefinitions") => &definitions::CUSTOM_RESOURCE_DEFINITION,
+        ("admissionregistration.k8s.io", "validatingwebhookconfigurations" | "mutatingwebhookconfigurations") => {
+            &cluster::WEBHOOKS
+        }
         ("admissionregistration.k8s.io", _) => &cluster::COUNTED_WHOLE_CONDITIONAL,
         ("storage.k8s.io", "storageclasses") => &volumes::STORAGE_CLASS,
         ("storage.k8s.io", "csistoragecapacities") | ("node.k8s.io", "runtimeclasses") => &cluster::CONDITIONAL,

@@ -19,6 +19,7 @@ pub(super) mod selector;
 pub(super) mod service;
 pub(super) mod storage;
 pub(crate) mod values;
+pub(super) mod webhooks;
 pub(super) mod workloads;
 
 /// Errors in the words that a client reads.
