@@ -94,6 +94,11 @@ impl ApiServices {
         self.remote_by_name(&format!("{version}.{group}"))
     }
 
+    pub(super) fn all_remote(&self) -> Vec<Arc<RemoteService>> {
+        let services = self.by_name.read();
+        services.values().filter_map(|service| service.remote.clone()).collect()
+    }
+
     pub(super) fn remote_by_name(&self, name: &str) -> Option<Arc<RemoteService>> {
         self.by_name.read().get(name)?.remote.clone()
     }

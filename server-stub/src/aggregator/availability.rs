@@ -26,7 +26,7 @@ const CONCURRENCY: usize = 5;
 /// The condition that this is about.
 const AVAILABLE: &str = "Available";
 
-/// The APIServices to look at come from informers, and from elsewhere by `queue`.
+/// The APIServices to look at come by `queue`, and with their services and endpoints by informers.
 pub(super) fn hook(
     services: Arc<ApiServices>,
     resolver: Arc<OnceLock<ServiceResolver>>,
@@ -36,10 +36,8 @@ pub(super) fn hook(
         let (services, resolver, queue) = (services.clone(), resolver.clone(), queue.clone());
         async move {
             let factory = &context.informers;
-            let objects = factory.informer::<APIService>();
             let (core, slices) = (factory.informer::<Service>(), factory.informer::<EndpointSlice>());
             let mut controller = Controller::with_queue(queue).concurrency(CONCURRENCY);
-            controller.watch(&objects, |service| vec![service.name().to_owned()])?;
             let of = services.clone();
             controller.watch(&core, move |service| {
                 of.names_behind(service.namespace(), service.name())
@@ -61,7 +59,6 @@ pub(super) fn hook(
                 // The informers end with the server.
                 let _ = controller.run(available, stop).await;
             });
-            objects.start();
             core.start();
             slices.start();
             Ok(())

@@ -6,6 +6,7 @@ mod autoregistration;
 mod availability;
 mod crd_registration;
 mod discovery;
+mod openapi;
 mod proxy_handler;
 mod remote_service;
 mod service_resolver;
@@ -13,8 +14,8 @@ mod service_resolver;
 use std::sync::Arc;
 
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
-use kubewire_informers::EventHandlerFuncs;
 use kubewire_informers::workqueue::WorkQueue;
+use kubewire_informers::{CachedObject, EventHandlerFuncs};
 
 pub(crate) use self::api_services::version_rank;
 use self::api_services::{ApiServiceInfo, ApiServices};
@@ -60,28 +61,33 @@ pub fn new(
     server.mux().handle("/apis/", groups);
     server.mux().handle_prefix("/apis/", proxy);
     server.install_api_group(own);
-    server.add_post_start_hook(registration_hook(services.clone()));
+    server.add_openapi_source(Arc::new(openapi::RemoteDocuments(services.clone())));
+    server.add_post_start_hook(registration_hook(services.clone(), suspects.clone()));
     server.add_post_start_hook(availability::hook(services, resolver, suspects));
     server.add_post_start_hook(autoregistration::hook(delegate));
     server.add_post_start_hook(crd_registration::hook());
     server
 }
 
-/// Follows the APIService objects.
-fn registration_hook(services: Arc<ApiServices>) -> PostStartHook {
+/// Follows the APIService objects. Each that is new or has changed is looked at: it goes into `queue` once it is known.
+fn registration_hook(services: Arc<ApiServices>, queue: WorkQueue<String>) -> PostStartHook {
     PostStartHook::new("apiservice-registration-controller", move |context| {
-        let services = services.clone();
+        let (services, queue) = (services.clone(), queue.clone());
         async move {
             let informer = context.informers.informer::<APIService>();
             let (on_add, on_update, on_delete) = (services.clone(), services.clone(), services);
-            let store = |services: &ApiServices, service: Result<Arc<APIService>, _>| match service {
-                Ok(service) => services.update(&service),
-                Err::<_, kubewire_informers::cache::DecodeError>(error) => tracing::warn!(%error, "APIService"),
+            let store = move |services: &ApiServices, service: &CachedObject<APIService>| match service.decode() {
+                Ok(object) => {
+                    services.update(&object);
+                    queue.add(service.name().to_owned());
+                }
+                Err(error) => tracing::warn!(%error, "APIService"),
             };
+            let store_again = store.clone();
             informer.add_handler(
                 EventHandlerFuncs::new()
-                    .on_add(move |service, _| store(&on_add, service.decode()))
-                    .on_update(move |_, service| store(&on_update, service.decode()))
+                    .on_add(move |service, _| store(&on_add, service))
+                    .on_update(move |_, service| store_again(&on_update, service))
                     .on_delete(move |service, _| on_delete.remove(&service.key().name)),
             )?;
             informer.start();

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Collected, Limited};
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIServiceSpec;
 use parking_lot::RwLock;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::generic::certificates::KeyPair;
 use crate::generic::discovery::ApiResource;
@@ -40,6 +41,10 @@ pub(super) struct RemoteService {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Discovered {
     pub(super) resources: Vec<ApiResource>,
+    /// The server that was asked.
+    server: (String, u16),
+    /// The fingerprint of its OpenAPI document, if it has one.
+    openapi: Option<String>,
     /// Whether it said so when it was last asked.
     pub(super) current: bool,
 }
@@ -104,24 +109,55 @@ impl RemoteService {
         self.discovered.read().clone()
     }
 
-    /// What the server says about its version of the group. While it says nothing, what it said before is kept.
-    pub(super) async fn discover(&self, (host, port): &(String, u16)) -> Result<(), (Uri, FetchError)> {
-        let path = match (&self.spec.group, &self.spec.version) {
-            (Some(group), Some(version)) if !group.is_empty() => format!("/apis/{group}/{version}"),
-            (_, version) => format!("/api/{}", version.as_deref().unwrap_or_default()),
-        };
-        let url = proxy::server_url(Scheme::HTTPS, host, *port, &path)
-            .map_err(|error| (Uri::default(), ProxyError::from(error).into()))?;
-        let result = self.fetch_resources(url.clone()).await;
-        let mut discovered = self.discovered.write();
-        discovered.current = result.is_ok();
-        match result {
-            Ok(resources) => {
-                discovered.resources = resources;
-                Ok(())
-            }
-            Err(error) => Err((url, error)),
+    /// `apis/<group>/<version>`.
+    pub(super) fn path(&self) -> String {
+        match (&self.spec.group, &self.spec.version) {
+            (Some(group), Some(version)) if !group.is_empty() => format!("apis/{group}/{version}"),
+            (_, version) => format!("api/{}", version.as_deref().unwrap_or_default()),
         }
+    }
+
+    /// The fingerprint of its OpenAPI document, if it has one.
+    pub(super) fn openapi_hash(&self) -> Option<String> {
+        self.discovered.read().openapi.clone()
+    }
+
+    /// A document from where discovery last found the server; `None` if there is none.
+    pub(super) async fn document(&self, path: &str) -> Option<Bytes> {
+        let (host, port) = self.discovered.read().server.clone();
+        let url = proxy::server_url(Scheme::HTTPS, &host, port, path).ok()?;
+        self.fetch(url).await.ok()
+    }
+
+    /// What the server says about its version of the group. While it says nothing, what it said before is kept.
+    pub(super) async fn discover(&self, server: &(String, u16)) -> Result<(), (Uri, FetchError)> {
+        let (host, port) = server;
+        let url = proxy::server_url(Scheme::HTTPS, host, *port, &format!("/{}", self.path()))
+            .map_err(|error| (Uri::default(), ProxyError::from(error).into()))?;
+        let resources = match self.fetch_resources(url.clone()).await {
+            Ok(resources) => resources,
+            Err(error) => {
+                self.discovered.write().current = false;
+                return Err((url, error));
+            }
+        };
+        self.discovered.write().server.clone_from(server);
+        let openapi = self.fetch_openapi_hash().await;
+        *self.discovered.write() = Discovered {
+            resources,
+            server: server.clone(),
+            openapi,
+            current: true,
+        };
+        Ok(())
+    }
+
+    /// The fingerprint in the index of the server's OpenAPI documents.
+    async fn fetch_openapi_hash(&self) -> Option<String> {
+        let index: Value = serde_json::from_slice(&self.document("/openapi/v3").await?).ok()?;
+        let url = index["paths"][self.path()]["serverRelativeURL"].as_str()?;
+        let (_, hash) = url.split_once("hash=").unwrap_or((url, url));
+        Some(hash.chars().filter(char::is_ascii_alphanumeric).collect())
     }
 
     async fn fetch_resources(&self, url: Uri) -> Result<Vec<ApiResource>, FetchError> {

@@ -1,5 +1,7 @@
 //! The delegation chain: what one server does not serve it hands to the next, the last one answers 404.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
@@ -7,6 +9,7 @@ use http::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use super::discovery::GroupDiscovery;
 use super::health::HealthChecks;
 use super::hooks::{PostStartHook, PreShutdownHook};
+use super::openapi::DocumentSource;
 use super::request::{Request, Response, full};
 use super::respond;
 use crate::status::ApiError;
@@ -28,6 +31,9 @@ pub trait DelegationTarget: Handler {
 
     /// The paths shown at `/`.
     fn listed_paths(&self) -> Vec<String>;
+
+    /// What describes groups that are not built in.
+    fn openapi_sources(&self) -> Vec<Arc<dyn DocumentSource>>;
 
     /// What must be well for the server to be well.
     fn health_checks(&self) -> HealthChecks;
@@ -58,6 +64,10 @@ impl DelegationTarget for NotFound {
     }
 
     fn listed_paths(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn openapi_sources(&self) -> Vec<Arc<dyn DocumentSource>> {
         Vec::new()
     }
 

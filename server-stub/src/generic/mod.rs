@@ -13,7 +13,7 @@ pub mod lifecycle;
 mod loopback;
 pub mod metrics;
 pub mod mux;
-mod openapi;
+pub mod openapi;
 mod prepared;
 pub mod request;
 pub(crate) mod respond;

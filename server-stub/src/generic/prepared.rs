@@ -132,9 +132,10 @@ impl GenericApiServer {
         let mut checks = self.health_checks();
         checks.insert_informer_sync(informer_sync(informers.clone()));
         checks.delay_livez(config.livez_grace_period);
+        let descriptions = self.openapi_sources();
         let mux = self.mux();
         checks.install(mux);
-        openapi::install(mux);
+        openapi::install(mux, descriptions);
         mux.handle("/metrics", Arc::new(MetricsHandler(metrics.clone())));
         mux.handle("/version", Arc::new(Version));
         mux.handle_unlisted("/version/", Arc::new(Version));

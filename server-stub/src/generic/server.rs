@@ -9,6 +9,7 @@ use super::discovery::{self, ApiResource, GroupDiscovery, VersionDiscovery};
 use super::health::{HealthCheck, HealthChecks};
 use super::hooks::{DuplicateHookError, PostStartHook, PreShutdownHook};
 use super::mux::PathRecorderMux;
+use super::openapi::DocumentSource;
 use super::request::{Request, RequestInfo, Response};
 use super::respond;
 use crate::status::ApiError;
@@ -40,6 +41,7 @@ pub struct GenericApiServer {
     external_address: String,
     groups: Vec<ApiGroup>,
     mux: PathRecorderMux,
+    openapi_sources: Vec<Arc<dyn DocumentSource>>,
     checks: HealthChecks,
     post_start_hooks: Vec<PostStartHook>,
     pre_shutdown_hooks: Vec<PreShutdownHook>,
@@ -55,6 +57,7 @@ impl GenericApiServer {
             external_address: external_address.into(),
             groups: Vec::new(),
             mux: PathRecorderMux::default(),
+            openapi_sources: delegate.openapi_sources(),
             checks: delegate.health_checks(),
             post_start_hooks: delegate.post_start_hooks(),
             pre_shutdown_hooks: delegate.pre_shutdown_hooks(),
@@ -76,6 +79,11 @@ impl GenericApiServer {
     /// The paths outside of the API groups.
     pub fn mux(&mut self) -> &mut PathRecorderMux {
         &mut self.mux
+    }
+
+    /// Describes groups that are not built in at `/openapi`.
+    pub fn add_openapi_source(&mut self, source: Arc<dyn DocumentSource>) {
+        self.openapi_sources.push(source);
     }
 
     /// Adds a check to `/healthz`, `/livez` and `/readyz`.
@@ -172,6 +180,10 @@ impl DelegationTarget for GenericApiServer {
             paths.push(root);
         }
         paths
+    }
+
+    fn openapi_sources(&self) -> Vec<Arc<dyn DocumentSource>> {
+        self.openapi_sources.clone()
     }
 
     fn health_checks(&self) -> HealthChecks {

@@ -1,5 +1,5 @@
-//! OpenAPI documents of the built-in groups, made from the runtime schema: `/openapi/v3` by group and version
-//! (KEP-2896), and `/openapi/v2` in one piece.
+//! OpenAPI documents: `/openapi/v3` by group and version (KEP-2896), and `/openapi/v2` in one piece. Those of the built-in
+//! groups are made from the runtime schema, others come from a [`DocumentSource`].
 //!
 //! They have what programs read (types, merge keys, list types, paths, parameters) and what types and fields are for.
 //! JSON is the only format.
@@ -10,6 +10,10 @@ mod document;
 mod endpoint;
 mod operations;
 mod schemas;
+mod source;
+mod v2;
+mod v3;
 
 pub(crate) use descriptions::Descriptions;
 pub(crate) use endpoint::install;
+pub use source::{DocumentInfo, DocumentSource};
