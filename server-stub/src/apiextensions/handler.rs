@@ -18,6 +18,7 @@ use crate::generic::delegation::{DelegationTarget, Handler, NotFound};
 use crate::generic::discovery::{self, GroupDiscovery, VersionDiscovery};
 use crate::generic::health::HealthChecks;
 use crate::generic::hooks::{PostStartHook, PreShutdownHook};
+use crate::generic::openapi::DocumentSource;
 use crate::generic::request::{Request, RequestInfo, Response};
 use crate::generic::respond;
 use crate::registry::codec::JsonCodec;
@@ -258,6 +259,10 @@ impl DelegationTarget for CrdHandler {
             std::iter::once(root).chain(versions)
         });
         paths.collect()
+    }
+
+    fn openapi_sources(&self) -> Vec<Arc<dyn DocumentSource>> {
+        Vec::new()
     }
 
     fn health_checks(&self) -> HealthChecks {
