@@ -3,9 +3,12 @@
 //! A store holds keys and values. Every change gets the next revision, and revisions only grow. Older states can be
 //! read and watches can start in the past as far back as the last compaction. The tests in `suite` are what every backend passes.
 
+pub mod disk;
 #[cfg(feature = "etcd3")]
 pub mod etcd3;
+mod expiry;
 pub mod memory;
+mod mvcc;
 #[cfg(test)]
 pub(crate) mod suite;
 
@@ -42,6 +45,13 @@ pub trait Storage: Send + Sync + 'static {
 
     /// The revision of the last change anywhere in the store.
     async fn current_revision(&self) -> Result<u64, StorageError>;
+
+    /// A revision from which on all changes can be told.
+    ///
+    /// Watch caches begin there, so that watches go on after a restart. A store that cannot tell names the newest.
+    async fn oldest_revision(&self) -> Result<u64, StorageError> {
+        self.current_revision().await
+    }
 }
 
 /// What a watch of the store yields.
@@ -100,6 +110,17 @@ pub enum Expected {
     Absent,
     /// The key was last changed at this revision.
     Revision(u64),
+}
+
+impl Expected {
+    /// Whether a key is as expected.
+    pub(crate) fn is(self, current: Option<&KeyValue>) -> bool {
+        match (current, self) {
+            (None, Self::Absent) => true,
+            (Some(kv), Self::Revision(revision)) => kv.mod_revision == revision,
+            _ => false,
+        }
+    }
 }
 
 /// What to do with a key.

@@ -12,15 +12,16 @@ use proptest::test_runner::TestRunner;
 use super::{Change, Expected, RangeRequest, Storage, StorageError, StorageEvent, StorageWatch, Swap};
 
 /// Runs every test on a store of its own.
-pub(crate) async fn run<S: Storage>(new: impl Fn() -> Arc<S>) {
-    changes_only_what_is_as_expected(&*new()).await;
-    reads_the_past(&*new()).await;
-    ranges_in_pages(&*new()).await;
-    watches_from_a_revision(&*new()).await;
-    reports_progress(&*new()).await;
-    compacts(&*new()).await;
+pub(crate) async fn run<S: Storage>(new: impl AsyncFn() -> Arc<S>) {
+    changes_only_what_is_as_expected(&*new().await).await;
+    reads_the_past(&*new().await).await;
+    ranges_in_pages(&*new().await).await;
+    watches_from_a_revision(&*new().await).await;
+    reports_progress(&*new().await).await;
+    compacts(&*new().await).await;
+    lets_keys_expire(&*new().await).await;
     for _ in 0..24 {
-        behaves_like_the_model(&*new()).await;
+        behaves_like_the_model(&*new().await).await;
     }
 }
 
@@ -207,7 +208,24 @@ async fn compacts(store: &dyn Storage) {
     assert!(store.compact(third + 1).await.is_err());
 }
 
-async fn read(watch: &mut StorageWatch, count: usize) -> Vec<Arc<StorageEvent>> {
+async fn lets_keys_expire(store: &dyn Storage) {
+    let short = |value: &str| Change::Put {
+        value: Bytes::copy_from_slice(value.as_bytes()),
+        ttl: Some(1),
+    };
+    let swap = store.compare_and_swap("/a", Expected::Absent, short("1")).await;
+    let first = done(swap.unwrap());
+    let swap = store.compare_and_swap("/kept", Expected::Absent, short("1")).await;
+    done(swap.unwrap());
+    put(store, "/kept", "2").await;
+    let mut watch = store.watch("/a", first + 1).await.unwrap();
+    let events = read(&mut watch, 1).await;
+    assert_eq!((events[0].value.as_ref(), &*events[0].key), (None, "/a"));
+    assert!(store.get("/a", None).await.unwrap().kv.is_none());
+    assert!(store.get("/kept", None).await.unwrap().kv.is_some());
+}
+
+pub(crate) async fn read(watch: &mut StorageWatch, count: usize) -> Vec<Arc<StorageEvent>> {
     let mut events = Vec::new();
     while events.len() < count {
         events.extend(watch.next().await.unwrap().unwrap().events);

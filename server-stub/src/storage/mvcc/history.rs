@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Mutation;
 use crate::storage::{KeyValue, Range, RangeRequest, StorageError, StorageEvent};
 
 #[derive(Debug)]
@@ -24,6 +25,16 @@ struct Version {
     revision: u64,
     create_revision: u64,
     value: Option<Bytes>,
+    /// Seconds since 1970, 0 for never.
+    expires: u64,
+}
+
+/// A key as a snapshot holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::storage) struct Entry {
+    pub(in crate::storage) kv: KeyValue,
+    /// When the key goes away by itself, in seconds since 1970; 0 for never.
+    pub(in crate::storage) expires: u64,
 }
 
 impl Default for History {
@@ -38,8 +49,48 @@ impl Default for History {
 }
 
 impl History {
+    pub(super) fn restore(entries: Vec<Entry>, revision: u64) -> Self {
+        let keyed = entries.into_iter().map(|Entry { kv, expires }| {
+            let version = Version {
+                revision: kv.mod_revision,
+                create_revision: kv.create_revision,
+                value: Some(kv.value),
+                expires,
+            };
+            (kv.key, vec![version])
+        });
+        Self {
+            revision,
+            oldest: revision,
+            keys: keyed.collect(),
+            log: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn entries_at_oldest(&self) -> Vec<Entry> {
+        let entries = self.keys.iter().filter_map(|(key, versions)| {
+            Some(Entry {
+                kv: at(key, versions, self.oldest)?,
+                expires: version_at(versions, self.oldest)?.expires,
+            })
+        });
+        entries.collect()
+    }
+
+    pub(super) fn expiring(&self) -> Vec<(Arc<str>, u64, u64)> {
+        let newest = self.keys.iter().filter_map(|(key, versions)| {
+            let version = versions.last()?;
+            (version.expires > 0).then(|| (key.clone(), version.expires, version.revision))
+        });
+        newest.collect()
+    }
+
     pub(super) fn revision(&self) -> u64 {
         self.revision
+    }
+
+    pub(super) fn oldest(&self) -> u64 {
+        self.oldest
     }
 
     /// How many changes can be looked back on.
@@ -78,25 +129,34 @@ impl History {
         })
     }
 
-    /// Makes a change; `current` is what the key is now.
-    pub(super) fn apply(&mut self, key: &str, value: Option<Bytes>, current: Option<KeyValue>) -> Arc<StorageEvent> {
+    /// The newest version of a key.
+    pub(super) fn current(&self, key: &str) -> Option<KeyValue> {
+        let (key, versions) = self.keys.get_key_value(key)?;
+        at(key, versions, self.revision)
+    }
+
+    /// Makes a change.
+    pub(super) fn apply(&mut self, mutation: Mutation) -> Arc<StorageEvent> {
         self.revision += 1;
         let revision = self.revision;
-        let create_revision = current.as_ref().map_or(revision, |kv| kv.create_revision);
-        let version = Version {
+        let Mutation { key, value, expires } = mutation;
+        let versions = self.keys.entry(key.clone()).or_insert_with(|| Vec::with_capacity(1));
+        let current = versions.last();
+        let previous = current.and_then(|version| Some((version.value.clone()?, version.revision)));
+        let create_revision = match (current, &previous) {
+            (Some(version), Some(_)) => version.create_revision,
+            _ => revision,
+        };
+        versions.push(Version {
             revision,
             create_revision,
             value: value.clone(),
-        };
-        let key = match self.keys.get_key_value(key) {
-            Some((key, _)) => key.clone(),
-            None => Arc::from(key),
-        };
-        self.keys.entry(key.clone()).or_default().push(version);
+            expires,
+        });
         let event = Arc::new(StorageEvent {
             key,
             value,
-            previous: current.map(|kv| (kv.value, kv.mod_revision)),
+            previous,
             revision,
         });
         self.log.push_back(event.clone());
