@@ -11,6 +11,7 @@ use crate::generic::hooks::DuplicateHookError;
 use crate::generic::serving::ServingError;
 use crate::proxy::ProxyTlsError;
 use crate::storage::StorageError;
+use crate::storage::disk::OpenError;
 
 /// An error of the program.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,9 @@ pub enum AppError {
     /// Storage cannot be reached.
     #[error("unable to create storage backend")]
     Storage(#[from] StorageError),
+    /// Storage on disk cannot be opened.
+    #[error("open the storage")]
+    OpenStorage(#[from] OpenError),
     /// The server stopped with an error.
     #[error(transparent)]
     Run(#[from] RunError),

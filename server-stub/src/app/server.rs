@@ -34,7 +34,7 @@ impl Server {
         for flag in options.accepted.given() {
             tracing::warn!("--{flag} is accepted for compatibility and makes no difference");
         }
-        let storage_factory = options.storage.storage_factory().await?;
+        let storage_factory = options.storage.storage_factory(&clock).await?;
         let serving = &options.secure_serving;
         let external_ip = options.server_run.advertise_address.unwrap_or(serving.external_ip());
         let service_ip = options.services.kubernetes_service_ip();

@@ -4,6 +4,7 @@
 mod etcd;
 
 use std::fmt;
+use std::path::PathBuf;
 
 #[cfg(feature = "etcd3")]
 pub use etcd::{Etcd, EtcdError};
@@ -27,6 +28,8 @@ pub struct Options {
     pub tokens: Vec<(String, UserInfo)>,
     /// Whether dependents go with their owners, as in a cluster. Default: off, as without kube-controller-manager.
     pub garbage_collection: bool,
+    /// The folder where objects are kept, so that another server goes on with them. Default: none, all is in memory.
+    pub storage_path: Option<PathBuf>,
 }
 
 impl Options {
@@ -41,6 +44,13 @@ impl Options {
     #[must_use]
     pub fn with_garbage_collection(mut self) -> Self {
         self.garbage_collection = true;
+        self
+    }
+
+    /// Keeps objects in a folder.
+    #[must_use]
+    pub fn with_storage_path(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.storage_path = Some(folder.into());
         self
     }
 
@@ -89,6 +99,7 @@ impl Server {
             let name = "garbage-collector-controller".to_owned();
             app_options.controllers.controllers.push(name);
         }
+        app_options.storage.storage_path = options.storage_path;
         let server = app::Server::prepare(&app_options, options.clock, options.ids).await?;
         let lifecycle = server.lifecycle().clone();
         let mut started = Self {

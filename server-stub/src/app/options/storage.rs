@@ -1,5 +1,6 @@
 //! Where objects are kept.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +10,12 @@ use crate::app::AppError;
 use crate::app::flags::FlagSet;
 use crate::envtest::etcd::is_stand_in;
 use crate::field_error::quote;
+use crate::generic::clock::Clock;
 use crate::registry::protobuf_codec::MediaType;
 use crate::registry::storage_factory::StorageFactory;
 use crate::storage::Storage;
-use crate::storage::memory::{MemoryOptions, MemoryStorage};
+use crate::storage::disk::{DiskOptions, DiskStorage};
+use crate::storage::memory::MemoryStorage;
 
 /// The storage backend.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ use crate::storage::memory::{MemoryOptions, MemoryStorage};
 pub struct StorageOptions {
     /// The word of the backend; see [`StorageBackend`]. Default: etcd if there are servers, else memory.
     pub storage_backend: String,
+    /// The folder of [`StorageBackend::Disk`]; made if it is not there.
+    pub storage_path: Option<PathBuf>,
     /// The form of stored objects. Default `application/vnd.kubernetes.protobuf`.
     pub storage_media_type: String,
     /// How long events are kept. Default 1 h.
@@ -32,6 +37,7 @@ impl Default for StorageOptions {
     fn default() -> Self {
         Self {
             storage_backend: String::new(),
+            storage_path: None,
             storage_media_type: "application/vnd.kubernetes.protobuf".to_owned(),
             event_ttl: Duration::from_secs(3600),
             etcd: EtcdOptions::default(),
@@ -53,6 +59,8 @@ pub enum StorageBackend {
     /// Nothing is kept when the server stops.
     #[default]
     Memory,
+    /// In a folder: what was acknowledged is there after a crash.
+    Disk,
     /// In etcd.
     #[cfg(feature = "etcd3")]
     Etcd3,
@@ -63,6 +71,7 @@ impl StorageBackend {
         #[cfg(feature = "etcd3")]
         ("etcd3", Self::Etcd3),
         ("memory", Self::Memory),
+        ("disk", Self::Disk),
     ];
 }
 
@@ -75,7 +84,7 @@ impl FromStr for StorageBackend {
             let words: Vec<&str> = Self::WORDS.iter().map(|(word, _)| *word).collect();
             format!(
                 "--storage-backend invalid, allowed values: {}. If not specified, it will default to 'etcd3' with \
-                 --etcd-servers and to 'memory' without",
+                 --etcd-servers, to 'disk' with --storage-path and to 'memory' without",
                 words.join(", ")
             )
         })
@@ -87,8 +96,13 @@ impl StorageOptions {
         flags.add(
             "storage-backend",
             &mut self.storage_backend,
-            "Where objects are kept: memory (until the server stops) or etcd3. By default etcd3 if there are \
-             --etcd-servers, else memory.",
+            "Where objects are kept: memory (until the server stops), disk (in the folder of --storage-path) or etcd3. \
+             By default etcd3 if there are --etcd-servers, else disk if there is a --storage-path, else memory.",
+        );
+        flags.add(
+            "storage-path",
+            &mut self.storage_path,
+            "The folder of the storage backend disk; made if it is not there.",
         );
         flags.add(
             "storage-media-type",
@@ -104,6 +118,9 @@ impl StorageOptions {
             #[cfg(feature = "etcd3")]
             Ok(StorageBackend::Etcd3) if self.etcd.etcd_servers.is_empty() => {
                 errors.push("--etcd-servers must be specified".to_owned());
+            }
+            Ok(StorageBackend::Disk) if self.storage_path.is_none() => {
+                errors.push("--storage-path must be specified".to_owned());
             }
             Ok(_) => {}
             Err(error) => errors.push(error),
@@ -122,6 +139,7 @@ impl StorageOptions {
         match self.storage_backend.as_str() {
             #[cfg(feature = "etcd3")]
             "" if !self.etcd.etcd_servers.is_empty() => Ok(StorageBackend::Etcd3),
+            "" if self.storage_path.is_some() => Ok(StorageBackend::Disk),
             "" => Ok(StorageBackend::Memory),
             word => word.parse(),
         }
@@ -135,14 +153,22 @@ impl StorageOptions {
     }
 
     /// How resources are stored as these options say.
-    pub(crate) async fn storage_factory(&self) -> Result<StorageFactory, AppError> {
+    pub(crate) async fn storage_factory(&self, clock: &Clock) -> Result<StorageFactory, AppError> {
         let mut backend = self.backend().map_err(|error| InvalidOptions(vec![error]))?;
         if self.storage_backend.is_empty() && self.is_stand_in().await {
             tracing::info!("--etcd-servers is a stand-in for etcd: objects are kept in memory");
             backend = StorageBackend::Memory;
         }
         let storage: Arc<dyn Storage> = match backend {
-            StorageBackend::Memory => Arc::new(MemoryStorage::new(MemoryOptions::default())),
+            StorageBackend::Memory => Arc::new(MemoryStorage::default()),
+            StorageBackend::Disk => {
+                let folder = self.storage_path.as_deref().unwrap_or(Path::new("."));
+                let options = DiskOptions {
+                    clock: clock.clone(),
+                    ..DiskOptions::default()
+                };
+                Arc::new(DiskStorage::open(folder, options).await?)
+            }
             #[cfg(feature = "etcd3")]
             StorageBackend::Etcd3 => self.etcd.connect(&self.etcd.etcd_servers).await?,
         };
@@ -177,6 +203,7 @@ mod tests {
         assert_eq!(errors("", &["http://127.0.0.1:2379"]), "");
         assert_eq!(errors("memory", &["http://127.0.0.1:2379"]), "");
         assert_eq!(errors("etcd3", &[]), "--etcd-servers must be specified");
+        assert_eq!(errors("disk", &[]), "--storage-path must be specified");
         let mut wrong = Vec::new();
         let options = StorageOptions {
             storage_media_type: "text/plain".to_owned(),

@@ -24,16 +24,21 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 async fn list_and_watch(shared: &Shared) -> Result<(), StorageError> {
+    // As far back as the store remembers: who watched before a restart goes on where it was.
+    let start = shared.storage.oldest_revision().await?;
     let request = RangeRequest {
         prefix: &shared.prefix,
+        revision: Some(start),
         ..RangeRequest::default()
     };
     let range = shared.storage.range(&request).await?;
     let objects = range.kvs.into_iter();
     let objects = objects.filter_map(|kv| shared.object(kv.key, kv.value, kv.mod_revision));
-    shared.state.write().replace(objects.collect(), range.revision);
-    shared.revision.send_replace(range.revision);
-    let mut watch = shared.storage.watch(&shared.prefix, range.revision + 1).await?;
+    let mut watch = shared.storage.watch(&shared.prefix, start + 1).await?;
+    // Until the cache has what is there already, readers wait.
+    let complete = range.revision == start;
+    shared.revision.send_replace(if complete { start } else { 0 });
+    shared.state.write().replace(objects.collect(), start);
     while let Some(batch) = watch.next().await {
         shared.apply(batch?);
     }

@@ -516,6 +516,7 @@ async fn a_watch_from_too_far_back_is_told_so() {
     for _ in 0..3 {
         crate::storage::suite::put(&storage, "/elsewhere", "x").await;
     }
+    storage.compact(4).await.unwrap();
     let store = store_in(storage);
     let query = ListQuery {
         resource_version: Some(2),

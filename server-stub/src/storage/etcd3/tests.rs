@@ -3,8 +3,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use tokio::runtime::Handle;
-use tokio::task::block_in_place;
 
 use super::compactor::{Turn, compact};
 use super::*;
@@ -141,10 +139,9 @@ async fn passes_the_suite() {
     };
     let store = connect(&etcd).await;
     let parts = AtomicUsize::new(0);
-    let new = || {
+    let new = async || {
         let name = format!("/part-{}", parts.fetch_add(1, Ordering::Relaxed));
-        let part = Part::new(store.clone(), name);
-        Arc::new(block_in_place(|| Handle::current().block_on(part)))
+        Arc::new(Part::new(store.clone(), name).await)
     };
     suite::run(new).await;
 }
