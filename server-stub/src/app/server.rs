@@ -15,6 +15,7 @@ use crate::generic::clock::{Clock, Ids};
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::serving::Serving;
 use crate::generic::{Config, PreparedGenericApiServer};
+use crate::registry::storage_factory::StorageFactory;
 
 /// A server whose port is open; it answers once [`run`](Self::run) runs.
 pub struct Server {
@@ -25,6 +26,7 @@ pub struct Server {
     ca_pem: String,
     admin: KeyPair,
     lifecycle: LifecycleSignals,
+    storage_factory: StorageFactory,
 }
 
 impl Server {
@@ -76,7 +78,7 @@ impl Server {
             },
             backends: Arc::new(options.kubelet.backends()?),
             proxy_identity: options.request_header.identity(&authority)?,
-            storage_factory,
+            storage_factory: storage_factory.clone(),
             storage_timeouts: options.storage.etcd.check_timeouts(),
             lifecycle: lifecycle.clone(),
         });
@@ -88,6 +90,7 @@ impl Server {
             ca_pem,
             admin,
             lifecycle,
+            storage_factory,
         };
         options.kubeconfig.write(&server.kubeconfig())?;
         Ok(server)
@@ -95,7 +98,11 @@ impl Server {
 
     /// Serves until `lifecycle().shutdown_initiated` and stops cleanly.
     pub async fn run(self) -> Result<(), AppError> {
-        Ok(self.prepared.run(self.serving).await?)
+        let result = self.prepared.run(self.serving).await;
+        for storage in self.storage_factory.backends() {
+            storage.close().await;
+        }
+        Ok(result?)
     }
 
     /// The moments in the server's life; cancel `shutdown_initiated` to stop it.

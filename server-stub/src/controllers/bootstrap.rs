@@ -31,22 +31,36 @@ pub(super) fn hook(service: KubernetesService) -> PostStartHook {
     })
 }
 
+/// Makes the service, and says where this server is; both may be there from an earlier one.
 async fn create(clientset: &Clientset, service: &KubernetesService) -> Result<(), Error> {
     let options = WriteOptions::default();
-    let created = clientset
-        .core_v1()
-        .services(NAMESPACE)
-        .create(&service.service(), &options)
-        .await;
-    unless_exists(created)?;
+    let services = clientset.core_v1().services(NAMESPACE);
+    if is_missing(services.get(NAME).await)? {
+        unless_exists(services.create(&service.service(), &options).await)?;
+    }
     let slices = clientset.discovery_v1().endpoint_slices(NAMESPACE);
-    match unless_exists(slices.create(&service.endpoint_slice(), &options).await) {
+    let wanted = service.endpoint_slice();
+    let written = match slices.get(NAME).await {
+        Ok(there) if (&there.endpoints, &there.ports) == (&wanted.endpoints, &wanted.ports) => Ok(()),
+        Ok(_) => slices.update(&wanted, &options).await.map(drop),
+        Err(error) if error.is_not_found() => unless_exists(slices.create(&wanted, &options).await),
+        Err(error) => Err(error),
+    };
+    match written {
         // A server that listens on a loopback address only has no address that endpoints may have.
         Err(error) if error.is_invalid() => {
             tracing::debug!(%error, "endpoints of the service {NAMESPACE}/{NAME}");
             Ok(())
         }
         result => result,
+    }
+}
+
+fn is_missing<K>(result: Result<K, Error>) -> Result<bool, Error> {
+    match result {
+        Ok(_) => Ok(false),
+        Err(error) if error.is_not_found() => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

@@ -52,6 +52,9 @@ pub trait Storage: Send + Sync + 'static {
     async fn oldest_revision(&self) -> Result<u64, StorageError> {
         self.current_revision().await
     }
+
+    /// Returns when nothing of the store is in use any more, so that it can be opened again. Later changes fail.
+    async fn close(&self) {}
 }
 
 /// What a watch of the store yields.

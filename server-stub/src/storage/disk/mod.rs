@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::files::{Files, Folder};
 pub use self::recovery::OpenError;
-use self::writer::{Request, Writer};
+use self::writer::{Request, Wanted, Writer};
 use super::expiry::Expiry;
 pub use super::mvcc::Limits;
 use super::mvcc::Mvcc;
@@ -65,7 +65,7 @@ impl Default for DiskOptions {
     }
 }
 
-/// A [`Storage`] in a folder. Cloning gives another handle to the same store; the last one that goes closes it.
+/// A [`Storage`] in a folder. Cloning gives another handle to the same store; it is closed with the last one, or before.
 #[derive(Clone)]
 pub struct DiskStorage {
     mvcc: Mvcc,
@@ -141,14 +141,17 @@ async fn change(
         Change::Delete => (None, None),
     };
     let (answer, answered) = oneshot::channel();
-    let request = Request {
+    let wanted = Wanted {
         key,
         expected,
         value,
         ttl,
         answer,
     };
-    requests.send(request).await.map_err(|_| StorageError::Closed)?;
+    requests
+        .send(Request::Change(wanted))
+        .await
+        .map_err(|_| StorageError::Closed)?;
     answered.await.unwrap_or(Err(StorageError::Closed))
 }
 
@@ -185,6 +188,14 @@ impl Storage for DiskStorage {
 
     async fn oldest_revision(&self) -> Result<u64, StorageError> {
         Ok(self.mvcc.oldest())
+    }
+
+    async fn close(&self) {
+        let (closed, done) = oneshot::channel();
+        if self.requests.send(Request::Close(closed)).await.is_ok() {
+            // An error means the same: the writer is gone.
+            let _ = done.await;
+        }
     }
 }
 

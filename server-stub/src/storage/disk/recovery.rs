@@ -82,7 +82,7 @@ pub(super) fn recover(files: &dyn Files, limits: Limits) -> Result<Recovered, Op
             .filter_map(move |name| Some((revision_of(name, sort)?, name.clone())))
     };
     let (mut entries, mut start, mut snapshot_length) = (Vec::new(), 1, 0);
-    if let Some((revision, name)) = of("snapshot").last() {
+    if let Some((revision, name)) = of("snapshot").next_back() {
         let bytes = read(files, &name)?;
         entries = snapshot::decode(&bytes, revision).map_err(|at| OpenError::damaged(&name, at, "no snapshot"))?;
         (start, snapshot_length) = (revision, bytes.len());

@@ -21,9 +21,17 @@ use crate::storage::{Expected, KeyValue, StorageError, Swap};
 /// How many changes are written at once at most.
 const BATCH: usize = 256;
 
+/// What the thread is asked for.
+#[derive(Debug)]
+pub(super) enum Request {
+    Change(Wanted),
+    /// Let go of the folder and say so.
+    Close(oneshot::Sender<()>),
+}
+
 /// A change that somebody waits for.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct Wanted {
     pub(super) key: Arc<str>,
     pub(super) expected: Expected,
     /// The new value; `None` to remove the key.
@@ -87,11 +95,19 @@ impl Writer {
         })
     }
 
-    /// Writes until nobody can ask any more.
+    /// Writes until nobody can ask any more, or somebody asks to close.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut batch = Vec::with_capacity(BATCH);
-        while requests.blocking_recv_many(&mut batch, BATCH) > 0 {
-            self.write(batch.drain(..));
+        let mut closed = Vec::new();
+        while closed.is_empty() && requests.blocking_recv_many(&mut batch, BATCH) > 0 {
+            let changes = batch.drain(..).filter_map(|request| match request {
+                Request::Change(wanted) => Some(wanted),
+                Request::Close(answer) => {
+                    closed.push(answer);
+                    None
+                }
+            });
+            self.write(changes);
             if self.length >= self.min_log_length.max(self.snapshot_length.load(Ordering::Relaxed)) {
                 self.rotate();
             }
@@ -100,9 +116,14 @@ impl Writer {
             // What went wrong in it is in the log messages.
             let _ = snapshot.join();
         }
+        drop((requests, self));
+        for answer in closed {
+            // Who does not wait any more does not want to know.
+            let _ = answer.send(());
+        }
     }
 
-    fn write(&mut self, requests: impl Iterator<Item = Request>) {
+    fn write(&mut self, requests: impl Iterator<Item = Wanted>) {
         let first = self.mvcc.revision() + 1;
         let mut mutations = Vec::new();
         let mut answers = Vec::new();
