@@ -5,6 +5,7 @@ mod http;
 mod pool;
 #[cfg(test)]
 pub(crate) mod script;
+mod service;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 
 pub use error::TransportError;
+pub use service::from_service;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::http::HttpTransport;

@@ -53,6 +53,9 @@ pub enum AppError {
     /// The bound address cannot be told.
     #[error("find out the port that was bound")]
     LocalAddress(#[source] std::io::Error),
+    /// The administrator's certificate cannot be read.
+    #[error("use the administrator's certificate that was made")]
+    AdminCertificate(#[source] rustls_pki_types::pem::Error),
     /// A certificate cannot be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

@@ -1,20 +1,23 @@
 //! From options to a running server: prepare, then run.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use kubewire_client::Clientset;
 use kubewire_client::config::{Config as ClientConfig, PemSource};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 use super::chain::{ChainConfig, create_server_chain};
 use super::error::AppError;
 use super::options::{Authorization, Options, ServingCertificate};
+use crate::authentication::Connection;
 use crate::controllers::ClusterAuthentication;
 use crate::generic::certificates::KeyPair;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::serving::Serving;
-use crate::generic::{Config, PreparedGenericApiServer};
+use crate::generic::{Config, InProcess, PreparedGenericApiServer};
 use crate::registry::storage_factory::StorageFactory;
 
 /// A server whose port is open; it answers once [`run`](Self::run) runs.
@@ -113,6 +116,17 @@ impl Server {
     /// The server's client of itself, which needs no network.
     pub fn loopback(&self) -> &Clientset {
         self.prepared.loopback()
+    }
+
+    /// The server without a network, for an administrator.
+    ///
+    /// # Errors
+    /// The administrator's certificate cannot be read.
+    pub fn in_process(&self) -> Result<InProcess, AppError> {
+        let certificate = CertificateDer::from_pem_slice(self.admin.certificate_pem.as_bytes());
+        let certificate = certificate.map_err(AppError::AdminCertificate)?;
+        let connection = Connection::new((Ipv4Addr::LOCALHOST, 0).into(), vec![certificate]);
+        Ok(self.prepared.in_process().with_connection(connection))
     }
 
     /// The address that is listened on.

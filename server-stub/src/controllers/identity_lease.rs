@@ -117,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn every_server_has_a_lease_and_old_ones_go() {
         let server = Server::start(Options::default()).await.unwrap();
-        let clientset = server.loopback();
+        let clientset = &server.clientset();
         let api = clientset.coordination_v1().leases(NAMESPACE);
         let leases = api.list(&ListOptions::default()).await.unwrap().items;
         assert_eq!(leases.len(), 1);

@@ -8,9 +8,9 @@ pub mod discovery;
 pub mod dynamic_files;
 pub mod health;
 pub mod hooks;
+mod in_process;
 mod index;
 pub mod lifecycle;
-mod loopback;
 pub mod metrics;
 pub mod mux;
 pub mod openapi;
@@ -26,5 +26,6 @@ pub mod version;
 pub mod yaml;
 
 pub use config::Config;
+pub use in_process::InProcess;
 pub(crate) use openapi::Descriptions;
 pub use prepared::{PreparedGenericApiServer, RunError};

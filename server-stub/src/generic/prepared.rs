@@ -4,8 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::join_all;
-use http::HeaderValue;
-use kubewire_client::{Client, Clientset};
+use kubewire_client::{Client, Clientset, transport};
 use kubewire_informers::SharedInformerFactory;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,9 +15,9 @@ use super::config::Config;
 use super::delegation::{DelegationTarget, Handler};
 use super::health::HealthCheck;
 use super::hooks::{DuplicateHookError, HookContext, PostStartHook, PreShutdownHook, RunHookError};
+use super::in_process::InProcess;
 use super::index::{Index, Version};
 use super::lifecycle::{LifecycleSignals, signal};
-use super::loopback::Loopback;
 use super::metrics::{Metrics, MetricsHandler};
 use super::openapi;
 use super::request::UserInfo;
@@ -91,12 +90,10 @@ impl GenericApiServer {
             in_flight_requests: in_flight.clone(),
         };
         let handler = filters::build_handler_chain(Arc::new(self), chain);
-        let authorization = HeaderValue::from_str(&format!("Bearer {token}"));
-        let loopback = Loopback {
-            handler: handler.clone(),
-            authorization: authorization.unwrap_or_else(|_| HeaderValue::from_static("")),
-        };
-        let loopback = Client::with_transport(Arc::new(loopback));
+        let loopback = InProcess::new(handler.clone()).with_own_agent();
+        // The token is made of hexadecimal digits: it fits into a header.
+        let loopback = loopback.clone().with_token(&token).unwrap_or(loopback);
+        let loopback = Client::with_transport(transport::from_service(loopback));
         let informers = informers
             .get_or_init(|| SharedInformerFactory::new(Clientset::from_client(loopback)))
             .clone();
@@ -151,9 +148,9 @@ impl GenericApiServer {
 }
 
 impl PreparedGenericApiServer {
-    /// The whole handler chain, to be used without a network.
-    pub fn handler(&self) -> &Arc<dyn Handler> {
-        &self.handler
+    /// The whole handler chain as a service; requests come from nobody unless it is told from whom.
+    pub fn in_process(&self) -> InProcess {
+        InProcess::new(self.handler.clone())
     }
 
     /// The server's client of itself.

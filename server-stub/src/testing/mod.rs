@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 #[cfg(feature = "etcd3")]
 pub use etcd::{Etcd, EtcdError};
-use kubewire_client::{Clientset, config::Config as ClientConfig};
+use kubewire_client::{Client, Clientset, config::Config as ClientConfig, transport};
 use tokio::task::JoinHandle;
 
 use crate::app::{self, AppError};
+use crate::generic::InProcess;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::request::UserInfo;
@@ -80,7 +81,7 @@ impl Options {
 pub struct Server {
     client_config: ClientConfig,
     kubeconfig: String,
-    loopback: Clientset,
+    in_process: InProcess,
     ca_pem: String,
     lifecycle: LifecycleSignals,
     running: Option<JoinHandle<Result<(), AppError>>>,
@@ -105,7 +106,7 @@ impl Server {
         let mut started = Self {
             client_config: server.client_config(),
             kubeconfig: server.kubeconfig(),
-            loopback: server.loopback().clone(),
+            in_process: server.in_process()?,
             ca_pem: server.ca_pem().to_owned(),
             lifecycle: lifecycle.clone(),
             running: Some(tokio::spawn(server.run())),
@@ -122,9 +123,42 @@ impl Server {
         self.client_config.clone()
     }
 
-    /// A client for an administrator that uses no network.
-    pub fn loopback(&self) -> &Clientset {
-        &self.loopback
+    /// The server without a network, for an administrator: see [`InProcess`] for other users, and for what can stand
+    /// between it and a client.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use kubewire_client::{Client, rest, transport};
+    /// use kubewire_server_stub::testing::{Options, Server};
+    ///
+    /// let server = Server::start(Options::default()).await?;
+    /// let client = Client::with_transport(transport::from_service(server.in_process()));
+    /// let request = rest::Request::new(rest::Verb::Get, "/version", "the version").json_only();
+    /// assert!(client.send(request).await?.bytes().await?.starts_with(b"{"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn in_process(&self) -> InProcess {
+        self.in_process.clone()
+    }
+
+    /// A client for an administrator that uses no network, but sends and receives what any client does.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use kubewire_client::ListOptions;
+    /// use kubewire_server_stub::testing::{Options, Server};
+    ///
+    /// let server = Server::start(Options::default()).await?;
+    /// let namespaces = server.clientset().core_v1().namespaces().list(&ListOptions::default()).await?;
+    /// assert!(!namespaces.items.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn clientset(&self) -> Clientset {
+        Clientset::from_client(Client::with_transport(transport::from_service(self.in_process())))
     }
 
     /// A kubeconfig file for an administrator.
