@@ -31,6 +31,8 @@ pub struct Options {
     pub garbage_collection: bool,
     /// The folder where objects are kept, so that another server goes on with them. Default: none, all is in memory.
     pub storage_path: Option<PathBuf>,
+    /// URLs of etcd, where objects are kept. Default: none, objects are kept in memory.
+    pub etcd_servers: Vec<String>,
 }
 
 impl Options {
@@ -52,6 +54,13 @@ impl Options {
     #[must_use]
     pub fn with_storage_path(mut self, folder: impl Into<PathBuf>) -> Self {
         self.storage_path = Some(folder.into());
+        self
+    }
+
+    /// Keeps objects in etcd, alone or together with other servers.
+    #[must_use]
+    pub fn with_etcd_servers(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.etcd_servers.extend(urls.into_iter().map(Into::into));
         self
     }
 
@@ -96,6 +105,7 @@ impl Server {
         let mut app_options = app::Options::default();
         app_options.secure_serving.any_free_port = true;
         app_options.authentication.tokens = options.tokens;
+        app_options.storage.etcd.etcd_servers = options.etcd_servers;
         if options.garbage_collection {
             let name = "garbage-collector-controller".to_owned();
             app_options.controllers.controllers.push(name);

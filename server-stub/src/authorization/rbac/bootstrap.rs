@@ -6,6 +6,7 @@ use kubewire_client::{Clientset, Error, WriteOptions};
 use tokio::task::JoinSet;
 
 use super::policy::{AUTO_UPDATE, default_policy};
+use super::rules::cover_rule;
 use crate::generic::hooks::PostStartHook;
 
 /// The hook that reconciles the default roles and bindings.
@@ -43,7 +44,7 @@ async fn ensure_role(clientset: Clientset, role: ClusterRole) -> Result<(), Erro
         .rules
         .iter()
         .flatten()
-        .filter(|rule| !rules.contains(rule))
+        .filter(|rule| !cover_rule(rules, rule))
         .cloned()
         .collect();
     if missing.is_empty() || !is_updated(&current.metadata) {

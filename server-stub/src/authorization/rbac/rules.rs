@@ -20,6 +20,41 @@ pub(super) fn allows(rule: &PolicyRule, request: &RequestInfo) -> bool {
         && (names.is_empty() || names.contains(&request.name))
 }
 
+/// Whether rules together allow all that one more rule would.
+pub(super) fn cover_rule(rules: &[PolicyRule], wanted: &PolicyRule) -> bool {
+    let any = |allows: &dyn Fn(&PolicyRule) -> bool| rules.iter().any(allows);
+    let urls = list(&wanted.non_resource_urls);
+    let any_name = [String::new()];
+    let names = match list(&wanted.resource_names) {
+        [] => &any_name,
+        names => names,
+    };
+    wanted.verbs.iter().all(|verb| {
+        let url_allowed = |url: &String| {
+            any(&|rule| {
+                covers(&rule.verbs, verb) && list(&rule.non_resource_urls).iter().any(|own| url_covers(own, url))
+            })
+        };
+        let allowed = |group: &String, resource: &String, name: &String| {
+            let (parent, sub) = resource.split_once('/').unwrap_or((resource, ""));
+            any(&|rule| {
+                let own_names = list(&rule.resource_names);
+                covers(&rule.verbs, verb)
+                    && covers(list(&rule.api_groups), group)
+                    && resource_covers(list(&rule.resources), parent, sub)
+                    && (own_names.is_empty() || own_names.contains(name))
+            })
+        };
+        urls.iter().all(url_allowed)
+            && list(&wanted.api_groups).iter().all(|group| {
+                let resources = list(&wanted.resources).iter();
+                resources
+                    .into_iter()
+                    .all(|resource| names.iter().all(|name| allowed(group, resource, name)))
+            })
+    })
+}
+
 fn list(values: &Option<Vec<String>>) -> &[String] {
     values.as_deref().unwrap_or_default()
 }

@@ -113,3 +113,37 @@ fn subjects_are_users_groups_and_service_accounts() {
     assert!(found(&user("system:serviceaccount:there:local", "x")).is_none());
     assert!(found(&user("bob", "x")).is_none());
 }
+
+#[test]
+fn rules_cover_what_they_allow_in_other_words() {
+    let rule = |verbs: &[&str], resources: &[&str], names: &[&str], urls: &[&str]| {
+        let list = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        PolicyRule {
+            verbs: list(verbs).unwrap(),
+            api_groups: if resources.is_empty() { None } else { list(&[""]) },
+            resources: list(resources),
+            resource_names: list(names),
+            non_resource_urls: list(urls),
+        }
+    };
+    let own = [
+        rule(&["get", "list"], &["pods", "pods/log"], &[], &[]),
+        rule(&["update"], &["pods"], &["a", "b"], &[]),
+        rule(&["get"], &[], &[], &["/healthz", "/livez/*"]),
+    ];
+    for covered in [
+        rule(&["list"], &["pods/log"], &[], &[]),
+        rule(&["update"], &["pods"], &["b"], &[]),
+        rule(&["get"], &[], &[], &["/livez/ping", "/healthz"]),
+    ] {
+        assert!(rules::cover_rule(&own, &covered), "{covered:?}");
+    }
+    for missing in [
+        rule(&["get", "watch"], &["pods"], &[], &[]),
+        rule(&["update"], &["pods"], &[], &[]),
+        rule(&["get"], &["services"], &[], &[]),
+        rule(&["get"], &[], &[], &["/livez"]),
+    ] {
+        assert!(!rules::cover_rule(&own, &missing), "{missing:?}");
+    }
+}

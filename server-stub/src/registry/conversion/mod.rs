@@ -5,6 +5,7 @@
 mod autoscaling;
 mod definitions;
 pub(super) mod events;
+mod read_defaults;
 
 use serde_json::{Map, Value};
 
@@ -21,6 +22,8 @@ pub(crate) fn conversion(group: &str, version: &str, resource: &str) -> Option<C
         ("events.k8s.io", "v1", "events") => Some(events::CONVERSION),
         ("autoscaling", "v1", "horizontalpodautoscalers") => Some(autoscaling::CONVERSION),
         ("apiextensions.k8s.io", "v1", "customresourcedefinitions") => Some(definitions::CONVERSION),
+        ("", "v1", "persistentvolumeclaims") => Some(read_defaults::CLAIM),
+        ("batch", "v1", "jobs") => Some(read_defaults::JOB),
         _ => None,
     }
 }
