@@ -198,6 +198,8 @@ impl Storage for Etcd3Storage {
             Err(error) => return Err(error),
         }
         let goal = self.goal(prefix);
+        // What is there already is reported at once, and how far that goes.
+        self.request_progress(prefix).await?;
         watch::watch(self.calls.clone(), prefix, from_revision.max(1), goal).await
     }
 
