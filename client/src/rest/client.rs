@@ -8,9 +8,8 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 use parking_lot::RwLock;
 use tokio::time::Instant;
-use tracing::Instrument;
 
-use super::metrics::ClientMetrics;
+use super::observer::Observer;
 use super::rate_limiter::RateLimiter;
 use super::request::{PROTOBUF, Request};
 use super::response::{Response, collect};
@@ -36,7 +35,7 @@ struct Shared {
     request_timeout: Option<Duration>,
     rate_limiter: Option<RateLimiter>,
     warnings: WarningHandler,
-    metrics: Option<Arc<dyn ClientMetrics>>,
+    observer: Observer,
     /// Resources whose server turned out not to speak protobuf.
     json_only: RwLock<HashSet<Gvr>>,
 }
@@ -62,7 +61,7 @@ impl Client {
 
     /// A client over any transport, speaking protobuf where it can.
     pub fn with_transport(transport: Arc<dyn Transport>) -> Self {
-        Self::over(transport, &Config::new("transport"))
+        Self::over(transport, &Config::new(""))
     }
 
     /// A client over any transport, with all of a configuration that is not about connections and credentials.
@@ -74,7 +73,7 @@ impl Client {
                 request_timeout: config.request_timeout,
                 rate_limiter: config.rate_limit.map(RateLimiter::new),
                 warnings: config.warnings.clone(),
-                metrics: config.metrics.clone(),
+                observer: Observer::new(config),
                 json_only: RwLock::default(),
             }),
         }
@@ -125,7 +124,12 @@ impl Client {
         let http = builder
             .body(())
             .map_err(|error| Error::invalid(&doing, error.to_string()))?;
-        let answer = self.shared.transport.upgrade(http).await;
+        let sending = self.shared.transport.upgrade(http);
+        let code = |answer: &Upgrade| match answer {
+            Upgrade::Switched { head, .. } => head.status.as_u16(),
+            Upgrade::Refused(response) => response.status().as_u16(),
+        };
+        let answer = self.shared.observer.exchange(&request, 0, sending, code).await;
         match answer.map_err(|error| Error::transport(&doing, error))? {
             Upgrade::Switched { head, connection } => Ok((head, connection)),
             Upgrade::Refused(response) => {
@@ -150,9 +154,10 @@ impl Client {
 
     async fn send_with_retries(&self, request: &Request, whole: bool) -> Result<Response, Error> {
         let mut retry = Retry::new(request.verb);
+        let mut resends = 0;
         loop {
             self.wait_for_rate_limit(request).await;
-            let answer = match self.send_once(request).await {
+            let answer = match self.send_once(request, resends).await {
                 Ok(response) if whole => response.collected().await,
                 answer => answer,
             };
@@ -164,10 +169,11 @@ impl Client {
                 return Err(error);
             };
             tracing::debug!(%error, ?delay, "trying again");
-            if let Some(metrics) = &self.shared.metrics {
+            if let Some(metrics) = &self.shared.observer.metrics {
                 metrics.retried(request.verb, error.code());
             }
             tokio::time::sleep(delay).await;
+            resends += 1;
         }
     }
 
@@ -176,12 +182,12 @@ impl Client {
             return;
         };
         let waited = limiter.acquire(&request.doing()).await;
-        if let (Some(metrics), false) = (&self.shared.metrics, waited.is_zero()) {
+        if let (Some(metrics), false) = (&self.shared.observer.metrics, waited.is_zero()) {
             metrics.rate_limited(request.verb, waited);
         }
     }
 
-    async fn send_once(&self, request: &Request) -> Result<Response, Error> {
+    async fn send_once(&self, request: &Request, resends: u32) -> Result<Response, Error> {
         let doing = request.doing();
         let mut encoding = if request.protobuf {
             self.shared.encoding
@@ -207,7 +213,10 @@ impl Client {
         let http_request = builder
             .body(body)
             .map_err(|error| Error::invalid(&doing, error.to_string()))?;
-        let (head, body) = self.exchange(request, http_request).await?.into_parts();
+        let sending = self.shared.transport.send(http_request);
+        let code = |answer: &http::Response<Body>| answer.status().as_u16();
+        let answer = self.shared.observer.exchange(request, resends, sending, code).await;
+        let (head, body) = answer.map_err(|error| Error::transport(&doing, error))?.into_parts();
         self.shared.warnings.handle(&head.headers);
         let unchanged = head.status == StatusCode::NOT_MODIFIED && request.headers.contains_key(header::IF_NONE_MATCH);
         if head.status.is_success() || unchanged {
@@ -221,36 +230,11 @@ impl Client {
         let refusal_of_protobuf = encoding == Encoding::Protobuf && head.status == StatusCode::NOT_ACCEPTABLE;
         if let (true, Some(resource)) = (refusal_of_protobuf, &request.resource) {
             self.use_json_for(resource);
-            return Box::pin(self.send_once(request)).await;
+            return Box::pin(self.send_once(request, resends + 1)).await;
         }
         let text = collect(body).await.map_err(|error| Error::transport(&doing, error))?;
         let status = read_status(head.status, &head.headers, text);
         Err(Error::from_status(doing, status, retry_after(&head.headers)))
-    }
-
-    /// One HTTP exchange, in a span with OpenTelemetry's names.
-    async fn exchange(&self, request: &Request, http: http::Request<Bytes>) -> Result<http::Response<Body>, Error> {
-        let span = tracing::debug_span!(
-            "request",
-            otel.kind = "client",
-            otel.name = %format_args!("{} {}", http.method(), request.about),
-            http.request.method = %http.method(),
-            url.path = %request.path,
-            http.response.status_code = tracing::field::Empty,
-            error.type = tracing::field::Empty,
-        );
-        let start = Instant::now();
-        let answer = self.shared.transport.send(http).instrument(span.clone()).await;
-        let code = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-        match (&answer, code) {
-            (_, Some(code)) => span.record("http.response.status_code", code),
-            (Err(error), _) => span.record("error.type", tracing::field::display(error)),
-            (Ok(_), None) => &span,
-        };
-        if let Some(metrics) = &self.shared.metrics {
-            metrics.answered(request.verb, code, start.elapsed());
-        }
-        answer.map_err(|error| Error::transport(request.doing(), error))
     }
 }
 

@@ -35,4 +35,10 @@ pub trait ClientMetrics: Debug + Send + Sync {
     fn rate_limited(&self, verb: Verb, wait: Duration) {
         let _ = (verb, wait);
     }
+
+    /// Connections from here on show a client certificate that is valid until then: the one of the configuration or of
+    /// a credential plugin, or the one that took its place.
+    fn client_certificate_expires(&self, at: jiff::Timestamp) {
+        let _ = at;
+    }
 }

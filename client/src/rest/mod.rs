@@ -2,6 +2,7 @@
 
 mod client;
 mod metrics;
+mod observer;
 mod path;
 mod rate_limiter;
 mod request;

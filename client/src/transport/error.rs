@@ -92,6 +92,19 @@ impl TransportError {
         self.kind == Kind::Credentials
     }
 
+    /// One word for what went wrong.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Connect => "connect",
+            Kind::Tls => "tls",
+            Kind::Timeout => "timeout",
+            Kind::Request => "request",
+            Kind::Body => "body",
+            Kind::Credentials => "credentials",
+            Kind::Unsendable => "unsendable",
+        }
+    }
+
     fn new(kind: Kind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             kind,

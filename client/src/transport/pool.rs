@@ -4,15 +4,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Proxy, Url, redirect};
 use rustls::crypto::CryptoProvider;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use tokio::time::Instant;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::config::credentials::REREAD_AFTER;
 use crate::config::tls::{Identity, TlsMaterial};
 use crate::config::{Config, ConfigError, TlsOptions};
+use crate::rest::ClientMetrics;
 
 /// Requests under way at once over one connection. kube-apiserver allows 100 streams; one more would wait, perhaps
 /// on watches that never end.
@@ -30,6 +35,7 @@ pub(super) type Lease = Arc<()>;
 pub(super) struct Pool {
     tls: TlsOptions,
     settings: Settings,
+    metrics: Option<Arc<dyn ClientMetrics>>,
     state: Mutex<State>,
 }
 
@@ -43,6 +49,25 @@ struct State {
     clients: Vec<(reqwest::Client, Lease)>,
 }
 
+impl State {
+    /// Tells until when the client certificate in use is valid.
+    fn tell_expiry(&self, metrics: Option<&dyn ClientMetrics>) {
+        let identity = self.built_with.identity.as_ref().filter(|_| self.tls_config.is_some());
+        if let (Some(metrics), Some(identity)) = (metrics, identity)
+            && let Some(expiry) = expiry(&identity.certificate)
+        {
+            metrics.client_certificate_expires(expiry);
+        }
+    }
+}
+
+/// Until when the first certificate of a PEM text is valid.
+fn expiry(pem: &[u8]) -> Option<Timestamp> {
+    let certificate = CertificateDer::from_pem_slice(pem).ok()?;
+    let (_, certificate) = X509Certificate::from_der(&certificate).ok()?;
+    Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
+}
+
 impl Pool {
     /// Reads the certificates and builds the first client, so that mistakes show at once.
     pub(super) fn new(config: &Config, base: &Url) -> Result<Self, ConfigError> {
@@ -53,9 +78,10 @@ impl Pool {
         };
         let settings = Settings::new(config, base)?;
         let first = settings.build(tls_config.clone(), settings.http1)?;
-        Ok(Self {
+        let pool = Self {
             tls: config.tls.clone(),
             settings,
+            metrics: config.metrics.clone(),
             state: Mutex::new(State {
                 built_with: material.clone(),
                 material,
@@ -63,7 +89,9 @@ impl Pool {
                 tls_config,
                 clients: vec![(first, Lease::default())],
             }),
-        })
+        };
+        pool.state.lock().tell_expiry(pool.metrics.as_deref());
+        Ok(pool)
     }
 
     /// A client that has room for one more request, connecting with `identity` where there is one.
@@ -79,6 +107,7 @@ impl Pool {
             state.tls_config = Some(self.tls.client_config(&wanted)?);
             state.built_with = wanted;
             state.clients.clear();
+            state.tell_expiry(self.metrics.as_deref());
         }
         let free = |(_, lease): &&(reqwest::Client, Lease)| Lease::strong_count(lease) <= STREAMS_PER_CONNECTION;
         if let Some((client, lease)) = state.clients.iter().find(free) {
