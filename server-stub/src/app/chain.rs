@@ -91,6 +91,7 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     let service = KubernetesService {
         cluster_ip: config.service_ip,
         address: config.external_address,
+        storage: config.storage_factory.default_storage().clone(),
     };
     let server_id = format!("apiserver-{}", config.ids.uid().to_string().replace('-', ""));
     controllers::add_to(

@@ -50,8 +50,7 @@ pub fn open(facts: &'static ResourceFacts, factory: &StorageFactory, ranges: &Se
     let is_service = facts.group.is_empty() && facts.plural == "services";
     let allocator = is_service.then(|| {
         let storage = factory.new_config("networking.k8s.io", "ipaddresses").storage;
-        let ranges = ranges.clone();
-        Arc::new(ServiceAllocator { storage, ranges }) as Arc<dyn Allocator>
+        Arc::new(ServiceAllocator::new(storage, ranges.clone())) as Arc<dyn Allocator>
     });
     let strategy = Arc::new(BuiltInStrategy::new(facts, allocator, config.event_ttl));
     Some(Store::new(info, strategy, Arc::new(codec), config.storage))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::addresses::{self, Unavailable};
 use super::families::{self, fill_in, keep_allocated, missing_addresses, normalize};
@@ -23,8 +24,11 @@ const HEALTH_CHECK: &str = "/spec/healthCheckNodePort";
 
 /// Gives services their addresses and ports, each to one service only, whatever server does it.
 pub(in crate::registry::built_in) struct ServiceAllocator {
-    pub(in crate::registry::built_in) storage: Arc<dyn Storage>,
-    pub(in crate::registry::built_in) ranges: ServiceRanges,
+    storage: Arc<dyn Storage>,
+    ranges: ServiceRanges,
+    /// All node ports are one value in storage: requests to this server change it one after the other, and have to try
+    /// again only because of other servers.
+    node_ports: Mutex<()>,
 }
 
 #[async_trait]
@@ -40,14 +44,20 @@ impl Allocator for ServiceAllocator {
         if !families::is_unchanged_preference(service, old) && !kept.as_ref().is_some_and(is_headless) {
             self.take_addresses(context, service, kept.as_ref()).await?;
         }
+        if !has_node_ports(service) && !has_health_check(service) {
+            return Ok(());
+        }
         let before = service.clone();
         let range = &self.ranges.node_ports;
+        let turn = self.node_ports.lock().await;
         let wanted = node_ports::update(&self.storage, range, context.dry_run, |ports| {
             let mut service = before.clone();
             take_ports(ports, &context.ids, &mut service, old)?;
             Ok(service)
         });
-        match wanted.await {
+        let wanted = wanted.await;
+        drop(turn);
+        match wanted {
             Ok(with_ports) => {
                 *service = with_ports;
                 Ok(())
@@ -76,6 +86,7 @@ impl Allocator for ServiceAllocator {
             return;
         }
         let range = &self.ranges.node_ports;
+        let _turn = self.node_ports.lock().await;
         let released = node_ports::update(&self.storage, range, false, |taken| {
             ports.iter().for_each(|port| taken.release(*port));
             Ok(())
@@ -87,6 +98,14 @@ impl Allocator for ServiceAllocator {
 }
 
 impl ServiceAllocator {
+    pub(in crate::registry::built_in) fn new(storage: Arc<dyn Storage>, ranges: ServiceRanges) -> Self {
+        Self {
+            storage,
+            ranges,
+            node_ports: Mutex::default(),
+        }
+    }
+
     /// Takes the addresses that the service names and does not have, and any for those that it does not name.
     async fn take_addresses(
         &self,

@@ -1,0 +1,123 @@
+//! The service `kubernetes` in `default`: how programs inside a cluster find the servers.
+
+mod endpoints;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kubewire_client::{Clientset, Error, WriteOptions};
+
+use self::endpoints::{INTERVAL, LeaseEndpointReconciler};
+use crate::generic::hooks::{HookContext, PostStartHook};
+use crate::storage::Storage;
+
+const NAMESPACE: &str = "default";
+const NAME: &str = "kubernetes";
+/// How often the service is tried to be made.
+const ATTEMPTS: u32 = 50;
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Where the server itself can be reached.
+#[derive(Clone)]
+pub struct KubernetesService {
+    /// The service's address.
+    pub cluster_ip: IpAddr,
+    /// The server's address.
+    pub address: SocketAddr,
+    /// Where servers leave word that they run.
+    pub storage: Arc<dyn Storage>,
+}
+
+pub(super) fn hook(service: KubernetesService) -> PostStartHook {
+    PostStartHook::new("bootstrap-controller", move |context| {
+        let service = service.clone();
+        async move {
+            // The namespace `default` may not be there yet: another hook makes it at this moment.
+            super::system_namespaces::ensure(context.clientset(), "default").await?;
+            create(context.clientset(), &service).await?;
+            if !is_reachable(&service.address.ip()) {
+                return Ok(());
+            }
+            let reconciler = LeaseEndpointReconciler {
+                storage: service.storage,
+                address: service.address,
+            };
+            reconciler.reconcile(context.clientset()).await?;
+            context.tasks.clone().spawn(keep_reconciling(reconciler, context));
+            Ok(())
+        }
+    })
+}
+
+async fn keep_reconciling(reconciler: LeaseEndpointReconciler, context: HookContext) {
+    let stop = context.lifecycle.shutdown_initiated.clone();
+    while tokio::time::timeout(INTERVAL, stop.cancelled()).await.is_err() {
+        if let Err(error) = reconciler.reconcile(context.clientset()).await {
+            tracing::warn!(%error, "reconcile the endpoints of the service {NAMESPACE}/{NAME}");
+        }
+    }
+    if let Err(error) = reconciler.stop(context.clientset()).await {
+        tracing::warn!(%error, "leave the endpoints of the service {NAMESPACE}/{NAME}");
+    }
+}
+
+/// Whether endpoints may have the address: a server that listens on a loopback address only has none for others.
+fn is_reachable(address: &IpAddr) -> bool {
+    !address.is_loopback() && !address.is_unspecified()
+}
+
+/// Makes the service, which may be there from an earlier server or come from another one at this moment.
+async fn create(clientset: &Clientset, service: &KubernetesService) -> Result<(), Error> {
+    let services = clientset.core_v1().services(NAMESPACE);
+    let mut attempts = ATTEMPTS;
+    loop {
+        attempts -= 1;
+        match services.get(NAME).await {
+            Err(error) if error.is_not_found() => {}
+            there => return there.map(drop),
+        }
+        match services.create(&service.service(), &WriteOptions::default()).await {
+            // Another server has taken the address for the service and is about to create it.
+            Err(error) if attempts > 0 && (error.is_invalid() || error.is_already_exists()) => {}
+            created => return created.map(drop),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+impl KubernetesService {
+    fn service(&self) -> Service {
+        Service {
+            metadata: metadata(&[("component", "apiserver"), ("provider", "kubernetes")]),
+            spec: Some(ServiceSpec {
+                cluster_ip: Some(self.cluster_ip.to_string()),
+                ports: Some(vec![ServicePort {
+                    name: Some("https".to_owned()),
+                    port: 443,
+                    protocol: Some("TCP".to_owned()),
+                    target_port: Some(IntOrString::Int(self.address.port().into())),
+                    ..ServicePort::default()
+                }]),
+                session_affinity: Some("None".to_owned()),
+                type_: Some("ClusterIP".to_owned()),
+                ..ServiceSpec::default()
+            }),
+            status: None,
+        }
+    }
+}
+
+fn metadata(labels: &[(&str, &str)]) -> ObjectMeta {
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    ObjectMeta {
+        name: Some(NAME.to_owned()),
+        namespace: Some(NAMESPACE.to_owned()),
+        labels: Some(labels.iter().map(owned).collect()),
+        ..ObjectMeta::default()
+    }
+}
