@@ -256,7 +256,7 @@ pub(crate) struct Versions {
 
 impl Versions {
     /// True where not all versions have it.
-    pub(crate) fn is_some(&self) -> bool {
+    pub(crate) fn are_limited(&self) -> bool {
         self.since.is_some() || self.until.is_some()
     }
 

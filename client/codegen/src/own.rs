@@ -86,7 +86,7 @@ impl Types<'_> {
         if self.schema.kinds.iter().any(|kind| kind.message == name) {
             return None; // a kind says its version
         }
-        let theirs = self.theirs.iter().filter(|(_, rust)| !rust.versions.is_some());
+        let theirs = self.theirs.iter().filter(|(_, rust)| !rust.versions.are_limited());
         let ours = self.ours.iter().filter(|(_, rust)| rust.kind.is_none());
         let mut known = theirs.chain(ours).map(|(known, _)| known);
         known.find(|known| self.equal(name, known, &mut Vec::new())).cloned()

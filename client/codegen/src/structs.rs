@@ -35,7 +35,12 @@ pub(crate) fn emit(facts: &Facts, docs: &Path, output: &mut Output) -> Result<()
     for (package, source) in &packages {
         let (group, version) = package.split_once('.').context("a package without version")?;
         groups.entry(group).or_default().push(version);
-        let uses = "#[allow(unused_imports)] // some have only other names for types\nuse crate::types::{kind, structure};\n\n";
+        let macros = ["kind", "structure"].into_iter();
+        let macros: Vec<&str> = macros.filter(|name| source.contains(&format!("{name}!"))).collect();
+        let uses = match macros.as_slice() {
+            [] => String::new(),
+            macros => format!("use crate::types::{{{}}};\n\n", macros.join(", ")),
+        };
         let module = package.replace('.', "_");
         output.add(&format!("{FOLDER}/{module}.rs"), &format!("{uses}{source}"));
     }
@@ -65,18 +70,18 @@ fn emit_struct(facts: &Facts, docs: &Docs, name: &str, short: &str, rust: &RustT
     writeln!(file, "{gate}structure! {{")?;
     let known = docs.get(short);
     match known.and_then(|docs| docs.get("")) {
-        Some(text) => writeln!(file, "/// {text}")?,
+        Some(text) => writeln!(file, "    /// {text}")?,
         None => old_version(facts, name, short, file)?,
     }
     let marker = kind.map_or("", |_| "kind ");
-    writeln!(file, "{marker}{short} {{")?;
+    writeln!(file, "    {marker}{short} {{")?;
     let mut lines = BTreeMap::new();
     collect(facts, message, rust, known, &mut lines);
     let here = rust.rust.strip_suffix(short).unwrap_or_default();
     for line in lines.values() {
         file.push_str(&line.replace(here, ""));
     }
-    writeln!(file, "}}\n}}\n")?;
+    writeln!(file, "    }}\n}}\n")?;
     if let Some(kind) = kind {
         emit_kind(facts, kind, message, short, &gate, file)?;
     }
@@ -89,9 +94,9 @@ fn old_version(facts: &Facts, name: &str, short_name: &str, file: &mut String) -
         .strip_suffix(&format!(".{short_name}"))
         .unwrap_or(name)
         .replace('.', "/");
-    writeln!(file, "/// `{short_name}` of `{package}`.")?;
+    writeln!(file, "    /// `{short_name}` of `{package}`.")?;
     let served = || {
-        let types = facts.map.types.iter().filter(|(_, rust)| !rust.versions.is_some());
+        let types = facts.map.types.iter().filter(|(_, rust)| !rust.versions.are_limited());
         types.filter(|(known, _)| short(known) == short_name)
     };
     let of_group = served().find(|(known, _)| known.split('.').next() == name.split('.').next());
@@ -99,11 +104,11 @@ fn old_version(facts: &Facts, name: &str, short_name: &str, file: &mut String) -
     if let Some((_, newer)) = newer {
         writeln!(
             file,
-            "///\n/// Its fields are described at [`{short_name}`]({}).",
+            "    ///\n    /// Its fields are described at [`{short_name}`]({}).",
             newer.path()
         )?;
     }
-    writeln!(file, "#[allow(missing_docs)]")?;
+    writeln!(file, "    #[allow(missing_docs)]")?;
     Ok(())
 }
 
@@ -121,11 +126,11 @@ fn collect(
             continue;
         };
         let doc = match docs.and_then(|docs| docs.get(json)) {
-            Some(text) => format!("/// {text}\n"),
+            Some(text) => format!("        /// {text}\n"),
             None => match json {
-                "apiVersion" => "/// Group and version of the options, where they are sent as an object.\n",
-                "kind" => "/// Kind of the options, where they are sent as an object.\n",
-                "metadata" => "/// Metadata.\n",
+                "apiVersion" => "        /// Group and version of the options, where they are sent as an object.\n",
+                "kind" => "        /// Kind of the options, where they are sent as an object.\n",
+                "metadata" => "        /// Metadata.\n",
                 _ => "",
             }
             .to_owned(),
@@ -137,7 +142,7 @@ fn collect(
         };
         lines.insert(
             identifier.clone(),
-            format!("{doc}{json:?} {shape} {identifier}: {ty},\n"),
+            format!("{doc}        {json:?} {shape} {identifier}: {ty},\n"),
         );
     }
 }
