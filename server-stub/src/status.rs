@@ -66,6 +66,13 @@ impl ApiError {
         }
     }
 
+    /// An error that another server has worded.
+    pub(crate) fn from_status(status: Status) -> Self {
+        Self {
+            status: Box::new(status),
+        }
+    }
+
     /// The HTTP status code.
     pub fn code(&self) -> u16 {
         self.status

@@ -8,6 +8,7 @@ mod namespace_lifecycle;
 mod priority;
 #[cfg(test)]
 mod tests;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 

@@ -11,6 +11,8 @@ mod proxy_handler;
 mod remote_service;
 mod service_resolver;
 
+pub(crate) use service_resolver::{ServiceResolver, Unresolved};
+
 use std::sync::Arc;
 
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;

@@ -18,6 +18,7 @@ use crate::admission::Attributes;
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::request::{RequestInfo, Response, UserInfo};
+use crate::registry::RequestAdmission;
 use crate::registry::stores::Stores;
 use crate::registry::{ListQuery, StoredObject, WriteContext};
 use crate::status::ApiError;
@@ -117,6 +118,7 @@ impl<'a> Call<'a> {
                 self.user_agent(),
             )),
             subresource: self.subresource().map(str::to_owned),
+            admission: RequestAdmission::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The objects of each resource: how they are read and written, and what differs per built-in resource.
 
+pub mod admission;
 mod batch_labels;
 pub mod built_in;
 mod cacher;
@@ -23,6 +24,7 @@ pub mod strategy;
 pub(crate) mod subresources;
 pub mod validation;
 
+pub use admission::{Admission, Operation, RequestAdmission};
 pub use object::StoredObject;
 pub use query::{
     DeleteOptions, DeleteOutcome, ListQuery, ListResult, Preconditions, PropagationPolicy, UpdateOptions, VersionMatch,

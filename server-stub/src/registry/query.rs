@@ -10,6 +10,7 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use kubewire_client::selector::{FieldSelector, LabelSelector};
 
+use super::admission::RequestAdmission;
 use super::object::StoredObject;
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
@@ -125,6 +126,8 @@ pub struct WriteContext {
     pub field_manager: Option<String>,
     /// The subresource that the fields are written through, if any.
     pub subresource: Option<String>,
+    /// What is asked before anything is stored.
+    pub admission: RequestAdmission,
 }
 
 /// The options of an update.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::fields::{metadata_mut, seconds, text};
 use super::{Store, storage_error};
+use crate::registry::admission::Operation;
 use crate::registry::object::StoredObject;
 use crate::registry::query::WriteContext;
 use crate::registry::strategy::invalid;
@@ -39,6 +40,11 @@ impl Store {
             attempts -= 1;
             let mut object = document.clone();
             self.prepare_for_create(context, namespace, &mut object).await?;
+            let admitted = context.admission.validate(Operation::Create, Some(&object), None).await;
+            if let Err(refused) = admitted {
+                self.give_back(context, &object, None).await;
+                return Err(refused);
+            }
             let name = text(metadata_mut(&mut object), "name").to_owned();
             // The storage refuses it, which a dry run does not reach.
             if versioned && !context.dry_run {

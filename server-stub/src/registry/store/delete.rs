@@ -85,6 +85,7 @@ impl Store {
         self.check_delete_preconditions(&options.preconditions, current)?;
         let old = current.document();
         self.strategy.check_delete(&old)?;
+        context.admission.delete(&old).await?;
         let mut marked = (*old).clone();
         match self.mark(context, options, &mut marked) {
             Step::Pending => Ok(Some(DeleteOutcome::Marked(current.clone()))),

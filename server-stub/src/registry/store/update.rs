@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::fields::{metadata_mut, names, text};
 use super::{Store, storage_error};
 use crate::endpoints::number_error;
+use crate::registry::admission::Operation;
 use crate::registry::managed_fields::{FieldManager, Shape};
 use crate::registry::object::{StoredObject, set_resource_version};
 use crate::registry::query::{Preconditions, UpdateOptions, WriteContext};
@@ -61,7 +62,12 @@ impl Store {
                 }
             };
             self.check_preconditions(&key, &options.preconditions, &current)?;
-            let new = mutate(&current.document())?;
+            let mut new = mutate(&current.document())?;
+            self.set_type(&mut new);
+            let new = context
+                .admission
+                .mutate(Operation::Update, new, Some(&current.document()))
+                .await?;
             let attempt = self.try_update(context, namespace, name, subresource, new, &current);
             match attempt.await? {
                 Attempt::Done(object) => return Ok((object, false)),
@@ -83,7 +89,14 @@ impl Store {
             return Err(self.not_found(name));
         }
         metadata_mut(&mut object).entry("name").or_insert_with(|| name.into());
+        self.set_type(&mut object);
+        let mut object = context.admission.mutate(Operation::Create, object, None).await?;
         self.prepare_for_create(context, namespace, &mut object).await?;
+        let admitted = context.admission.validate(Operation::Create, Some(&object), None).await;
+        if let Err(refused) = admitted {
+            self.give_back(context, &object, None).await;
+            return Err(refused);
+        }
         self.insert(context, namespace, name, object).await
     }
 
@@ -97,7 +110,6 @@ impl Store {
         current: &Arc<StoredObject>,
     ) -> Result<Attempt, ApiError> {
         let old = current.document();
-        self.set_type(&mut new);
         self.set_namespace(namespace, &mut new)?;
         self.check_version(name, &mut new, current)?;
         // Rules tell by it that the object is not new.
@@ -110,6 +122,11 @@ impl Store {
         if let Err(error) = self.prepare_for_update(context, subresource, &mut new, &old) {
             self.give_back(context, &new, Some(&old)).await;
             return Err(error);
+        }
+        let admitted = context.admission.validate(Operation::Update, Some(&new), Some(&old));
+        if let Err(refused) = admitted.await {
+            self.give_back(context, &new, Some(&old)).await;
+            return Err(refused);
         }
         if self.is_ready_to_go(&mut new, &old) {
             return self.remove_finished(context, new, current).await;

@@ -1,0 +1,124 @@
+//! What came of asking a webhook.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kubewire_client::types::admission::v1::AdmissionResponse;
+use serde_json::Value;
+
+use super::Webhook;
+use crate::status::ApiError;
+
+/// Why a webhook did not let the request pass.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// It could not be asked, or its answer makes no sense; whether that counts is for the configuration to say.
+    Failed(String),
+    /// It said no.
+    Refused(ApiError),
+}
+
+/// A yes, with the changes that come with it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    patch: Option<Vec<u8>>,
+    patch_type: Option<String>,
+}
+
+impl CallError {
+    /// The error of the request; none, but a note, where the failure is to be ignored.
+    pub(super) fn unless_ignored(self, webhook: &Webhook, note: impl FnOnce()) -> Result<(), ApiError> {
+        match self {
+            Self::Refused(error) => Err(error),
+            Self::Failed(why) => {
+                let message = format!("failed calling webhook {:?}: {why}", webhook.name);
+                if webhook.ignore_failure {
+                    tracing::warn!("failing open: {message}");
+                    note();
+                    return Ok(());
+                }
+                tracing::warn!("failing closed: {message}");
+                Err(ApiError::internal(message))
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// The answer, if it is a yes.
+    pub(super) fn allowed(webhook: &Webhook, response: AdmissionResponse) -> Result<Self, CallError> {
+        if !response.allowed {
+            return Err(CallError::Refused(refusal(&webhook.name, response.status)));
+        }
+        Ok(Self {
+            patch: response.patch.map(|patch| patch.0).filter(|patch| !patch.is_empty()),
+            patch_type: response.patch_type,
+        })
+    }
+
+    /// A webhook that only judges must not bring changes.
+    pub(super) fn without_patch(self) -> Result<(), CallError> {
+        let invalid = |why: &str| Err(CallError::Failed(format!("received invalid webhook response: {why}")));
+        match (self.patch, self.patch_type) {
+            (Some(_), _) => invalid("validating webhook may not return response.patch"),
+            (_, Some(_)) => invalid("validating webhook may not return response.patchType"),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// The object with the changes, if there are any.
+    pub(super) fn patched(self, webhook: &Webhook, object: Option<&Value>) -> Result<Option<Value>, CallError> {
+        let failed = |why: String| CallError::Failed(why);
+        let internal = |why: String| CallError::Refused(ApiError::internal(why));
+        let patch = match (self.patch, self.patch_type.as_deref()) {
+            (None, None) => return Ok(None),
+            (Some(patch), Some("JSONPatch")) => patch,
+            (Some(_), None) => {
+                return Err(failed(
+                    "received invalid webhook response: webhook returned response.patch but not response.patchType"
+                        .to_owned(),
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(failed(
+                    "received invalid webhook response: webhook returned response.patchType but not response.patch"
+                        .to_owned(),
+                ));
+            }
+            (Some(_), Some(other)) => return Err(failed(format!("unsupported patch type {other:?}"))),
+        };
+        let patch: json_patch::Patch = serde_json::from_slice(&patch)
+            .map_err(|error| failed(format!("received undecodable patch in webhook response: {error}")))?;
+        if patch.0.is_empty() {
+            return Ok(None);
+        }
+        let Some(object) = object else {
+            let name = &webhook.name;
+            return Err(internal(format!(
+                "admission webhook {name:?} attempted to modify the object, which is not supported for this operation"
+            )));
+        };
+        let mut patched = object.clone();
+        json_patch::patch(&mut patched, &patch).map_err(|error| internal(error.to_string()))?;
+        Ok((patched != *object).then_some(patched))
+    }
+}
+
+/// A no, in the webhook's own words and with its own code.
+fn refusal(webhook: &str, status: Option<Status>) -> ApiError {
+    let status = status.unwrap_or_default();
+    let denied = format!("admission webhook {webhook:?} denied the request");
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let message = match given(&status.message).or_else(|| given(&status.reason)) {
+        Some(why) => format!("{denied}: {why}"),
+        None => format!("{denied} without explanation"),
+    };
+    let code = status
+        .code
+        .and_then(|code| u16::try_from(code).ok())
+        .filter(|code| *code >= 400);
+    ApiError::from_status(Status {
+        status: Some("Failure".to_owned()),
+        code: Some(code.unwrap_or(400).into()),
+        message: Some(message),
+        ..status
+    })
+}

@@ -1,0 +1,170 @@
+//! How webhooks are reached: by URL or by a service, over TLS with their own authorities.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::uri::Scheme;
+use http::{Method, StatusCode, Uri};
+use http_body_util::{BodyExt, Limited};
+use parking_lot::Mutex;
+
+use super::Webhook;
+use super::call::CallError;
+use crate::aggregator::ServiceResolver;
+use crate::generic::request::{Request, full};
+use crate::proxy::{self, DirectDialer, ProxyError, ProxyTls, ProxyTransport, Trust, server_url};
+
+/// Longest answer that is read.
+const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
+
+/// How many pools of connections are kept, at most; a new one beyond that makes all old ones go.
+const MOST_POOLS: usize = 100;
+
+/// Pools of connections, one for each way to trust.
+#[derive(Default)]
+pub(super) struct Clients(Mutex<HashMap<Trusted, ProxyTransport>>);
+
+/// The authorities of a webhook, and the name that its certificate has to be for where it is not the host.
+type Trusted = (Option<Vec<u8>>, Option<String>);
+
+/// Where a webhook is.
+pub(super) struct Endpoint {
+    /// As messages show it.
+    shown: String,
+    /// As it is dialled.
+    url: Uri,
+    transport: ProxyTransport,
+}
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Clients({})", self.0.lock().len())
+    }
+}
+
+impl Clients {
+    /// Finds out where a webhook is.
+    pub(super) fn endpoint(&self, webhook: &Webhook, services: &ServiceResolver) -> Result<Endpoint, CallError> {
+        let config = &webhook.client;
+        let no_client = |why: String| CallError::Failed(format!("could not get REST client: {why}"));
+        let timeout = format!("timeout={}s", webhook.timeout.as_secs());
+        let authorities = config.ca_bundle.as_ref().map(|bundle| bundle.0.clone());
+        let (shown, url, server_name) = match (&config.url, &config.service) {
+            (Some(url), _) => {
+                let join = if url.contains('?') { '&' } else { '?' };
+                let shown = format!("{url}{join}{timeout}");
+                let url: Uri = shown
+                    .parse()
+                    .map_err(|error: http::uri::InvalidUri| no_client(error.to_string()))?;
+                (shown, url, None)
+            }
+            (None, Some(service)) => {
+                let port = service.port.unwrap_or(443);
+                let name = format!("{}.{}.svc", service.name, service.namespace);
+                let path = service.path.as_deref().unwrap_or("/");
+                let slash = if path.starts_with('/') { "" } else { "/" };
+                let path = format!("{slash}{path}?{timeout}");
+                let shown = format!("https://{name}:{port}{path}");
+                let resolved = services.resolve(&service.namespace, &service.name, port);
+                let (host, port) =
+                    resolved.map_err(|error| failed_to_call(&shown, &unresolved(&service.name, &error)))?;
+                let url = server_url(Scheme::HTTPS, &host, port, &path);
+                (shown, url.map_err(|error| no_client(error.to_string()))?, Some(name))
+            }
+            (None, None) => {
+                return Err(no_client(
+                    "webhook configuration must have either service or URL".to_owned(),
+                ));
+            }
+        };
+        let transport = self
+            .transport((authorities, server_name))
+            .map_err(|error| no_client(error.to_string()))?;
+        Ok(Endpoint { shown, url, transport })
+    }
+
+    fn transport(&self, trusted: Trusted) -> Result<ProxyTransport, crate::proxy::ProxyTlsError> {
+        let mut pools = self.0.lock();
+        if let Some(transport) = pools.get(&trusted) {
+            return Ok(transport.clone());
+        }
+        let (authorities, server_name) = &trusted;
+        let trust = authorities.clone().map_or(Trust::System, Trust::Bundle);
+        let mut tls = ProxyTls::new(&trust, None)?;
+        if let Some(name) = server_name {
+            tls = tls.with_server_name(name)?;
+        }
+        let transport = ProxyTransport::new(std::sync::Arc::new(DirectDialer), tls);
+        if pools.len() >= MOST_POOLS {
+            pools.clear();
+        }
+        pools.insert(trusted, transport.clone());
+        Ok(transport)
+    }
+}
+
+impl Endpoint {
+    /// Posts a review and returns the body of the answer.
+    pub(super) async fn post(self, timeout: Duration, review: Vec<u8>) -> Result<Bytes, CallError> {
+        let mut request = Request::new(full(review));
+        *request.method_mut() = Method::POST;
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json.clone());
+        request.headers_mut().insert(ACCEPT, json);
+        let exchange = async {
+            let answer = proxy::forward(request, self.url.clone(), &self.transport)
+                .await
+                .map_err(|error| match error {
+                    ProxyError::Unreachable(why) => in_go(&why),
+                    other => other.to_string(),
+                })?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await;
+            Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+        };
+        let (status, body) = match tokio::time::timeout(timeout, exchange).await {
+            Ok(answer) => answer.map_err(|why: String| failed_to_call(&self.shown, &why))?,
+            Err(_) => return Err(failed_to_call(&self.shown, "context deadline exceeded")),
+        };
+        match status {
+            StatusCode::NOT_FOUND => {
+                let why = "the server could not find the requested resource";
+                Err(CallError::Failed(format!("failed to call webhook: {why}")))
+            }
+            status if !status.is_success() => {
+                let text = String::from_utf8_lossy(&body);
+                let why = format!(
+                    "an error on the server ({:?}) has prevented the request from succeeding",
+                    text.trim()
+                );
+                Err(CallError::Failed(format!("failed to call webhook: {why}")))
+            }
+            _ => Ok(body),
+        }
+    }
+}
+
+fn failed_to_call(url: &str, why: &str) -> CallError {
+    CallError::Failed(format!("failed to call webhook: Post {url:?}: {why}"))
+}
+
+fn unresolved(service: &str, error: &crate::aggregator::Unresolved) -> String {
+    match error.reason {
+        "ServiceNotFound" => format!("service {service:?} not found"),
+        "EndpointsNotFound" | "MissingEndpoints" => format!("no endpoints available for service {service:?}"),
+        _ => error.message.clone(),
+    }
+}
+
+/// What Go says about certificates that cannot be believed.
+fn in_go(why: &str) -> String {
+    let reason = match why {
+        why if why.contains("UnknownIssuer") => "certificate signed by unknown authority",
+        why if why.contains("NotValidForName") => "certificate is not valid for the name of the server",
+        why if why.contains("Expired") => "certificate has expired or is not yet valid",
+        _ => return why.to_owned(),
+    };
+    format!("tls: failed to verify certificate: x509: {reason}")
+}

@@ -1,0 +1,122 @@
+//! Webhooks as they are configured, of either kind.
+
+use std::time::Duration;
+
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhook, RuleWithOperations, ValidatingWebhook, WebhookClientConfig,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use super::Sources;
+use super::call::CallError;
+use crate::status::ApiError;
+
+/// One webhook of a configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Webhook {
+    /// Tells it apart from all others of its kind.
+    pub(super) id: String,
+    pub(super) configuration: String,
+    pub(super) name: String,
+    pub(super) client: WebhookClientConfig,
+    pub(super) rules: Vec<RuleWithOperations>,
+    /// Whether a failure to ask it is ignored.
+    pub(super) ignore_failure: bool,
+    /// Whether rules for another version of the resource count.
+    pub(super) match_equivalent: bool,
+    pub(super) namespace_selector: Option<LabelSelector>,
+    pub(super) object_selector: Option<LabelSelector>,
+    side_effects: String,
+    pub(super) timeout: Duration,
+    /// Whether it is asked again when others change the object after it.
+    pub(super) reinvoke: bool,
+    pub(super) review_versions: Vec<String>,
+    conditions: bool,
+}
+
+macro_rules! webhook {
+    ($configuration:expr, $index:expr, $webhook:expr, $reinvoke:expr) => {
+        Webhook {
+            id: format!("{}/{}/{}", $configuration, $webhook.name, $index),
+            configuration: $configuration.to_owned(),
+            name: $webhook.name.clone(),
+            client: $webhook.client_config.clone(),
+            rules: $webhook.rules.clone().unwrap_or_default(),
+            ignore_failure: $webhook.failure_policy.as_deref() == Some("Ignore"),
+            match_equivalent: $webhook.match_policy.as_deref() != Some("Exact"),
+            namespace_selector: $webhook.namespace_selector.clone(),
+            object_selector: $webhook.object_selector.clone(),
+            side_effects: $webhook.side_effects.clone(),
+            timeout: Duration::from_secs($webhook.timeout_seconds.and_then(|s| s.try_into().ok()).unwrap_or(10)),
+            reinvoke: $reinvoke,
+            review_versions: $webhook.admission_review_versions.clone(),
+            conditions: $webhook
+                .match_conditions
+                .as_ref()
+                .is_some_and(|conditions| !conditions.is_empty()),
+        }
+    };
+}
+
+impl Sources {
+    pub(super) fn mutating_webhooks(&self) -> Vec<Webhook> {
+        let configurations = self.mutating.list();
+        let mut configurations: Vec<_> = configurations.iter().filter_map(|one| one.decode().ok()).collect();
+        configurations.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        let of = |configuration: &_| {
+            let configuration: &k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration =
+                configuration;
+            let name = configuration.metadata.name.clone().unwrap_or_default();
+            let webhooks: &[MutatingWebhook] = configuration.webhooks.as_deref().unwrap_or_default();
+            let webhook = |(index, webhook): (usize, &MutatingWebhook)| {
+                let reinvoke = webhook.reinvocation_policy.as_deref() == Some("IfNeeded");
+                webhook!(name, index, webhook, reinvoke)
+            };
+            webhooks.iter().enumerate().map(webhook).collect::<Vec<_>>()
+        };
+        configurations
+            .iter()
+            .flat_map(|configuration| of(configuration))
+            .collect()
+    }
+
+    pub(super) fn validating_webhooks(&self) -> Vec<Webhook> {
+        let configurations = self.validating.list();
+        let mut configurations: Vec<_> = configurations.iter().filter_map(|one| one.decode().ok()).collect();
+        configurations.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        let of = |configuration: &_| {
+            let configuration: &k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration =
+                configuration;
+            let name = configuration.metadata.name.clone().unwrap_or_default();
+            let webhooks: &[ValidatingWebhook] = configuration.webhooks.as_deref().unwrap_or_default();
+            let webhook = |(index, webhook): (usize, &ValidatingWebhook)| webhook!(name, index, webhook, false);
+            webhooks.iter().enumerate().map(webhook).collect::<Vec<_>>()
+        };
+        configurations
+            .iter()
+            .flat_map(|configuration| of(configuration))
+            .collect()
+    }
+}
+
+impl Webhook {
+    /// A dry run must have no effect, and only some webhooks say that they have none.
+    pub(super) fn check_dry_run(&self, dry_run: bool) -> Result<(), CallError> {
+        if !dry_run || matches!(self.side_effects.as_str(), "None" | "NoneOnDryRun") {
+            return Ok(());
+        }
+        let message = format!("admission webhook {:?} does not support dry run", self.name);
+        Err(CallError::Refused(ApiError::bad_request(message)))
+    }
+
+    /// Says what of the webhook does not count.
+    pub(super) fn warn_of_conditions(&self) {
+        if self.conditions {
+            tracing::warn!(
+                webhook = self.name,
+                configuration = self.configuration,
+                "match conditions are not evaluated: the webhook is asked as if it had none"
+            );
+        }
+    }
+}
