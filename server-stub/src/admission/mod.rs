@@ -1,11 +1,13 @@
 //! Admission: what looks at other objects before a new one is accepted, and changes or refuses it.
 //!
-//! These plugins are built in and always on. What needs no other object is part of a resource's own rules.
+//! These plugins are built in and on unless they are switched off. What needs no other object is part of a resource's own rules.
 
 mod default_classes;
 mod limit_ranger;
 mod namespace_lifecycle;
+mod plugins;
 mod priority;
+mod request;
 #[cfg(test)]
 mod tests;
 pub(crate) mod webhooks;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub(crate) use self::plugins::{AdmissionPlugins, Plugin, find as find_plugin};
 use crate::registry::store::Store;
 use crate::registry::stores::Stores;
 use crate::registry::{ListQuery, StoredObject};
@@ -23,6 +26,8 @@ use crate::status::{ApiError, GroupResource};
 pub(crate) struct Attributes<'a> {
     /// Everything that is stored.
     pub(crate) stores: &'a Stores,
+    /// The plugins that are on.
+    pub(crate) plugins: &'a AdmissionPlugins,
     /// The resource to which something is added.
     pub(crate) resource: GroupResource,
     /// The namespace, empty for cluster-scoped resources.
@@ -34,21 +39,35 @@ pub(crate) struct Attributes<'a> {
 /// # Errors
 /// 404 for a missing namespace, 403 for what a plugin refuses.
 pub(crate) async fn admit_create(attributes: &Attributes<'_>, object: Option<&mut Value>) -> Result<(), ApiError> {
-    let name = object.as_deref().map(name_of).unwrap_or_default();
-    namespace_lifecycle::check(attributes, &name).await?;
+    let on = |plugin| attributes.plugins.is_on(plugin);
+    if on(Plugin::NamespaceLifecycle) {
+        let name = object.as_deref().map(name_of).unwrap_or_default();
+        namespace_lifecycle::check(attributes, &name).await?;
+    }
     let Some(object) = object else { return Ok(()) };
     match (&*attributes.resource.group, &*attributes.resource.resource) {
         ("", "pods") => {
-            limit_ranger::limit_pod(attributes, object).await?;
-            priority::set(attributes, object).await
+            if on(Plugin::LimitRanger) {
+                limit_ranger::limit_pod(attributes, object).await?;
+            }
+            if on(Plugin::Priority) {
+                priority::set(attributes, object).await?;
+            }
         }
         ("", "persistentvolumeclaims") => {
-            limit_ranger::limit_claim(attributes, object).await?;
-            default_classes::set_storage_class(attributes, object).await
+            if on(Plugin::LimitRanger) {
+                limit_ranger::limit_claim(attributes, object).await?;
+            }
+            if on(Plugin::DefaultStorageClass) {
+                default_classes::set_storage_class(attributes, object).await?;
+            }
         }
-        ("networking.k8s.io", "ingresses") => default_classes::set_ingress_class(attributes, object).await,
-        _ => Ok(()),
+        ("networking.k8s.io", "ingresses") if on(Plugin::DefaultIngressClass) => {
+            default_classes::set_ingress_class(attributes, object).await?;
+        }
+        _ => {}
     }
+    Ok(())
 }
 
 impl Attributes<'_> {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Attributes, admit_create};
+use super::{AdmissionPlugins, Attributes, admit_create};
 use crate::registry::service_ranges::ServiceRanges;
 use crate::registry::stores::Stores;
 use crate::registry::{DeleteOptions, WriteContext, facts};
@@ -24,8 +24,10 @@ async fn add(stores: &Stores, (group, plural): (&'static str, &'static str), nam
 
 async fn admit(stores: &Stores, plural: &str, namespace: &str, object: &mut Value) -> Result<(), ApiError> {
     let facts = facts::resources().iter().find(|facts| facts.plural == plural).unwrap();
+    let plugins = AdmissionPlugins::default();
     let attributes = Attributes {
         stores,
+        plugins: &plugins,
         resource: GroupResource::new(facts.group, facts.plural),
         namespace,
     };

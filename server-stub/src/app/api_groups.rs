@@ -23,6 +23,7 @@ impl ApiGroups {
         let endpoints = Endpoints {
             stores: Arc::new(Stores::open(config.storage_factory.clone(), &config.service_ranges)),
             backends: config.backends.clone(),
+            admission: config.admission.clone(),
             clock: config.clock.clone(),
             ids: config.ids.clone(),
             stop: config.lifecycle.not_accepting_new_request.clone(),

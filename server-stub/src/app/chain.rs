@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::api_groups::ApiGroups;
 use super::options::ControllerOptions;
+use crate::admission::AdmissionPlugins;
 use crate::authentication::Authenticator;
 use crate::authorization::{Authorizer, RbacAuthorizer, bootstrap_hook};
 use crate::controllers::{ClusterAuthentication, KubernetesService};
@@ -54,6 +55,8 @@ pub struct ChainConfig {
     pub storage_factory: StorageFactory,
     /// How long the checks of health and of readiness wait for storage.
     pub storage_timeouts: (Duration, Duration),
+    /// What looks at objects before they are stored.
+    pub(crate) admission: Arc<AdmissionPlugins>,
     /// The moments in the server's life.
     pub lifecycle: LifecycleSignals,
 }
@@ -77,6 +80,7 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     for group in groups.rest() {
         kube_apiserver.install_api_group(group);
     }
+    kube_apiserver.add_post_start_hook(config.admission.webhooks.clone().hook());
     if let Some(rbac) = config.rbac.clone() {
         kube_apiserver.add_post_start_hook(rbac.hook());
         kube_apiserver.add_post_start_hook(bootstrap_hook());

@@ -83,6 +83,7 @@ impl Server {
             proxy_identity: options.request_header.identity(&authority)?,
             storage_factory: storage_factory.clone(),
             storage_timeouts: options.storage.etcd.check_timeouts(),
+            admission: Arc::new(options.admission.plugins()),
             lifecycle: lifecycle.clone(),
         });
         let server = Self {

@@ -14,11 +14,11 @@ use super::negotiation::{ALL_FORMATS, Accepted, Format, Offer, View};
 use super::options::{ListOptions, Query, WriteOptions, manager_or_user_agent, parse_resource_version};
 use super::resource::{BodyKind, Resource};
 use super::table::{IncludeObject, TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
-use crate::admission::Attributes;
+use crate::admission::{AdmissionPlugins, Attributes, webhooks};
+use crate::audit::AuditContext;
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::request::{RequestInfo, Response, UserInfo};
-use crate::registry::RequestAdmission;
 use crate::registry::stores::Stores;
 use crate::registry::{ListQuery, StoredObject, WriteContext};
 use crate::status::ApiError;
@@ -33,6 +33,8 @@ pub(crate) struct Call<'a> {
     pub(crate) query: Query,
     /// Of all resources.
     pub(crate) stores: &'a Stores,
+    admission: &'a AdmissionPlugins,
+    audit: AuditContext,
     pub(crate) clock: &'a Clock,
     pub(crate) ids: &'a Ids,
     raw_query: Option<&'a str>,
@@ -54,6 +56,8 @@ impl<'a> Call<'a> {
             warnings: WarningRecorder::of(&head.extensions),
             query: Query::parse(head.uri.query().unwrap_or_default()),
             stores: &endpoints.stores,
+            admission: &endpoints.admission,
+            audit: AuditContext::of(&head.extensions),
             clock: &endpoints.clock,
             ids: &endpoints.ids,
             raw_query: head.uri.query(),
@@ -101,6 +105,7 @@ impl<'a> Call<'a> {
     pub(crate) fn attributes(&self) -> Attributes<'_> {
         Attributes {
             stores: self.stores,
+            plugins: self.admission,
             resource: self.resource.group_resource(),
             namespace: self.namespace(),
         }
@@ -118,7 +123,32 @@ impl<'a> Call<'a> {
                 self.user_agent(),
             )),
             subresource: self.subresource().map(str::to_owned),
-            admission: RequestAdmission::default(),
+            admission: self.admission.of_request(|| self.webhook_attributes(options)),
+        }
+    }
+
+    /// What webhooks are told of the request.
+    fn webhook_attributes(&self, options: &WriteOptions) -> webhooks::Attributes {
+        let info = self.resource.info();
+        let kind = self.body_kind().map(|kind| kind.gvk());
+        let (group, version) = (info.group.to_string(), info.version.to_string());
+        webhooks::Attributes {
+            kind: kind.unwrap_or_else(|_| self.resource.gvk()),
+            resource: webhooks::Resource {
+                group,
+                version,
+                resource: info.resource.to_string(),
+            },
+            subresource: self.info.subresource.clone(),
+            equivalents: Vec::new(),
+            namespace: self.info.namespace.clone(),
+            name: self.info.name.clone(),
+            options: options.document(&self.info.verb),
+            dry_run: options.dry_run,
+            user: self.user.clone(),
+            warnings: self.warnings.clone(),
+            audit: self.audit.clone(),
+            ids: self.ids.clone(),
         }
     }
 

@@ -13,6 +13,7 @@ use super::negotiation::{ALL_FORMATS, Offer};
 use super::resource::{ObjectKind, Resource};
 use super::virtual_resource::{Virtual, VirtualResource};
 use super::{connect, delete, patch, read, subresources, write};
+use crate::admission::AdmissionPlugins;
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::discovery::ApiResource;
@@ -41,6 +42,8 @@ pub struct Endpoints {
     pub stores: Arc<Stores>,
     /// The servers that requests for nodes, pods and services are handed to.
     pub backends: Arc<Backends>,
+    /// What looks at objects before they are stored.
+    pub(crate) admission: Arc<AdmissionPlugins>,
     /// Time.
     pub clock: Clock,
     /// Uids and generated names.

@@ -128,6 +128,24 @@ pub(crate) struct WriteOptions {
 }
 
 impl WriteOptions {
+    /// The options as webhooks are shown them.
+    pub(crate) fn document(&self, verb: &str) -> Value {
+        let kind = match verb {
+            "create" => "CreateOptions",
+            "update" => "UpdateOptions",
+            "patch" => "PatchOptions",
+            _ => "DeleteOptions",
+        };
+        let mut document = serde_json::json!({ "kind": kind, "apiVersion": "meta.k8s.io/v1" });
+        if self.dry_run {
+            document["dryRun"] = serde_json::json!(["All"]);
+        }
+        if let Some(manager) = &self.field_manager {
+            document["fieldManager"] = manager.clone().into();
+        }
+        document
+    }
+
     /// `kind` is `CreateOptions`, `UpdateOptions` or `PatchOptions` and named in errors.
     pub(crate) fn parse(query: &Query, kind: &str, is_apply: bool) -> Result<Self, ApiError> {
         let mut errors = Vec::new();

@@ -41,6 +41,15 @@ impl Resource {
         self.store.info()
     }
 
+    pub(crate) fn gvk(&self) -> Gvk {
+        let info = self.info();
+        Gvk {
+            group: Cow::Owned(info.group.to_string()),
+            version: Cow::Owned(info.version.to_string()),
+            kind: Cow::Owned(info.kind.to_string()),
+        }
+    }
+
     pub(crate) fn group_resource(&self) -> GroupResource {
         self.info().group_resource()
     }

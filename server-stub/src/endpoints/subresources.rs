@@ -10,6 +10,7 @@ use super::options::{DeleteOptions, WriteOptions};
 use super::{delete, write};
 use crate::admission::admit_create;
 use crate::generic::request::{RequestBody, Response};
+use crate::registry::Operation;
 use crate::registry::subresources::eviction::{self, Evicted};
 use crate::registry::subresources::{binding, scale};
 use crate::status::ApiError;
@@ -21,6 +22,10 @@ pub(crate) async fn create(call: &Call<'_>, subresource: &str, body: RequestBody
     write::set_namespace(call, &mut object)?;
     admit_create(&call.attributes(), None).await?;
     let mut context = call.write_context(&options);
+    // What follows from it is not asked about again.
+    let admission = std::mem::take(&mut context.admission);
+    object = admission.mutate(Operation::Create, object, None).await?;
+    admission.validate(Operation::Create, Some(&object), None).await?;
     let own_name = object["metadata"]["name"].as_str().unwrap_or_default();
     let (namespace, name) = match call.info.name.as_str() {
         // Bindings were once created beside the pods.

@@ -10,7 +10,7 @@ use super::options::WriteOptions;
 use super::subresources;
 use crate::admission::admit_create;
 use crate::generic::request::{RequestBody, Response};
-use crate::registry::{Preconditions, UpdateOptions};
+use crate::registry::{Operation, Preconditions, UpdateOptions};
 use crate::status::ApiError;
 
 /// Creates an object, or posts to a subresource.
@@ -27,6 +27,7 @@ pub(crate) async fn create(call: &Call<'_>, body: RequestBody) -> Result<Respons
     // What admission adds belongs to nobody.
     store.attribute_new(&mut context, &mut object);
     admit_create(&call.attributes(), Some(&mut object)).await?;
+    let object = context.admission.mutate(Operation::Create, object, None).await?;
     let created = store.create(&context, call.namespace(), object).await?;
     call.object(StatusCode::CREATED, &created)
 }

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::generic::certificates::KeyPair;
 
@@ -56,7 +60,9 @@ impl ProxyTls {
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(AnyServer(algorithms))),
             Trust::System => builder.with_root_certificates(system_roots()),
-            Trust::Bundle(pem) => builder.with_root_certificates(roots(pem)?),
+            Trust::Bundle(pem) => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Bundle::new(pem)?)),
         };
         let mut config = match identity {
             None => builder.with_no_client_auth(),
@@ -91,12 +97,84 @@ impl ProxyTls {
     }
 }
 
-fn roots(pem: &[u8]) -> Result<RootCertStore, ProxyTlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate?)?;
+/// Takes the certificates that an authority of the bundle signed, and, as Go does, those that are in it themselves.
+#[derive(Debug)]
+struct Bundle {
+    certificates: Vec<CertificateDer<'static>>,
+    signed: Option<Arc<WebPkiServerVerifier>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Bundle {
+    fn new(pem: &[u8]) -> Result<Self, ProxyTlsError> {
+        let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>()?;
+        let mut roots = RootCertStore::empty();
+        for certificate in &certificates {
+            roots.add(certificate.clone())?;
+        }
+        let provider = Arc::new(ring::default_provider());
+        Ok(Self {
+            certificates,
+            algorithms: provider.signature_verification_algorithms,
+            // There is none without authorities.
+            signed: WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .ok(),
+        })
     }
-    Ok(roots)
+}
+
+impl ServerCertVerifier for Bundle {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.certificates.iter().any(|known| known == certificate) {
+            verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+            check_validity(certificate, now)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        match &self.signed {
+            Some(signed) => signed.verify_server_cert(certificate, intermediates, name, ocsp, now),
+            None => Err(CertificateError::UnknownIssuer.into()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+fn check_validity(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
+    let (_, certificate) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let (validity, now) = (certificate.validity(), i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    match () {
+        () if now < validity.not_before.timestamp() => Err(CertificateError::NotValidYet.into()),
+        () if now > validity.not_after.timestamp() => Err(CertificateError::Expired.into()),
+        () => Ok(()),
+    }
 }
 
 fn system_roots() -> RootCertStore {
@@ -141,5 +219,33 @@ impl ServerCertVerifier for AnyServer {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generic::certificates::Authority;
+    use crate::generic::clock::Clock;
+
+    #[test]
+    fn a_bundle_is_of_authorities_or_of_servers() {
+        let authority = Authority::new("ca", &Clock::system()).unwrap();
+        let server = authority.server("server", &["a.example.com"], &[]).unwrap();
+        let certificate = CertificateDer::from_pem_slice(server.certificate_pem.as_bytes()).unwrap();
+        let other = Authority::new("other", &Clock::system()).unwrap();
+        let accepts = |bundle: &str, name: &'static str, now: UnixTime| {
+            let bundle = Bundle::new(bundle.as_bytes()).unwrap();
+            let name = ServerName::try_from(name).unwrap();
+            bundle.verify_server_cert(&certificate, &[], &name, &[], now).is_ok()
+        };
+        let (now, long_ago) = (UnixTime::now(), UnixTime::since_unix_epoch(std::time::Duration::ZERO));
+        for bundle in [authority.certificate_pem(), &server.certificate_pem] {
+            assert!(accepts(bundle, "a.example.com", now));
+            assert!(!accepts(bundle, "b.example.com", now));
+            assert!(!accepts(bundle, "a.example.com", long_ago));
+        }
+        assert!(!accepts(other.certificate_pem(), "a.example.com", now));
+        assert!(!accepts("", "a.example.com", now));
     }
 }

@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, StatusCode, Uri};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use parking_lot::Mutex;
 
 use super::Webhook;
 use super::call::CallError;
 use crate::aggregator::ServiceResolver;
-use crate::generic::request::{Request, full};
+use crate::generic::request::{Request, ResponseBody, full};
 use crate::proxy::{self, DirectDialer, ProxyError, ProxyTls, ProxyTransport, Trust, server_url};
 
 /// Longest answer that is read.
@@ -53,19 +55,23 @@ impl Clients {
         let authorities = config.ca_bundle.as_ref().map(|bundle| bundle.0.clone());
         let (shown, url, server_name) = match (&config.url, &config.service) {
             (Some(url), _) => {
-                let join = if url.contains('?') { '&' } else { '?' };
-                let shown = format!("{url}{join}{timeout}");
-                let url: Uri = shown
+                let url: Uri = url
                     .parse()
                     .map_err(|error: http::uri::InvalidUri| no_client(error.to_string()))?;
-                (shown, url, None)
+                let path = format!("{}?{timeout}", clean(url.path()));
+                let (host, port) = (url.host().unwrap_or_default(), url.port_u16());
+                let shown = format!(
+                    "https://{}{path}",
+                    url.authority().map_or(host, |authority| authority.as_str())
+                );
+                let host = host.trim_start_matches('[').trim_end_matches(']');
+                let url = server_url(Scheme::HTTPS, host, port.unwrap_or(443), &path);
+                (shown, url.map_err(|error| no_client(error.to_string()))?, None)
             }
             (None, Some(service)) => {
                 let port = service.port.unwrap_or(443);
                 let name = format!("{}.{}.svc", service.name, service.namespace);
-                let path = service.path.as_deref().unwrap_or("/");
-                let slash = if path.starts_with('/') { "" } else { "/" };
-                let path = format!("{slash}{path}?{timeout}");
+                let path = format!("{}?{timeout}", clean(service.path.as_deref().unwrap_or_default()));
                 let shown = format!("https://{name}:{port}{path}");
                 let resolved = services.resolve(&service.namespace, &service.name, port);
                 let (host, port) =
@@ -121,8 +127,7 @@ impl Endpoint {
                     other => other.to_string(),
                 })?;
             let status = answer.status();
-            let body = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await;
-            Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+            Ok((status, read(answer.into_body()).await?))
         };
         let (status, body) = match tokio::time::timeout(timeout, exchange).await {
             Ok(answer) => answer.map_err(|why: String| failed_to_call(&self.shown, &why))?,
@@ -146,6 +151,26 @@ impl Endpoint {
     }
 }
 
+/// A path from the root, as Go's `path.Clean` leaves it.
+fn clean(path: &str) -> String {
+    let mut pieces: Vec<&str> = Vec::new();
+    for piece in path.split('/') {
+        match piece {
+            "" | "." => {}
+            ".." => drop(pieces.pop()),
+            piece => pieces.push(piece),
+        }
+    }
+    format!("/{}", pieces.join("/"))
+}
+
+/// The whole body, if it is not too long.
+fn read(body: ResponseBody) -> BoxFuture<'static, Result<Bytes, String>> {
+    let body = Limited::new(body, ANSWER_LIMIT).collect();
+    body.map(|body| body.map(Collected::to_bytes).map_err(|error| error.to_string()))
+        .boxed()
+}
+
 fn failed_to_call(url: &str, why: &str) -> CallError {
     CallError::Failed(format!("failed to call webhook: Post {url:?}: {why}"))
 }
@@ -167,4 +192,22 @@ fn in_go(why: &str) -> String {
         _ => return why.to_owned(),
     };
     format!("tls: failed to verify certificate: x509: {reason}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn paths_are_clean() {
+        for (path, expected) in [
+            ("", "/"),
+            ("//a", "/a"),
+            ("/a/b/", "/a/b"),
+            ("a/./../c", "/c"),
+            ("/..", "/"),
+        ] {
+            assert_eq!(clean(path), expected, "{path}");
+        }
+    }
 }

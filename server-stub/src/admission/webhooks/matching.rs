@@ -91,7 +91,7 @@ fn rule_matches(rule: &RuleWithOperations, attributes: &Attributes, operation: O
         items.any(|item| item == "*" || item == wanted)
     };
     let in_namespace =
-        !attributes.namespace.is_empty() && !(resource.group.is_empty() && resource.resource == "namespaces");
+        !(attributes.namespace.is_empty() || resource.group.is_empty() && resource.resource == "namespaces");
     let scope = match rule.scope.as_deref() {
         None | Some("*") => true,
         Some("Namespaced") => in_namespace,

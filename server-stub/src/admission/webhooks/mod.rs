@@ -9,8 +9,6 @@ mod client;
 mod configuration;
 mod matching;
 mod review;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -102,8 +100,13 @@ pub(crate) struct Reinvocation {
     again: BTreeSet<String>,
     /// Those of them that were asked since the last change.
     asked: BTreeSet<String>,
-    /// Whether any webhook changed the object.
-    pub(crate) changed: bool,
+}
+
+impl Reinvocation {
+    /// Whether a second round is needed.
+    pub(crate) fn is_due(&self) -> bool {
+        !self.again.is_empty()
+    }
 }
 
 impl Webhooks {
@@ -187,7 +190,6 @@ impl Webhooks {
             match changed {
                 Ok(Some(new)) => {
                     *object = Some(new);
-                    state.changed = true;
                     state.again.append(&mut state.asked);
                 }
                 Ok(None) => {}

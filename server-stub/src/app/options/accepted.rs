@@ -176,15 +176,7 @@ const ACCEPTED: &[(&str, Kind, &[&str])] = &[
     ),
     ("API enablement", Kind::Map, &["runtime-config"]),
     ("egress selector", Kind::String, &["egress-selector-config-file"]),
-    (
-        "admission",
-        Kind::Strings,
-        &[
-            "admission-control",
-            "disable-admission-plugins",
-            "enable-admission-plugins",
-        ],
-    ),
+    ("admission", Kind::Strings, &["admission-control"]),
     ("admission", Kind::String, &["admission-control-config-file"]),
     ("metrics", Kind::Map, &["allow-metric-labels"]),
     (

@@ -2,6 +2,7 @@
 //! applies to.
 
 mod accepted;
+mod admission;
 mod auditing;
 mod authentication;
 mod authorization;
@@ -18,6 +19,7 @@ mod services;
 mod storage;
 
 pub use accepted::AcceptedFlags;
+pub use admission::AdmissionOptions;
 pub use auditing::AuditOptions;
 pub use authentication::AuthenticationOptions;
 pub(crate) use authorization::Authorization;
@@ -65,6 +67,7 @@ pub struct Options {
     pub authentication: AuthenticationOptions,
     pub request_header: RequestHeaderOptions,
     pub authorization: AuthorizationOptions,
+    pub admission: AdmissionOptions,
     pub services: ServiceOptions,
     pub kubelet: KubeletOptions,
     pub controllers: ControllerOptions,
@@ -135,14 +138,10 @@ impl Options {
         self.features.add_flags(flags.group("features"));
         self.authentication.add_flags(flags.group("authentication"));
         self.authorization.add_flags(flags.group("authorization"));
-        for group in [
-            "API enablement",
-            "egress selector",
-            "admission",
-            "metrics",
-            "logs",
-            "traces",
-        ] {
+        flags.group("API enablement");
+        flags.group("egress selector");
+        self.admission.add_flags(flags.group("admission"));
+        for group in ["metrics", "logs", "traces"] {
             flags.group(group);
         }
         self.services.add_flags(flags.group("misc"));
@@ -168,6 +167,7 @@ impl Options {
         self.authentication.validate(&mut errors);
         self.request_header.validate(&mut errors);
         self.authorization.validate(&mut errors);
+        self.admission.validate(&mut errors);
         self.services.validate(&mut errors);
         self.kubelet.validate(&mut errors);
         if errors.is_empty() {

@@ -1,0 +1,98 @@
+//! Which admission plugins there are, and which are on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::webhooks::Webhooks;
+
+/// The plugins that this server has. They run in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Plugin {
+    NamespaceLifecycle,
+    LimitRanger,
+    Priority,
+    DefaultStorageClass,
+    DefaultIngressClass,
+    MutatingAdmissionWebhook,
+    ValidatingAdmissionWebhook,
+}
+
+use Plugin::{
+    DefaultIngressClass, DefaultStorageClass, LimitRanger, MutatingAdmissionWebhook, NamespaceLifecycle, Priority,
+    ValidatingAdmissionWebhook,
+};
+
+/// All plugins of kube-apiserver. Those of this server are on unless they are switched off, as there.
+const PLUGINS: &[(&str, Option<Plugin>)] = &[
+    ("AlwaysAdmit", None),
+    ("AlwaysDeny", None),
+    ("AlwaysPullImages", None),
+    ("CertificateApproval", None),
+    ("CertificateSigning", None),
+    ("CertificateSubjectRestriction", None),
+    ("ClusterTrustBundleAttest", None),
+    ("DefaultIngressClass", Some(DefaultIngressClass)),
+    ("DefaultStorageClass", Some(DefaultStorageClass)),
+    ("DefaultTolerationSeconds", None),
+    ("DenyServiceExternalIPs", None),
+    ("EventRateLimit", None),
+    ("ExtendedResourceToleration", None),
+    ("ImagePolicyWebhook", None),
+    ("LimitPodHardAntiAffinityTopology", None),
+    ("LimitRanger", Some(LimitRanger)),
+    ("MutatingAdmissionPolicy", None),
+    ("MutatingAdmissionWebhook", Some(MutatingAdmissionWebhook)),
+    ("NamespaceAutoProvision", None),
+    ("NamespaceExists", None),
+    ("NamespaceLifecycle", Some(NamespaceLifecycle)),
+    ("NodeDeclaredFeatureValidator", None),
+    ("NodeRestriction", None),
+    ("OwnerReferencesPermissionEnforcement", None),
+    ("PersistentVolumeClaimResize", None),
+    ("PodGroupProtection", None),
+    ("PodNodeSelector", None),
+    ("PodResizeValidator", None),
+    ("PodSecurity", None),
+    ("PodTolerationRestriction", None),
+    ("PodTopologyLabels", None),
+    ("Priority", Some(Priority)),
+    ("ResourceQuota", None),
+    ("RuntimeClass", None),
+    ("ServiceAccount", None),
+    ("StorageObjectInUseProtection", None),
+    ("TaintNodesByCondition", None),
+    ("ValidatingAdmissionPolicy", None),
+    ("ValidatingAdmissionWebhook", Some(ValidatingAdmissionWebhook)),
+];
+
+/// Whether kube-apiserver has a plugin of this name, and whether this server has it, too.
+pub(crate) fn find(name: &str) -> Option<Option<Plugin>> {
+    let found = PLUGINS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, plugin)| *plugin)
+}
+
+/// The plugins that are on.
+pub(crate) struct AdmissionPlugins {
+    off: BTreeSet<Plugin>,
+    pub(crate) webhooks: Arc<Webhooks>,
+}
+
+impl AdmissionPlugins {
+    /// All but those of these names.
+    pub(crate) fn without(names: &[String]) -> Self {
+        Self {
+            off: names.iter().filter_map(|name| find(name)?).collect(),
+            webhooks: Arc::default(),
+        }
+    }
+
+    pub(crate) fn is_on(&self, plugin: Plugin) -> bool {
+        !self.off.contains(&plugin)
+    }
+}
+
+impl Default for AdmissionPlugins {
+    fn default() -> Self {
+        Self::without(&[])
+    }
+}
