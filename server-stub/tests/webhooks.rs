@@ -142,7 +142,7 @@ fn config_map(name: &str) -> ConfigMap {
 
 async fn start() -> (Server, Clientset) {
     let server = Server::start(Options::default()).await.unwrap();
-    let clientset = server.loopback().clone();
+    let clientset = Clientset::new(&server.client_config()).unwrap();
     (server, clientset)
 }
 
@@ -199,7 +199,7 @@ async fn a_no_is_heard_in_the_words_of_the_webhook() {
         json!({ "group": "", "version": "v1", "kind": "ConfigMap" })
     );
     assert_eq!(created["options"]["kind"], "CreateOptions");
-    assert_eq!(created["userInfo"]["username"], "system:apiserver");
+    assert_eq!(created["userInfo"]["username"], "kubernetes-admin");
     assert_eq!(
         (&deleted["operation"], &deleted["oldObject"]["kind"], &deleted["object"]),
         (&json!("DELETE"), &json!("ConfigMap"), &Value::Null)
