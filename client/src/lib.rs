@@ -1,7 +1,8 @@
 //! A Kubernetes client that speaks uncompressed protobuf by default.
 //!
 //! [`Clientset`] has an accessor for every built-in resource; each gives an [`Api`], which has the verbs.
-//! [`Config`] says where the API server is and who asks.
+//! [`Config`] says where the API server is and who asks. The API types are those of [`k8s_openapi`]; [`types`] has
+//! what it lacks.
 
 pub mod api;
 pub mod backoff;

@@ -75,6 +75,8 @@ fn a_watch_event_holds_an_object_in_its_envelope() {
     let schema = crate::wire::schema::message("meta.v1.WatchEvent").unwrap();
     let value = transcode::protobuf_to_value(schema, &frame).unwrap();
     assert_eq!(value, json!({"type": "ADDED", "object": object}));
+    let text = transcode::protobuf_to_json(schema, &frame).unwrap();
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&text).unwrap(), value);
 }
 
 #[test]
