@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use serde_json::Value;
 
 use super::condition_is_true;
+use super::openapi::Described;
 use super::customresource::{ConvertingStorage, CustomKind, CustomResourceStrategy, Versions};
 use crate::aggregator::version_rank;
 use crate::endpoints::{Endpoints, ObjectKind, Resource};
@@ -23,6 +24,7 @@ use crate::generic::request::{Request, RequestInfo, Response};
 use crate::generic::respond;
 use crate::registry::codec::JsonCodec;
 use crate::registry::storage_factory::StorageFactory;
+use crate::registry::validation::values::items;
 use crate::registry::{DeleteOptions, ListQuery, Store, WriteContext};
 use crate::status::{ApiError, GroupResource};
 
@@ -167,6 +169,27 @@ impl CrdHandler {
             GroupDiscovery { name, versions }
         };
         groups.into_iter().map(group).collect()
+    }
+
+    /// The served versions of established definitions, each with its schema.
+    pub(super) fn described(&self) -> Vec<Described> {
+        let mut all = Vec::new();
+        for definition in self.definitions.read().values() {
+            if !condition_is_true(&definition.document, "Established") {
+                continue;
+            }
+            for version in items(&definition.document, "/spec/versions") {
+                let name = version["name"].as_str().unwrap_or_default();
+                let kind = definition.serving.versions.kinds.get(name);
+                if let Some(kind) = kind.filter(|_| version["served"] == true) {
+                    all.push(Described {
+                        kind: kind.clone(),
+                        schema: version["schema"]["openAPIV3Schema"].clone(),
+                    });
+                }
+            }
+        }
+        all
     }
 
     /// `/apis/<group>` and `/apis/<group>/<version>`.

@@ -4,6 +4,7 @@ mod controllers;
 pub(crate) mod customresource;
 pub(crate) mod customresourcedefinition;
 mod handler;
+mod openapi;
 pub(crate) mod schema;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub fn new(external_address: &str, own: ApiGroup, storage: StorageFactory, endpo
     let handler = Arc::new(CrdHandler::new(storage, endpoints));
     let mut server = GenericApiServer::new("apiextensions", external_address, handler.clone());
     server.install_api_group(own);
+    server.add_openapi_source(handler.clone());
     controllers::add_to(&mut server, handler);
     server
 }

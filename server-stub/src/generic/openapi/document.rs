@@ -83,7 +83,7 @@ fn add_version(
         let mut operations = Operations {
             dialect,
             schemas,
-            facts,
+            resource: facts.into(),
         };
         operations.add_to(&root, paths);
     }

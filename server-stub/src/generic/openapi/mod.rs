@@ -4,6 +4,7 @@
 //! They have what programs read (types, merge keys, list types, paths, parameters) and what types and fields are for.
 //! JSON is the only format.
 
+mod custom;
 mod descriptions;
 mod dialect;
 mod document;
@@ -14,6 +15,7 @@ mod source;
 mod v2;
 mod v3;
 
+pub use custom::{CustomOpenApi, CustomOpenApiKind};
 pub(crate) use descriptions::Descriptions;
 pub(crate) use endpoint::install;
 pub use source::{DocumentInfo, DocumentSource};

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::dialect::{Dialect, MEDIA_TYPES};
 use super::schemas::Schemas;
-use crate::registry::facts::{ResourceFacts, SubresourceFacts};
+use crate::registry::facts::ResourceFacts;
 
 const QUERY: &str = "query";
 
@@ -47,11 +47,64 @@ const PATCH_TYPES: [&str; 4] = [
     "application/strategic-merge-patch+json",
 ];
 
+const CUSTOM_PATCH_TYPES: [&str; 3] = [
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+];
+
 /// Writes the paths of one resource.
 pub(super) struct Operations<'a> {
     pub(super) dialect: Dialect,
     pub(super) schemas: &'a mut Schemas,
-    pub(super) facts: &'static ResourceFacts,
+    pub(super) resource: Described<'a>,
+}
+
+/// What the paths of a resource depend on.
+#[derive(Clone)]
+pub(super) struct Described<'a> {
+    pub(super) group: &'a str,
+    pub(super) version: &'a str,
+    pub(super) plural: &'a str,
+    pub(super) kind: &'a str,
+    pub(super) list_kind: Option<&'a str>,
+    pub(super) namespaced: bool,
+    pub(super) verbs: &'a [&'a str],
+    pub(super) subresources: Vec<Subresource<'a>>,
+    /// The name of a kind's schema where that is not built in.
+    pub(super) custom_schema: Option<fn(group: &str, version: &str, kind: &str) -> String>,
+}
+
+/// Group, version and kind.
+type Kind<'a> = (&'a str, &'a str, &'a str);
+
+/// A subresource: its name, its verbs and its kind.
+#[derive(Clone)]
+pub(super) struct Subresource<'a> {
+    pub(super) name: &'a str,
+    pub(super) verbs: &'a [&'a str],
+    pub(super) kind: Kind<'a>,
+}
+
+impl From<&'static ResourceFacts> for Described<'static> {
+    fn from(facts: &'static ResourceFacts) -> Self {
+        let subresources = facts.subresources.iter().map(|sub| Subresource {
+            name: sub.name,
+            verbs: sub.verbs,
+            kind: (sub.group, sub.version, sub.kind),
+        });
+        Self {
+            group: facts.group,
+            version: facts.version,
+            plural: facts.plural,
+            kind: facts.kind,
+            list_kind: facts.list_kind,
+            namespaced: facts.namespaced,
+            verbs: facts.verbs,
+            subresources: subresources.collect(),
+            custom_schema: None,
+        }
+    }
 }
 
 /// One operation before it is written.
@@ -70,16 +123,16 @@ struct Operation<'a> {
 impl Operations<'_> {
     /// Adds the paths below `root` (`/apis/apps/v1`).
     pub(super) fn add_to(&mut self, root: &str, paths: &mut Map<String, Value>) {
-        let plural = self.facts.plural;
-        let (collection, scope) = match self.facts.namespaced {
+        let plural = self.resource.plural;
+        let (collection, scope) = match self.resource.namespaced {
             true => (format!("{root}/namespaces/{{namespace}}/{plural}"), "Namespaced"),
             false => (format!("{root}/{plural}"), ""),
         };
-        if self.facts.namespaced && self.facts.verbs.contains(&"list") {
+        if self.resource.namespaced && self.resource.verbs.contains(&"list") {
             let list = self.list("ForAllNamespaces", "");
             paths.insert(format!("{root}/{plural}"), self.path(vec![("get", list)], &[]));
         }
-        let namespace: &[&str] = if self.facts.namespaced { &["namespace"] } else { &[] };
+        let namespace: &[&str] = if self.resource.namespaced { &["namespace"] } else { &[] };
         let operations = self.collection(scope);
         if !operations.is_empty() {
             paths.insert(collection.clone(), self.path(operations, namespace));
@@ -87,17 +140,17 @@ impl Operations<'_> {
         let named = [&["name"], namespace].concat();
         let operations = self.object(
             scope,
-            self.facts.verbs,
+            self.resource.verbs,
             "",
-            (self.facts.group, self.facts.version, self.facts.kind),
+            (self.resource.group, self.resource.version, self.resource.kind),
         );
         if !operations.is_empty() {
             paths.insert(format!("{collection}/{{name}}"), self.path(operations, &named));
         }
-        for sub in self.facts.subresources {
-            let mut operations = self.object(scope, sub.verbs, sub.name, (sub.group, sub.version, sub.kind));
+        for sub in self.resource.subresources.clone() {
+            let mut operations = self.object(scope, sub.verbs, sub.name, sub.kind);
             if sub.verbs.contains(&"create") {
-                operations.push(("post", self.create(scope, sub)));
+                operations.push(("post", self.post(scope, sub.name, sub.kind)));
             }
             paths.insert(
                 format!("{collection}/{{name}}/{}", sub.name),
@@ -120,21 +173,21 @@ impl Operations<'_> {
     }
 
     fn collection(&mut self, scope: &str) -> Vec<(&'static str, Value)> {
-        let has = |verb: &str| self.facts.verbs.contains(&verb);
+        let has = |verb: &str| self.resource.verbs.contains(&verb);
         let (can_list, can_create, can_delete) = (has("list"), has("create"), has("deletecollection"));
         let mut operations = Vec::new();
         if can_list {
             operations.push(("get", self.list("", scope)));
         }
         if can_create {
-            let own = (self.facts.group, self.facts.version, self.facts.kind);
+            let own = (self.resource.group, self.resource.version, self.resource.kind);
             operations.push(("post", self.post(scope, "", own)));
         }
         if can_delete {
             let mut operation = self.operation(&Operation {
-                description: format!("delete collection of {}", self.facts.kind),
+                description: format!("delete collection of {}", self.resource.kind),
                 action: "deletecollection",
-                id: format!("deleteCollection{{gv}}{scope}{}", self.facts.kind),
+                id: format!("deleteCollection{{gv}}{scope}{}", self.resource.kind),
                 kind: "Status",
                 parameters: &[DELETE, LIST].concat(),
                 answers: &[("200", "OK")],
@@ -146,30 +199,26 @@ impl Operations<'_> {
     }
 
     fn list(&mut self, suffix: &str, scope: &str) -> Value {
-        let list_kind = self.facts.list_kind.unwrap_or(self.facts.kind);
+        let list_kind = self.resource.list_kind.unwrap_or(self.resource.kind);
         self.operation(&Operation {
-            description: format!("list or watch objects of kind {}", self.facts.kind),
+            description: format!("list or watch objects of kind {}", self.resource.kind),
             action: "list",
-            id: format!("list{{gv}}{scope}{}{suffix}", self.facts.kind),
+            id: format!("list{{gv}}{scope}{}{suffix}", self.resource.kind),
             kind: list_kind,
             parameters: LIST,
             answers: &[("200", "OK")],
         })
     }
 
-    fn create(&mut self, scope: &str, sub: &SubresourceFacts) -> Value {
-        self.post(scope, sub.name, (sub.group, sub.version, sub.kind))
-    }
-
-    fn post(&mut self, scope: &str, subresource: &str, kind: (&'static str, &'static str, &'static str)) -> Value {
+    fn post(&mut self, scope: &str, subresource: &str, kind: Kind<'_>) -> Value {
         let schema = self.schema(kind.0, kind.1, kind.2);
         let mut operation = self.operation(&Operation {
             description: match subresource {
-                "" => format!("create {}", with_article(self.facts.kind)),
-                subresource => format!("create {subresource} of {}", with_article(self.facts.kind)),
+                "" => format!("create {}", with_article(self.resource.kind)),
+                subresource => format!("create {subresource} of {}", with_article(self.resource.kind)),
             },
             action: "post",
-            id: format!("create{{gv}}{scope}{}{}", self.facts.kind, capital(subresource)),
+            id: format!("create{{gv}}{scope}{}{}", self.resource.kind, capital(subresource)),
             kind: &schema,
             parameters: WRITE,
             answers: &[("200", "OK"), ("201", "Created"), ("202", "Accepted")],
@@ -180,16 +229,10 @@ impl Operations<'_> {
     }
 
     /// The operations on one object, or on a subresource of it.
-    fn object(
-        &mut self,
-        scope: &str,
-        verbs: &[&str],
-        subresource: &str,
-        kind: (&'static str, &'static str, &'static str),
-    ) -> Vec<(&'static str, Value)> {
+    fn object(&mut self, scope: &str, verbs: &[&str], subresource: &str, kind: Kind<'_>) -> Vec<(&'static str, Value)> {
         let mut operations = Vec::new();
         let schema = self.schema(kind.0, kind.1, kind.2);
-        let id = |verb: &str, this: &Self| format!("{verb}{{gv}}{scope}{}{}", this.facts.kind, capital(subresource));
+        let id = |verb: &str, this: &Self| format!("{verb}{{gv}}{scope}{}{}", this.resource.kind, capital(subresource));
         for &(verb, method, word, parameters) in &[
             ("get", "get", "read", &[][..]),
             ("update", "put", "replace", WRITE),
@@ -205,7 +248,7 @@ impl Operations<'_> {
                 _ => &[("200", "OK"), ("201", "Created")],
             };
             let mut operation = self.operation(&Operation {
-                description: describe(verb, subresource, self.facts.kind),
+                description: describe(verb, subresource, self.resource.kind),
                 action: method,
                 id: id(word, self),
                 kind: if verb == "delete" { "Status" } else { &schema },
@@ -216,7 +259,11 @@ impl Operations<'_> {
                 "update" => self.dialect.add_body(&mut operation, &["*/*"], &schema, true),
                 "patch" => {
                     let patch = self.schema("", "v1", "Patch");
-                    self.dialect.add_body(&mut operation, &PATCH_TYPES, &patch, true);
+                    let types = match self.resource.custom_schema {
+                        None => &PATCH_TYPES[..],
+                        Some(_) => &CUSTOM_PATCH_TYPES[..],
+                    };
+                    self.dialect.add_body(&mut operation, types, &patch, true);
                 }
                 "delete" => self.delete_body(&mut operation),
                 _ => {}
@@ -233,7 +280,7 @@ impl Operations<'_> {
     }
 
     fn operation(&mut self, operation: &Operation<'_>) -> Value {
-        let (group, version) = (self.facts.group, self.facts.version);
+        let (group, version) = (self.resource.group, self.resource.version);
         let short = if group.is_empty() {
             "core"
         } else {
@@ -268,15 +315,20 @@ impl Operations<'_> {
             document["produces"] = MEDIA_TYPES.as_slice().into();
             document["schemes"] = json!(["https"]);
         }
-        set_kind(&mut document, (group, version, self.facts.kind));
+        set_kind(&mut document, (group, version, self.resource.kind));
         document
     }
 
     /// The name of a kind's schema, which becomes part of the document.
-    fn schema(&mut self, group: &'static str, version: &'static str, kind: &str) -> String {
+    fn schema(&mut self, group: &str, version: &str, kind: &str) -> String {
+        if let Some(name) = self.resource.custom_schema
+            && (group, version) == (self.resource.group, self.resource.version)
+        {
+            return name(group, version, kind);
+        }
         let gvk = Gvk {
-            group: group.into(),
-            version: version.into(),
+            group: group.to_owned().into(),
+            version: version.to_owned().into(),
             kind: kind.to_owned().into(),
         };
         let message = schema::kind(&gvk).map(|kind| kind.message);

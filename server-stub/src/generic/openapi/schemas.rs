@@ -28,6 +28,16 @@ impl Schemas {
         self.schemas.into_iter().collect()
     }
 
+    /// Adds a schema that is not built in.
+    pub(super) fn insert(&mut self, name: String, schema: Value) {
+        self.schemas.insert(name, schema);
+    }
+
+    /// What is said of a field of a built-in type.
+    pub(super) fn description(&self, name: &str, field: &str) -> &str {
+        self.descriptions.of_field(name, field).unwrap_or_default()
+    }
+
     /// Adds a message with everything in it and returns its name.
     pub(super) fn add(&mut self, message: &'static MessageSchema) -> String {
         let name = name(message);
