@@ -10,11 +10,14 @@ use parking_lot::RwLock;
 use serde_json::Value;
 
 use super::condition_is_true;
+use super::customresource::{
+    Conversion, ConversionWebhook, ConvertingStorage, CustomKind, CustomResourceStrategy, Versions,
+};
 use super::openapi::Described;
-use super::customresource::{ConvertingStorage, CustomKind, CustomResourceStrategy, Versions};
-use crate::aggregator::version_rank;
+use crate::aggregator::{ServiceResolver, version_rank};
 use crate::endpoints::{Endpoints, ObjectKind, Resource};
 use crate::filters::WarningRecorder;
+use crate::generic::clock::Ids;
 use crate::generic::delegation::{DelegationTarget, Handler, NotFound};
 use crate::generic::discovery::{self, GroupDiscovery, VersionDiscovery};
 use crate::generic::health::HealthChecks;
@@ -32,6 +35,8 @@ use crate::status::{ApiError, GroupResource};
 pub(crate) struct CrdHandler {
     storage: StorageFactory,
     endpoints: Endpoints,
+    /// Where webhooks are that stand behind services.
+    services: Arc<OnceLock<ServiceResolver>>,
     definitions: RwLock<BTreeMap<String, Arc<Definition>>>,
 }
 
@@ -55,8 +60,15 @@ impl CrdHandler {
         Self {
             storage,
             endpoints,
+            services: Arc::default(),
             definitions: RwLock::default(),
         }
+    }
+
+    /// Learns where the servers behind services are.
+    pub(crate) fn follow_services(&self, resolver: ServiceResolver) {
+        // A second one would know the same.
+        let _ = self.services.set(resolver);
     }
 
     /// Takes note of a new state of a definition.
@@ -70,7 +82,7 @@ impl CrdHandler {
         let known = known.filter(|known| is_served_alike(&known.document, &document));
         let serving = match known {
             Some(known) => known.serving.clone(),
-            None => Arc::new(Serving::new(&document)),
+            None => Arc::new(Serving::new(&document, &self.endpoints.ids, &self.services)),
         };
         definitions.insert(name, Arc::new(Definition { document, serving }));
     }
@@ -213,7 +225,14 @@ impl CrdHandler {
 }
 
 impl Serving {
-    fn new(definition: &Value) -> Self {
+    fn new(definition: &Value, ids: &Ids, services: &Arc<OnceLock<ServiceResolver>>) -> Self {
+        let conversion = match &definition["spec"]["conversion"] {
+            how if how["strategy"] == "Webhook" => {
+                let webhook = ConversionWebhook::new(&how["webhook"], ids.clone(), services.clone());
+                Conversion::Webhook(Box::new(webhook))
+            }
+            _ => Conversion::None,
+        };
         let names = &definition["status"]["acceptedNames"];
         let (mut kinds, mut served, mut storage) = (BTreeMap::new(), BTreeSet::new(), String::new());
         for version in definition["spec"]["versions"].as_array().into_iter().flatten() {
@@ -230,7 +249,11 @@ impl Serving {
         let storage_version_hash = of_storage.map(|kind| storage_version_hash(kind)).unwrap_or_default();
         Self {
             resources: kinds.keys().map(|version| (version.clone(), OnceLock::new())).collect(),
-            versions: Arc::new(Versions { storage, kinds }),
+            versions: Arc::new(Versions {
+                conversion,
+                storage,
+                kinds,
+            }),
             served,
             storage_version_hash,
         }

@@ -216,6 +216,9 @@ pub enum StorageError {
     /// The store does not accept the request, for this reason in its own words.
     #[error("{0}")]
     Refused(String),
+    /// An object cannot be brought into the version that was asked for.
+    #[error("{0}")]
+    Conversion(String),
     /// The store is shut down.
     #[error("the store is closed")]
     Closed,

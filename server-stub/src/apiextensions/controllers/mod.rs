@@ -6,6 +6,8 @@ mod naming;
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kubewire_client::dynamic::{ApiResource, DynamicApi, DynamicObject};
 use kubewire_client::{Error, ObjectKey, WriteOptions};
@@ -14,6 +16,7 @@ use kubewire_informers::{CachedObject, Controller, EventHandlerFuncs, Lister, Sh
 use serde_json::Value;
 
 use super::handler::CrdHandler;
+use crate::aggregator::ServiceResolver;
 use crate::generic::clock::Clock;
 use crate::generic::hooks::{HookContext, HookError, PostStartHook};
 use crate::generic::server::GenericApiServer;
@@ -42,6 +45,11 @@ fn informer(context: &HookContext) -> SharedInformer<DynamicObject> {
 }
 
 fn start_informer(context: &HookContext, handler: Arc<CrdHandler>) -> Result<(), HookError> {
+    let services = context.informers.informer::<Service>();
+    let slices = context.informers.informer::<EndpointSlice>();
+    services.start();
+    slices.start();
+    handler.follow_services(ServiceResolver::new(&services, &slices));
     let informer = informer(context);
     let (added, updated, deleted) = (handler.clone(), handler.clone(), handler);
     informer.add_handler(

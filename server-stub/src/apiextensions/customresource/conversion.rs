@@ -11,15 +11,23 @@ use bytes::Bytes;
 use futures::StreamExt;
 use serde_json::Value;
 
-use super::CustomKind;
+use super::{ConversionWebhook, CustomKind};
 use crate::storage::{
     Change, Expected, Get, KeyValue, Range, RangeRequest, Storage, StorageError, StorageEvent, StorageWatch, Swap,
     WatchBatch,
 };
 
+/// How an object of one version becomes one of another.
+pub(crate) enum Conversion {
+    /// All versions have the same fields.
+    None,
+    /// Another server knows.
+    Webhook(Box<ConversionWebhook>),
+}
+
 /// The versions of a kind.
-#[derive(Debug)]
 pub(crate) struct Versions {
+    pub(crate) conversion: Conversion,
     /// The version in which objects are stored.
     pub(crate) storage: String,
     pub(crate) kinds: BTreeMap<String, Arc<CustomKind>>,
@@ -119,20 +127,28 @@ struct Converter {
 impl Converter {
     /// Brings stored values into the served version.
     async fn read(&self, values: &mut [Bytes]) -> Result<(), StorageError> {
-        for value in values {
-            let Ok(stored) = serde_json::from_slice::<Value>(value) else {
-                // The store reports what it cannot read.
-                continue;
-            };
-            let mut object = stored.clone();
-            if let Some(kind) = self.stored_kind(&object) {
-                kind.schema.prune(&mut object);
-                kind.schema.drop_nulls(&mut object);
-                kind.schema.apply_defaults(&mut object);
+        // The store reports what it cannot read.
+        let parsed = values.iter_mut().filter_map(|value| {
+            let stored: Value = serde_json::from_slice(value).ok()?;
+            Some((value, stored))
+        });
+        let (mut places, mut stored) = (Vec::new(), Vec::new());
+        for (place, object) in parsed {
+            places.push(place);
+            stored.push(object);
+        }
+        let mut objects = stored.clone();
+        for object in &mut objects {
+            if let Some(kind) = self.stored_kind(object).cloned() {
+                kind.schema.prune(object);
+                kind.schema.drop_nulls(object);
+                kind.schema.apply_defaults(object);
             }
-            self.convert(&mut object, &self.served);
+        }
+        self.convert(&mut objects, &self.served).await?;
+        for ((place, stored), object) in places.into_iter().zip(stored).zip(objects) {
             if object != stored {
-                *value = encode(&object)?;
+                *place = encode(&object)?;
             }
         }
         Ok(())
@@ -146,8 +162,8 @@ impl Converter {
         if storage.version == self.served.version {
             return Ok(value);
         }
-        let mut object = serde_json::from_slice(&value).map_err(|error| failed("read", &error))?;
-        self.convert(&mut object, storage);
+        let mut object: Value = serde_json::from_slice(&value).map_err(|error| failed("read", &error))?;
+        self.convert(std::slice::from_mut(&mut object), storage).await?;
         encode(&object)
     }
 
@@ -172,12 +188,31 @@ impl Converter {
         self.versions.kinds.get(version)
     }
 
-    fn convert(&self, object: &mut Value, to: &CustomKind) {
+    /// Brings objects into a version; those that are in it stay as they are.
+    async fn convert(&self, objects: &mut [Value], to: &CustomKind) -> Result<(), StorageError> {
         let wanted = to.api_version();
-        if object["apiVersion"] != *wanted {
-            object["apiVersion"] = wanted.into();
-            to.schema.prune(object);
+        let others = objects.iter_mut().filter(|object| object["apiVersion"] != *wanted);
+        let mut others: Vec<&mut Value> = others.collect();
+        match &self.versions.conversion {
+            Conversion::None => others
+                .iter_mut()
+                .for_each(|object| object["apiVersion"] = wanted.as_str().into()),
+            Conversion::Webhook(webhook) => {
+                let originals: Vec<Value> = others.iter().map(|object| Value::clone(object)).collect();
+                let converted = webhook
+                    .convert(&originals, &wanted)
+                    .await
+                    .map_err(StorageError::Conversion)?;
+                for (object, converted) in others.iter_mut().zip(converted) {
+                    **object = converted;
+                }
+            }
         }
+        for object in others {
+            to.schema.prune(object);
+            to.schema.drop_nulls(object);
+        }
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ mod conversion;
 mod json_path;
 mod scale;
 mod strategy;
+mod webhook;
 
 use std::fmt;
 
@@ -15,10 +16,11 @@ use kubewire_client::wire::transcode::JsonDocument;
 use serde_json::{Value, json};
 
 pub(crate) use self::columns::Column;
-pub(crate) use self::conversion::{ConvertingStorage, Versions};
+pub(crate) use self::conversion::{Conversion, ConvertingStorage, Versions};
 pub(crate) use self::json_path::JsonPath;
 pub(crate) use self::scale::ScalePaths;
 pub(crate) use self::strategy::CustomResourceStrategy;
+pub(crate) use self::webhook::ConversionWebhook;
 use crate::apiextensions::schema::Schema;
 use crate::generic::discovery::ApiResource;
 use crate::registry::ResourceInfo;

@@ -224,6 +224,7 @@ fn storage_error(error: StorageError) -> ApiError {
         StorageError::Future { wanted, current } => ApiError::too_large_resource_version(wanted, current),
         StorageError::Unavailable { reason } => ApiError::service_unavailable(reason),
         StorageError::Refused(reason) => ApiError::unclassified(reason),
+        StorageError::Conversion(message) => ApiError::unclassified(message),
         other => ApiError::internal(other),
     }
 }
