@@ -192,6 +192,61 @@ for kind in $kinds; do
   passed=$((passed + 1))
 done
 
+# Custom resources: from their definition to its end.
+cat >"$work/crd.yaml" <<'YAML'
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: crontabs.stable.example.com}
+spec:
+  group: stable.example.com
+  scope: Namespaced
+  names: {plural: crontabs, kind: CronTab, shortNames: [ct], categories: [all]}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              required: [cronSpec]
+              properties:
+                cronSpec: {type: string, description: When it runs., minLength: 9}
+                replicas: {type: integer, default: 1}
+                image: {type: string}
+            status: {type: object, properties: {replicas: {type: integer}}}
+      subresources:
+        status: {}
+        scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas}
+      additionalPrinterColumns:
+        - {name: Spec, type: string, jsonPath: .spec.cronSpec}
+YAML
+cat >"$work/crontab.yaml" <<'YAML'
+apiVersion: stable.example.com/v1
+kind: CronTab
+metadata: {name: one}
+spec: {cronSpec: "* * * * */5", image: "registry.example.com/demo:1"}
+YAML
+expect 'crontabs.stable.example.com created' kubectl apply -f "$work/crd.yaml"
+expect 'condition met' kubectl wait --for condition=established --timeout 30s crd/crontabs.stable.example.com
+expect 'When it runs' kubectl explain crontab.spec.cronSpec
+expect '^crontabs +ct +stable.example.com/v1 +true +CronTab' kubectl api-resources
+refuse 'unknown field "spec.nosuch"' kubectl create -n demo -f - <<<'{"apiVersion":"stable.example.com/v1","kind":"CronTab","metadata":{"name":"x"},"spec":{"cronSpec":"* * * * *","nosuch":1}}'
+refuse 'spec.cronSpec in body should be at least 9 chars long' kubectl create -n demo -f - <<<'{"apiVersion":"stable.example.com/v1","kind":"CronTab","metadata":{"name":"x"},"spec":{"cronSpec":"now"}}'
+expect 'crontab.stable.example.com/one created' kubectl apply -n demo -f "$work/crontab.yaml"
+expect 'serverside-applied' kubectl apply -n demo --server-side --force-conflicts -f "$work/crontab.yaml"
+expect '^one +\* \* \* \* \*/5' kubectl get -n demo ct
+expect 'Cron Spec: +\* \* \* \* \*/5' kubectl describe -n demo ct one
+expect 'patched' kubectl patch -n demo ct one --type merge -p '{"spec":{"image":"registry.example.com/demo:2"}}'
+expect 'scaled' kubectl scale -n demo ct one --replicas 3
+expect '^3 registry.example.com/demo:2$' kubectl get -n demo ct one -o 'jsonpath={.spec.replicas} {.spec.image}'
+refuse '\+ *image: registry.example.com/demo:1' kubectl diff -n demo -f "$work/crontab.yaml"
+expect 'crontab.stable.example.com/one ' kubectl get -n demo all
+expect 'deleted' kubectl delete --timeout 30s crd crontabs.stable.example.com
+refuse 'NotFound|not found|resource type' kubectl get -n demo ct
+
 kill -TERM "$server"
 wait "$server" || fail "the server did not end with status 0 on SIGTERM"
 server=

@@ -68,7 +68,9 @@ impl Described {
 
     fn openapi(&self) -> CustomOpenApiKind {
         let kind = &self.kind;
-        let subresources = ["status", "scale"].into_iter().filter(|name| kind.has_subresource(name));
+        let subresources = ["status", "scale"]
+            .into_iter()
+            .filter(|name| kind.has_subresource(name));
         CustomOpenApiKind {
             plural: kind.plural.clone(),
             kind: kind.kind.clone(),

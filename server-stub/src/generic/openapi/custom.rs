@@ -43,13 +43,13 @@ pub struct CustomOpenApiKind {
 impl CustomOpenApi {
     /// The OpenAPI 3 document.
     pub fn v3(&self) -> Value {
-    let (schemas, paths) = self.parts(Dialect::V3);
-    json!({
-        "openapi": "3.0.0",
-        "info": { "title": "Kubernetes CRD Swagger", "version": "v0.1.0" },
-        "paths": paths,
-        "components": { "schemas": schemas },
-    })
+        let (schemas, paths) = self.parts(Dialect::V3);
+        json!({
+            "openapi": "3.0.0",
+            "info": { "title": "Kubernetes CRD Swagger", "version": "v0.1.0" },
+            "paths": paths,
+            "components": { "schemas": schemas },
+        })
     }
 
     /// What is theirs of an OpenAPI 2 document.
@@ -59,36 +59,36 @@ impl CustomOpenApi {
     }
 
     fn parts(&self, dialect: Dialect) -> (Value, Map<String, Value>) {
-    let (mut schemas, mut paths) = (Schemas::new(dialect), Map::new());
-    let (group, version) = (self.group.as_str(), self.version.as_str());
-    for kind in &self.kinds {
-        add_schemas(dialect, group, version, kind, &mut schemas);
-        let subresources = kind.subresources.iter().map(|&(name, verbs)| Subresource {
-            name,
-            verbs,
-            kind: match name {
-                "scale" => ("autoscaling", "v1", "Scale"),
-                _ => (group, version, &kind.kind),
-            },
-        });
-        let mut operations = Operations {
-            dialect,
-            schemas: &mut schemas,
-            resource: Described {
-                group,
-                version,
-                plural: &kind.plural,
-                kind: &kind.kind,
-                list_kind: Some(&kind.list_kind),
-                namespaced: kind.namespaced,
-                verbs: kind.verbs,
-                subresources: subresources.collect(),
-                custom_schema: Some(schema_name),
-            },
-        };
-        operations.add_to(&root(group, version), &mut paths);
-    }
-    (schemas.into_value(), paths)
+        let (mut schemas, mut paths) = (Schemas::new(dialect), Map::new());
+        let (group, version) = (self.group.as_str(), self.version.as_str());
+        for kind in &self.kinds {
+            add_schemas(dialect, group, version, kind, &mut schemas);
+            let subresources = kind.subresources.iter().map(|&(name, verbs)| Subresource {
+                name,
+                verbs,
+                kind: match name {
+                    "scale" => ("autoscaling", "v1", "Scale"),
+                    _ => (group, version, &kind.kind),
+                },
+            });
+            let mut operations = Operations {
+                dialect,
+                schemas: &mut schemas,
+                resource: Described {
+                    group,
+                    version,
+                    plural: &kind.plural,
+                    kind: &kind.kind,
+                    list_kind: Some(&kind.list_kind),
+                    namespaced: kind.namespaced,
+                    verbs: kind.verbs,
+                    subresources: subresources.collect(),
+                    custom_schema: Some(schema_name),
+                },
+            };
+            operations.add_to(&root(group, version), &mut paths);
+        }
+        (schemas.into_value(), paths)
     }
 }
 
