@@ -22,7 +22,6 @@ use kubewire_informers::{CachedObject, EventHandlerFuncs};
 pub(crate) use self::api_services::version_rank;
 use self::api_services::{ApiServiceInfo, ApiServices};
 use self::proxy_handler::ProxyHandler;
-pub(crate) use self::service_resolver::ServiceResolver;
 use crate::generic::certificates::KeyPair;
 use crate::generic::delegation::DelegationTarget;
 use crate::generic::hooks::PostStartHook;
