@@ -52,11 +52,15 @@ impl<'a> Parser<'a> {
         }
         loop {
             let name = self.string()?;
-            self.scanner.expect(b':')?;
-            // managed fields are nothing but objects
-            let value = match self.scanner.peek()? {
-                b'{' => Value::Object(self.object(depth.checked_sub(1)?)?),
-                _ => self.value(depth)?,
+            // Managed fields are nothing but objects, most of them empty.
+            let value = if self.scanner.word(b":{}").is_some() {
+                Value::Object(Map::new())
+            } else {
+                self.scanner.expect(b':')?;
+                match self.scanner.peek()? {
+                    b'{' => Value::Object(self.object(depth.checked_sub(1)?)?),
+                    _ => self.value(depth)?,
+                }
             };
             members.insert(name, value);
             match self.scanner.take()? {
