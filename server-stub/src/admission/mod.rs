@@ -80,7 +80,11 @@ impl Attributes<'_> {
     async fn list(&self, group: &'static str, plural: &'static str) -> Result<Vec<Arc<StoredObject>>, ApiError> {
         let store = self.store(group, plural)?;
         let namespace = if store.info().namespaced { self.namespace } else { "" };
-        Ok(store.list(namespace, &ListQuery::default()).await?.items)
+        let query = ListQuery {
+            resource_version: Some(store.written_version()),
+            ..ListQuery::default()
+        };
+        Ok(store.list(namespace, &query).await?.items)
     }
 
     fn forbidden(&self, object: &Value, message: impl std::fmt::Display) -> ApiError {

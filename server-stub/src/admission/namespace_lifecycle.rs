@@ -11,7 +11,11 @@ pub(super) async fn check(attributes: &Attributes<'_>, name: &str) -> Result<(),
         return Ok(());
     }
     let store = attributes.store("", "namespaces")?;
-    let found = store.get("", namespace, None).await?;
+    let found = match store.get("", namespace, Some(store.written_version())).await {
+        // Another server may have made it just now.
+        Err(error) if error.code() == 404 => store.get("", namespace, None).await?,
+        found => found?,
+    };
     if text(&found.document(), "/status/phase") != "Terminating" {
         return Ok(());
     }

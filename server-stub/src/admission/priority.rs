@@ -14,7 +14,8 @@ pub(super) async fn set(attributes: &Attributes<'_>, pod: &mut Value) -> Result<
     let class = match name.is_empty() {
         true => default_class(attributes).await?,
         false => {
-            let found = attributes.store(GROUP, "priorityclasses")?.get("", &name, None).await;
+            let store = attributes.store(GROUP, "priorityclasses")?;
+            let found = store.get("", &name, Some(store.written_version())).await;
             let missing = |_| attributes.forbidden(pod, format!("no PriorityClass with name {name} was found"));
             Some((*found.map_err(missing)?.document()).clone())
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::Store;
 use super::fields::{metadata_mut, seconds, text};
-use super::{Store, storage_error};
 use crate::registry::admission::Operation;
 use crate::registry::object::StoredObject;
 use crate::registry::query::WriteContext;
@@ -123,20 +123,22 @@ impl Store {
         object: Value,
     ) -> Result<Option<Arc<StoredObject>>, ApiError> {
         let key: Arc<str> = self.info.key(namespace, name).into();
-        if self.read(&key).await?.is_some() {
-            self.give_back(context, &object, None).await;
-            return Ok(None);
-        }
         let stored = self.encode(&object)?;
         if context.dry_run {
-            return self.decode(&key, stored, 0).map(Some);
+            let taken = self.read(&key).await?.is_some();
+            return if taken {
+                Ok(None)
+            } else {
+                self.decode(&key, stored, 0).map(Some)
+            };
         }
+        // Nothing is written that the cache does not see as a change.
+        self.cacher.wait_until(0).await?;
         let change = Change::Put {
             value: stored.clone(),
             ttl: self.strategy.ttl(&object),
         };
-        let swap = self.storage.compare_and_swap(&key, Expected::Absent, change).await;
-        match swap.map_err(storage_error) {
+        match self.swap(&key, Expected::Absent, change).await {
             Ok(Swap::Done { revision }) => self.decode(&key, stored, revision).map(Some),
             Ok(Swap::Conflict { .. }) => {
                 self.give_back(context, &object, None).await;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use super::Store;
 use super::fields::{metadata_mut, names, seconds, text};
-use super::{Store, storage_error};
 use crate::registry::object::{StoredObject, set_resource_version};
 use crate::registry::query::{
     DeleteOptions, DeleteOutcome, ListQuery, ListResult, Preconditions, PropagationPolicy, WriteContext,
@@ -216,8 +216,7 @@ impl Store {
             ttl: self.strategy.ttl(&marked),
         };
         let expected = Expected::Revision(current.resource_version());
-        let swap = self.storage.compare_and_swap(current.key(), expected, change).await;
-        match swap.map_err(storage_error)? {
+        match self.swap(current.key(), expected, change).await? {
             Swap::Done { revision } => self.decode(current.key(), stored, revision).map(Some),
             Swap::Conflict { .. } => Ok(None),
         }
@@ -239,11 +238,7 @@ impl Store {
     /// was faster.
     pub(super) async fn erase(&self, current: &StoredObject) -> Result<Option<u64>, ApiError> {
         let expected = Expected::Revision(current.resource_version());
-        let swap = self
-            .storage
-            .compare_and_swap(current.key(), expected, Change::Delete)
-            .await;
-        match swap.map_err(storage_error)? {
+        match self.swap(current.key(), expected, Change::Delete).await? {
             Swap::Done { revision } => {
                 self.strategy.release(&current.document(), None).await;
                 Ok(Some(revision))

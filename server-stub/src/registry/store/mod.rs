@@ -13,6 +13,7 @@ mod update;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kubewire_client::selector::{FieldRequirement, FieldSelector};
 use serde_json::Value;
@@ -25,7 +26,7 @@ use super::query::{ListQuery, WatchStream};
 use super::resource_info::ResourceInfo;
 use super::strategy::Strategy;
 use crate::status::{ApiError, GroupResource};
-use crate::storage::{KeyValue, Storage, StorageError};
+use crate::storage::{Change, Expected, KeyValue, Storage, StorageError, Swap};
 
 /// How many changes of a resource can be watched from the past.
 const HISTORY: usize = 10_000;
@@ -37,6 +38,8 @@ pub struct Store {
     codec: Arc<dyn ObjectCodec>,
     storage: Arc<dyn Storage>,
     cacher: Cacher,
+    /// The version of the last write by this server.
+    written: AtomicU64,
 }
 
 impl Store {
@@ -56,6 +59,7 @@ impl Store {
             codec,
             storage,
             cacher,
+            written: AtomicU64::new(0),
         }
     }
 
@@ -83,6 +87,12 @@ impl Store {
             }
         };
         object.ok_or_else(|| self.not_found(name))
+    }
+
+    /// A version with all that this server has written: who reads as far gets it out of the cache. kube-apiserver's own
+    /// decisions, such as those of admission, are based on no newer state either.
+    pub fn written_version(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
     }
 
     /// Changes from a version on, or the present state and then changes.
@@ -128,6 +138,15 @@ impl Store {
         self.cacher.wait_until(0).await?;
         let kv = self.storage.get(key, None).await.map_err(storage_error)?.kv;
         kv.map(|kv| self.object(kv)).transpose()
+    }
+
+    async fn swap(&self, key: &str, expected: Expected, change: Change) -> Result<Swap, ApiError> {
+        let swap = self.storage.compare_and_swap(key, expected, change).await;
+        let swap = swap.map_err(storage_error)?;
+        if let Swap::Done { revision } = swap {
+            self.written.fetch_max(revision, Ordering::AcqRel);
+        }
+        Ok(swap)
     }
 
     fn object(&self, kv: KeyValue) -> Result<Arc<StoredObject>, ApiError> {

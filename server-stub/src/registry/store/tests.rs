@@ -585,3 +585,16 @@ async fn list_and_watch_agree() {
         assert_eq!(seen.into_values().collect::<Vec<_>>(), listed);
     }
 }
+
+#[tokio::test]
+async fn own_writes_are_read_out_of_the_cache() {
+    let store = store();
+    for n in 0..50 {
+        let name = format!("w{n}");
+        create(&store, widget(&name)).await;
+        let read = async || store.get("ns", &name, Some(store.written_version())).await;
+        assert_eq!(field(&read().await.unwrap(), "/spec/size"), 1);
+        delete(&store, &name, DeleteOptions::default()).await.unwrap();
+        assert_eq!(read().await.unwrap_err().code(), 404);
+    }
+}

@@ -6,8 +6,8 @@ use kubewire_client::Gvk;
 use kubewire_client::wire::schema;
 use serde_json::{Value, json};
 
+use super::Store;
 use super::fields::{metadata_mut, names, text};
-use super::{Store, storage_error};
 use crate::endpoints::number_error;
 use crate::registry::admission::Operation;
 use crate::registry::managed_fields::{FieldManager, Shape};
@@ -146,8 +146,7 @@ impl Store {
             ttl: self.strategy.ttl(&new),
         };
         let expected = Expected::Revision(current.resource_version());
-        let swap = self.storage.compare_and_swap(current.key(), expected, change).await;
-        match swap.map_err(storage_error) {
+        match self.swap(current.key(), expected, change).await {
             Ok(Swap::Done { revision }) => {
                 self.strategy.release(&old, Some(&new)).await;
                 self.decode(current.key(), stored, revision).map(Attempt::Done)
