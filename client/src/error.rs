@@ -7,6 +7,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 
 use crate::config::ConfigError;
+use crate::rest::{Request, Verb};
 use crate::transport::TransportError;
 use crate::wire::WireError;
 
@@ -27,8 +28,42 @@ use crate::wire::WireError;
 pub struct Error(Box<Inner>);
 
 struct Inner {
-    doing: String,
+    doing: Doing,
     cause: Cause,
+}
+
+/// What was being done: in words, and by which request.
+#[derive(Clone, Debug)]
+pub(crate) struct Doing {
+    words: String,
+    request: Option<(Verb, String)>,
+}
+
+impl From<&Request> for Doing {
+    fn from(request: &Request) -> Self {
+        Self {
+            words: format!("{} {}", request.verb.word(), request.about),
+            request: Some((request.verb, request.url())),
+        }
+    }
+}
+
+impl From<&Doing> for Doing {
+    fn from(doing: &Doing) -> Self {
+        doing.clone()
+    }
+}
+
+impl From<String> for Doing {
+    fn from(words: String) -> Self {
+        Self { words, request: None }
+    }
+}
+
+impl From<&str> for Doing {
+    fn from(words: &str) -> Self {
+        words.to_owned().into()
+    }
 }
 
 enum Cause {
@@ -46,19 +81,23 @@ enum Cause {
 impl Error {
     /// The API server refused; `doing` names verb and object.
     pub fn from_status(doing: impl Into<String>, status: Status, retry_after: Option<Duration>) -> Self {
+        Self::refused(doing.into(), status, retry_after)
+    }
+
+    pub(crate) fn refused(doing: impl Into<Doing>, status: Status, retry_after: Option<Duration>) -> Self {
         let status = Box::new(status);
         Self::new(doing, Cause::Status { status, retry_after })
     }
 
-    pub(crate) fn transport(doing: impl Into<String>, source: TransportError) -> Self {
+    pub(crate) fn transport(doing: impl Into<Doing>, source: TransportError) -> Self {
         Self::new(doing, Cause::Transport(source))
     }
 
-    pub(crate) fn timeout(doing: impl Into<String>, after: Duration) -> Self {
+    pub(crate) fn timeout(doing: impl Into<Doing>, after: Duration) -> Self {
         Self::new(doing, Cause::Timeout(after))
     }
 
-    pub(crate) fn wire(doing: impl Into<String>, source: WireError) -> Self {
+    pub(crate) fn wire(doing: impl Into<Doing>, source: WireError) -> Self {
         Self::new(doing, Cause::Wire(source))
     }
 
@@ -66,15 +105,25 @@ impl Error {
         Self::new("set up the client", Cause::Config(source))
     }
 
-    pub(crate) fn invalid(doing: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn invalid(doing: impl Into<Doing>, reason: impl Into<String>) -> Self {
         Self::new(doing, Cause::Invalid(reason.into()))
     }
 
-    fn new(doing: impl Into<String>, cause: Cause) -> Self {
+    fn new(doing: impl Into<Doing>, cause: Cause) -> Self {
         Self(Box::new(Inner {
             doing: doing.into(),
             cause,
         }))
+    }
+
+    /// What was asked for; `None` where no request was made.
+    pub fn verb(&self) -> Option<Verb> {
+        self.0.doing.request.as_ref().map(|(verb, _)| *verb)
+    }
+
+    /// Path and query of the request; `None` where none was made.
+    pub fn url(&self) -> Option<&str> {
+        self.0.doing.request.as_ref().map(|(_, url)| url.as_str())
     }
 
     /// The API server's answer, where there was one.
@@ -208,7 +257,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.0.doing)?;
+        write!(f, "{}: ", self.0.doing.words)?;
         match &self.0.cause {
             Cause::Status { status, .. } => match status.message.as_deref() {
                 Some(message) if !message.is_empty() => f.write_str(message),
@@ -237,6 +286,7 @@ impl fmt::Debug for Error {
             .field("code", &self.code())
             .field("reason", &self.reason())
             .field("error", &self.to_string())
+            .field("url", &self.url())
             .finish()
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -14,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kubewire_client::backoff::ExponentialOptions;
 use kubewire_client::wire::Encoding;
 use kubewire_client::{Api, Client, Config, WriteOptions};
 use parking_lot::Mutex;
@@ -118,7 +120,12 @@ async fn reads_succeed_and_no_write_is_done_twice() {
     });
     let serving = tokio::spawn(server.clone().serve(listener));
 
-    let config = Config::new(url).with_encoding(Encoding::Json);
+    // Hardly any pauses: how long they are is tested where the clock stands still.
+    let retries = ExponentialOptions::default()
+        .with_initial(Duration::from_micros(1))
+        .with_max(Duration::from_micros(1))
+        .with_max_tries(Some(10));
+    let config = Config::new(url).with_encoding(Encoding::Json).with_retries(retries);
     let api: Api<ConfigMap> = Api::namespaced(Client::new(&config).unwrap(), "default");
     let requests = (0..REQUESTS).map(|index| {
         let api = api.clone();

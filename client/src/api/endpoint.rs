@@ -68,7 +68,7 @@ impl Endpoint {
 
     pub(crate) async fn watch(&self, options: &ListOptions) -> Result<EncodedWatch, Error> {
         let request = options.add_to(self.collection_request(Verb::Watch)?.param("watch", "true"));
-        Ok(EncodedWatch::new(self.client.send(request).await?))
+        Ok(EncodedWatch::new(self.client.send(request).await?, options.timeout))
     }
 
     pub(crate) async fn create(&self, object: &Outgoing<'_>, options: &WriteOptions) -> Result<Envelope, Error> {
@@ -151,7 +151,10 @@ impl Endpoint {
 
     /// An answer that could not be read.
     pub(crate) fn wire_error(&self, verb: Verb, error: WireError) -> Error {
-        Error::wire(format!("{} {}", verb.word(), self.path.describe(None, None)), error)
+        Error::wire(
+            &Request::new(verb, self.path.collection(), self.path.describe(None, None)),
+            error,
+        )
     }
 
     /// Sends an object in the best encoding that the server can read, which it may have to be asked for first.

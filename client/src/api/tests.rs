@@ -134,6 +134,34 @@ async fn lists_name_the_broken_item() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_outlives_its_time_is_given_up() {
+    let silent = answer(200, "application/json;stream=watch", Vec::new()).map(|_| stream::pending().boxed());
+    let (_, api) = script([silent]);
+    let minute = Duration::from_secs(60);
+    let mut watch = api.watch(&ListOptions::default().with_timeout(minute)).await.unwrap();
+    let start = tokio::time::Instant::now();
+    let error = watch.next().await.unwrap().unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(start.elapsed().as_secs(), 90);
+    assert!(watch.next().await.is_none());
+}
+
+#[tokio::test]
+async fn errors_know_the_request() {
+    let path = "/api/v1/namespaces/shop/configmaps";
+    let (_, api) = script([json_answer(404, json!({})), json_answer(200, json!({"items": 1}))]);
+    for url in [format!("{path}?labelSelector=app%3Dshop"), path.to_owned()] {
+        let options = ListOptions::default().with_labels("app=shop");
+        let error = api.list(&options).await.unwrap_err();
+        assert_eq!(
+            (error.verb(), error.url()),
+            (Some(Verb::List), Some(url.as_str())),
+            "{error}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_watch_ends_with_the_servers_reason() {
     let lines = [

@@ -3,14 +3,19 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures::Stream;
+use tokio::time::Sleep;
 
 use crate::error::Error;
 use crate::resource::ResourceVersion;
-use crate::rest::{Response, decode_status};
+use crate::rest::{Request, Response, decode_status};
 use crate::transport::Body;
 use crate::wire::{EncodedEvent, EncodedObject, ObjectHeader, WatchDecoder, WireError};
+
+/// How much later than it was told to the server may end a watch.
+const MARGIN: Duration = Duration::from_secs(30);
 
 /// One change, decoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,38 +38,53 @@ pub enum WatchEvent<K> {
 
 /// A stream of changes whose objects are not decoded yet.
 ///
-/// Ends where the server ends the watch. An `ERROR` event of the server is an `Err` with its `Status` and the last
+/// Ends where the server ends the watch; one that goes on for 30 s longer than the options' `timeout` ends with an error,
+/// as its connection must be dead. Dead HTTP/2 connections are found out earlier, by pings. An `ERROR` event of the server is an `Err` with its `Status` and the last
 /// item. Dropping the stream closes the request.
 #[must_use = "a watch does nothing unless polled"]
 pub struct EncodedWatch {
-    doing: String,
+    request: Arc<Request>,
     decoder: WatchDecoder,
     /// `None` once the stream has ended.
     body: Option<Body>,
+    /// When the server must have ended the watch, where it was told when to, and how long after its beginning that is.
+    deadline: Option<(Pin<Box<Sleep>>, Duration)>,
 }
 
 impl std::fmt::Debug for EncodedWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EncodedWatch")
-            .field("doing", &self.doing)
+            .field("about", &self.request.about)
             .finish_non_exhaustive()
     }
 }
 
 impl EncodedWatch {
-    pub(super) fn new(response: Response) -> Self {
+    /// `limit` is how long the server was told to keep the watch open.
+    pub(super) fn new(response: Response, limit: Option<Duration>) -> Self {
         let decoder = WatchDecoder::new(response.encoding());
-        let (doing, body) = response.into_body();
+        let (request, body) = response.into_body();
         Self {
-            doing,
+            request,
             decoder,
             body: Some(body),
+            deadline: limit.map(|limit| (Box::pin(tokio::time::sleep(limit + MARGIN)), limit + MARGIN)),
         }
+    }
+
+    /// A watch that outlives its time hangs on a connection that is dead without anybody having said so.
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<EncodedEvent, Error>>> {
+        let Some((deadline, limit)) = &mut self.deadline else {
+            return Poll::Pending;
+        };
+        ready!(deadline.as_mut().poll(context));
+        self.body = None;
+        Poll::Ready(Some(Err(Error::timeout(&*self.request, *limit))))
     }
 
     fn fail(&mut self, error: WireError) -> Poll<Option<Result<EncodedEvent, Error>>> {
         self.body = None;
-        Poll::Ready(Some(Err(Error::wire(&self.doing, error))))
+        Poll::Ready(Some(Err(Error::wire(&*self.request, error))))
     }
 }
 
@@ -81,8 +101,8 @@ impl Stream for EncodedWatch {
                 Ok(Some(EncodedEvent::Error(status))) => {
                     this.body = None;
                     let error = match decode_status(&status) {
-                        Ok(status) => Error::from_status(&this.doing, status, None),
-                        Err(error) => Error::wire(&this.doing, error),
+                        Ok(status) => Error::refused(&*this.request, status, None),
+                        Err(error) => Error::wire(&*this.request, error),
                     };
                     return Poll::Ready(Some(Err(error)));
                 }
@@ -90,11 +110,14 @@ impl Stream for EncodedWatch {
                 Ok(None) => {}
                 Err(error) => return this.fail(error),
             }
-            match ready!(body.as_mut().poll_next(context)) {
+            let Poll::Ready(chunk) = body.as_mut().poll_next(context) else {
+                return this.poll_deadline(context);
+            };
+            match chunk {
                 Some(Ok(chunk)) => this.decoder.push(chunk),
                 Some(Err(error)) => {
                     this.body = None;
-                    return Poll::Ready(Some(Err(Error::transport(&this.doing, error))));
+                    return Poll::Ready(Some(Err(Error::transport(&*this.request, error))));
                 }
                 None => match this.decoder.finish() {
                     Ok(()) => this.body = None,
@@ -141,7 +164,7 @@ impl<K> Stream for WatchStream<K> {
             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
             Some(Ok(event)) => decode(event, &*self.decode),
         };
-        Poll::Ready(Some(event.map_err(|error| Error::wire(&self.events.doing, error))))
+        Poll::Ready(Some(event.map_err(|error| Error::wire(&*self.events.request, error))))
     }
 }
 

@@ -36,7 +36,8 @@ pub use secret::Secret;
 
 use environment::Environment;
 
-use crate::rest::{ClientMetrics, RateLimit, WarningHandler};
+use crate::backoff::ExponentialOptions;
+use crate::rest::{ClientMetrics, RateLimit, Retry, WarningHandler};
 use crate::wire::Encoding;
 
 /// Everything needed to talk to one API server as one user.
@@ -77,6 +78,10 @@ pub struct Config {
     /// Longest time for a whole request other than a watch or a stream; `None` waits for ever. The server itself
     /// gives up after 60 s. Default 120 s.
     pub request_timeout: Option<Duration>,
+    /// How long to wait between tries of a request that may be sent again, and how often at most: see
+    /// [`Client::send`](crate::Client::send). Default: from 100 ms to 5 s, ten times; without having been asked to by
+    /// the server, four times at most. `max_tries` of 0 tries nothing again.
+    pub retries: ExponentialOptions,
     /// Our own limit of requests. Default: none; the server has its own (429 is waited out and tried again).
     pub rate_limit: Option<RateLimit>,
     /// What to do with the server's warnings. Default: log each of them once.
@@ -100,6 +105,7 @@ impl Config {
             http1: false,
             connect_timeout: Duration::from_secs(30),
             request_timeout: Some(Duration::from_secs(120)),
+            retries: Retry::default_options(),
             rate_limit: None,
             warnings: WarningHandler::default(),
             metrics: None,
@@ -226,6 +232,13 @@ impl Config {
     #[must_use]
     pub fn with_request_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.request_timeout = timeout;
+        self
+    }
+
+    /// How long to wait between tries, and how often to try.
+    #[must_use]
+    pub fn with_retries(mut self, retries: ExponentialOptions) -> Self {
+        self.retries = retries;
         self
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 pub use catalog::{ApiCatalog, ApiGroup, ApiVersion, DiscoveredResource, Subresource};
 pub use mapper::{MapperError, RestMapper};
 
-use crate::error::Error;
+use crate::error::{Doing, Error};
 use crate::rest::{Client, Request, Verb};
 use crate::wire::WireError;
 
@@ -127,7 +127,7 @@ impl Discovery {
         }
         let etag = response.headers().get(header::ETAG).cloned();
         let text = response.bytes().await?;
-        let unreadable = |error| Error::wire(request.doing(), WireError::Json(error));
+        let unreadable = |error| Error::wire(&request, WireError::Json(error));
         let kind: Kind = serde_json::from_slice(&text).map_err(unreadable)?;
         *remembered = None;
         match kind.kind.as_str() {
@@ -143,7 +143,7 @@ impl Discovery {
             "APIGroupList" => legacy::groups(&self.client, &text).await,
             other => {
                 let reason = format!("expected the API groups, got an object of kind {other:?}");
-                Err(Error::wire(request.doing(), WireError::value(reason)))
+                Err(Error::wire(&request, WireError::value(reason)))
             }
         }
     }
@@ -159,7 +159,7 @@ struct Kind {
 }
 
 async fn read_json<T: serde::de::DeserializeOwned>(client: &Client, request: Request) -> Result<T, Error> {
-    let doing = request.doing();
+    let doing = Doing::from(&request);
     let text = client.send_whole(request).await?.bytes().await?;
     serde_json::from_slice(&text).map_err(|error| Error::wire(doing, WireError::Json(error)))
 }

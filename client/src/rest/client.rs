@@ -16,7 +16,7 @@ use super::response::{Response, collect};
 use super::retry::Retry;
 use super::status::read_status;
 use super::warning::WarningHandler;
-use crate::backoff::retry_after;
+use crate::backoff::{ExponentialOptions, retry_after};
 use crate::config::Config;
 use crate::error::Error;
 use crate::resource::Gvr;
@@ -33,6 +33,7 @@ struct Shared {
     transport: Arc<dyn Transport>,
     encoding: Encoding,
     request_timeout: Option<Duration>,
+    retries: ExponentialOptions,
     rate_limiter: Option<RateLimiter>,
     warnings: WarningHandler,
     observer: Observer,
@@ -71,6 +72,7 @@ impl Client {
                 transport,
                 encoding: config.encoding,
                 request_timeout: config.request_timeout,
+                retries: config.retries,
                 rate_limiter: config.rate_limit.map(RateLimiter::new),
                 warnings: config.warnings.clone(),
                 observer: Observer::new(config),
@@ -103,57 +105,56 @@ impl Client {
     /// Cancel safe: dropping the future cancels the request. The time limit covers all tries and the body, except for
     /// watches.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
-        self.send_in_time(&request, false).await
+        self.send_in_time(request.into(), false).await
     }
 
     /// Like [`send`](Client::send), and reads the body: a read whose body breaks off is tried again too.
     pub(crate) async fn send_whole(&self, request: Request) -> Result<Response, Error> {
-        self.send_in_time(&request, true).await
+        self.send_in_time(request.into(), true).await
     }
 
     /// Sends a request to change the protocol; any answer but the server's agreement is an error.
     pub(crate) async fn upgrade(&self, request: Request) -> Result<(http::response::Parts, Connection), Error> {
         self.wait_for_rate_limit(&request).await;
-        let doing = request.doing();
         let mut builder = http::Request::builder()
             .method(request.verb.method())
-            .uri(format!("{}{}", request.path, request.query));
+            .uri(request.url());
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
         let http = builder
             .body(())
-            .map_err(|error| Error::invalid(&doing, error.to_string()))?;
+            .map_err(|error| Error::invalid(&request, error.to_string()))?;
         let sending = self.shared.transport.upgrade(http);
         let code = |answer: &Upgrade| match answer {
             Upgrade::Switched { head, .. } => head.status.as_u16(),
             Upgrade::Refused(response) => response.status().as_u16(),
         };
         let answer = self.shared.observer.exchange(&request, 0, sending, code).await;
-        match answer.map_err(|error| Error::transport(&doing, error))? {
+        match answer.map_err(|error| Error::transport(&request, error))? {
             Upgrade::Switched { head, connection } => Ok((head, connection)),
             Upgrade::Refused(response) => {
                 let (head, body) = response.into_parts();
-                let text = collect(body).await.map_err(|error| Error::transport(&doing, error))?;
+                let text = collect(body).await.map_err(|error| Error::transport(&request, error))?;
                 let status = read_status(head.status, &head.headers, text);
-                Err(Error::from_status(doing, status, retry_after(&head.headers)))
+                Err(Error::refused(&request, status, retry_after(&head.headers)))
             }
         }
     }
 
-    async fn send_in_time(&self, request: &Request, whole: bool) -> Result<Response, Error> {
+    async fn send_in_time(&self, request: Arc<Request>, whole: bool) -> Result<Response, Error> {
         let limit = self.shared.request_timeout.filter(|_| request.time_limit);
-        let sending = self.send_with_retries(request, whole);
+        let sending = self.send_with_retries(&request, whole);
         let Some(limit) = limit else { return sending.await };
         let deadline = Instant::now() + limit;
         let response = tokio::time::timeout_at(deadline, sending).await;
-        let mut response = response.map_err(|_| Error::timeout(request.doing(), limit))??;
+        let mut response = response.map_err(|_| Error::timeout(&*request, limit))??;
         response.deadline = Some((deadline, limit));
         Ok(response)
     }
 
-    async fn send_with_retries(&self, request: &Request, whole: bool) -> Result<Response, Error> {
-        let mut retry = Retry::new(request.verb);
+    async fn send_with_retries(&self, request: &Arc<Request>, whole: bool) -> Result<Response, Error> {
+        let mut retry = Retry::new(request.verb, self.shared.retries);
         let mut resends = 0;
         loop {
             self.wait_for_rate_limit(request).await;
@@ -181,14 +182,13 @@ impl Client {
         let Some(limiter) = &self.shared.rate_limiter else {
             return;
         };
-        let waited = limiter.acquire(&request.doing()).await;
+        let waited = limiter.acquire(request.verb.word(), &request.about).await;
         if let (Some(metrics), false) = (&self.shared.observer.metrics, waited.is_zero()) {
             metrics.rate_limited(request.verb, waited);
         }
     }
 
-    async fn send_once(&self, request: &Request, resends: u32) -> Result<Response, Error> {
-        let doing = request.doing();
+    async fn send_once(&self, request: &Arc<Request>, resends: u32) -> Result<Response, Error> {
         let mut encoding = if request.protobuf {
             self.shared.encoding
         } else {
@@ -199,7 +199,7 @@ impl Client {
         }
         let mut builder = http::Request::builder()
             .method(request.verb.method())
-            .uri(format!("{}{}", request.path, request.query))
+            .uri(request.url())
             .header(header::ACCEPT, request.accept_header(encoding))
             .header(header::ACCEPT_ENCODING, "identity");
         for (name, value) in &request.headers {
@@ -212,16 +212,18 @@ impl Client {
         }
         let http_request = builder
             .body(body)
-            .map_err(|error| Error::invalid(&doing, error.to_string()))?;
+            .map_err(|error| Error::invalid(&**request, error.to_string()))?;
         let sending = self.shared.transport.send(http_request);
         let code = |answer: &http::Response<Body>| answer.status().as_u16();
         let answer = self.shared.observer.exchange(request, resends, sending, code).await;
-        let (head, body) = answer.map_err(|error| Error::transport(&doing, error))?.into_parts();
+        let (head, body) = answer
+            .map_err(|error| Error::transport(&**request, error))?
+            .into_parts();
         self.shared.warnings.handle(&head.headers);
         let unchanged = head.status == StatusCode::NOT_MODIFIED && request.headers.contains_key(header::IF_NONE_MATCH);
         if head.status.is_success() || unchanged {
             return Ok(Response {
-                doing,
+                request: request.clone(),
                 head,
                 body,
                 deadline: None,
@@ -232,9 +234,11 @@ impl Client {
             self.use_json_for(resource);
             return Box::pin(self.send_once(request, resends + 1)).await;
         }
-        let text = collect(body).await.map_err(|error| Error::transport(&doing, error))?;
+        let text = collect(body)
+            .await
+            .map_err(|error| Error::transport(&**request, error))?;
         let status = read_status(head.status, &head.headers, text);
-        Err(Error::from_status(doing, status, retry_after(&head.headers)))
+        Err(Error::refused(&**request, status, retry_after(&head.headers)))
     }
 }
 

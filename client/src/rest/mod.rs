@@ -19,5 +19,6 @@ pub use rate_limiter::RateLimit;
 pub(crate) use request::Representation;
 pub use request::{Request, Verb};
 pub use response::Response;
+pub(crate) use retry::Retry;
 pub(crate) use status::decode_status;
 pub use warning::WarningHandler;

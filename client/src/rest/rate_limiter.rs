@@ -40,7 +40,7 @@ impl RateLimiter {
     }
 
     /// Waits for a token; returns how long that took. A token whose request is dropped while waiting is lost.
-    pub(super) async fn acquire(&self, doing: &str) -> Duration {
+    pub(super) async fn acquire(&self, verb: &str, about: &str) -> Duration {
         let wait = self.reserve();
         if wait > LOG_AFTER {
             let RateLimit { qps, burst } = self.limit;
@@ -48,7 +48,7 @@ impl RateLimiter {
                 ?wait,
                 qps,
                 burst,
-                "waiting because of the client's own rate limit: {doing}"
+                "waiting because of the client's own rate limit: {verb} {about}"
             );
         }
         if !wait.is_zero() {
@@ -82,16 +82,16 @@ mod tests {
         let limiter = RateLimiter::new(RateLimit { qps: 2.0, burst: 3 });
         let start = Instant::now();
         for _ in 0..3 {
-            limiter.acquire("test").await;
+            limiter.acquire("get", "a thing").await;
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
-        limiter.acquire("test").await;
-        limiter.acquire("test").await;
+        limiter.acquire("get", "a thing").await;
+        limiter.acquire("get", "a thing").await;
         assert_eq!(start.elapsed().as_millis() / 10, 100, "{:?}", start.elapsed());
         tokio::time::sleep(Duration::from_secs(60)).await;
         let start = Instant::now();
         for _ in 0..4 {
-            limiter.acquire("test").await;
+            limiter.acquire("get", "a thing").await;
         }
         assert_eq!(start.elapsed().as_millis() / 10, 50, "no more than a burst is saved up");
     }

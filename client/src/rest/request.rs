@@ -195,9 +195,9 @@ impl Request {
         self
     }
 
-    /// The words of an error: verb and target.
-    pub(crate) fn doing(&self) -> String {
-        format!("{} {}", self.verb.word(), self.about)
+    /// Path and query.
+    pub(crate) fn url(&self) -> String {
+        [self.path.as_str(), &self.query].concat()
     }
 
     pub(super) fn accept_header(&self, encoding: Encoding) -> &'static str {

@@ -1,5 +1,6 @@
 //! An answer, as it streams in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -7,7 +8,7 @@ use futures::StreamExt;
 use http::{HeaderMap, StatusCode, header};
 use tokio::time::Instant;
 
-use super::request::PROTOBUF;
+use super::request::{PROTOBUF, Request};
 use crate::api::EachObject;
 use crate::error::Error;
 use crate::transport::{Body, TransportError};
@@ -15,7 +16,7 @@ use crate::wire::{EncodedList, EncodedObject, Encoding, Envelope, ListDecoder, W
 
 /// A 2xx answer whose body has not been read yet. Dropping it cancels the request.
 pub struct Response {
-    pub(super) doing: String,
+    pub(super) request: Arc<Request>,
     pub(super) head: http::response::Parts,
     pub(super) body: Body,
     /// When the whole answer must be there; `None` for watches.
@@ -25,7 +26,7 @@ pub struct Response {
 impl std::fmt::Debug for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Response")
-            .field("doing", &self.doing)
+            .field("about", &self.request.about)
             .field("status", &self.head.status)
             .finish_non_exhaustive()
     }
@@ -50,30 +51,33 @@ impl Response {
     /// The whole body.
     pub async fn bytes(self) -> Result<Bytes, Error> {
         let Self {
-            doing, body, deadline, ..
+            request,
+            body,
+            deadline,
+            ..
         } = self;
         let body = match deadline {
             None => collect(body).await,
             Some((deadline, limit)) => match tokio::time::timeout_at(deadline, collect(body)).await {
                 Ok(body) => body,
-                Err(_) => return Err(Error::timeout(doing, limit)),
+                Err(_) => return Err(Error::timeout(&*request, limit)),
             },
         };
-        body.map_err(|error| Error::transport(doing, error))
+        body.map_err(|error| Error::transport(&*request, error))
     }
 
     /// The same answer once its body is there.
     pub(super) async fn collected(self) -> Result<Self, Error> {
         let Self {
-            doing,
+            request,
             head,
             body,
             deadline,
         } = self;
         let whole = collect(body).await;
-        let whole = whole.map_err(|error| Error::transport(&doing, error))?;
+        let whole = whole.map_err(|error| Error::transport(&*request, error))?;
         Ok(Self {
-            doing,
+            request,
             head,
             body: Box::pin(futures::stream::once(std::future::ready(Ok(whole)))),
             deadline,
@@ -85,7 +89,7 @@ impl Response {
     pub(crate) async fn list_each(self, each: EachObject<'_>) -> Result<EncodedList, Error> {
         let mut decoder = ListDecoder::new(self.encoding());
         let Self {
-            doing,
+            request,
             mut body,
             deadline,
             ..
@@ -95,27 +99,27 @@ impl Response {
                 None => body.next().await,
                 Some((deadline, limit)) => match tokio::time::timeout_at(deadline, body.next()).await {
                     Ok(chunk) => chunk,
-                    Err(_) => return Err(Error::timeout(doing, limit)),
+                    Err(_) => return Err(Error::timeout(&*request, limit)),
                 },
             };
             let Some(chunk) = chunk else { break };
-            decoder.push(chunk.map_err(|error| Error::transport(&doing, error))?);
-            while let Some(item) = decoder.next_item().map_err(|error| Error::wire(&doing, error))? {
+            decoder.push(chunk.map_err(|error| Error::transport(&*request, error))?);
+            while let Some(item) = decoder.next_item().map_err(|error| Error::wire(&*request, error))? {
                 each(item);
             }
         }
-        decoder.finish().map_err(|error| Error::wire(doing, error))
+        decoder.finish().map_err(|error| Error::wire(&*request, error))
     }
 
     /// The whole body as one object of the kind that it names.
     pub async fn envelope(self) -> Result<Envelope, Error> {
-        let (doing, encoding) = (self.doing.clone(), self.encoding());
+        let (request, encoding) = (self.request.clone(), self.encoding());
         let bytes = self.bytes().await?;
-        read_envelope(encoding, bytes).map_err(|error| Error::wire(doing, error))
+        read_envelope(encoding, bytes).map_err(|error| Error::wire(&*request, error))
     }
 
-    pub(crate) fn into_body(self) -> (String, Body) {
-        (self.doing, self.body)
+    pub(crate) fn into_body(self) -> (Arc<Request>, Body) {
+        (self.request, self.body)
     }
 }
 

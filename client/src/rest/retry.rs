@@ -12,22 +12,27 @@ const WHEN_ASKED: usize = 10;
 const UNASKED: usize = 4;
 
 /// The tries of one request.
-pub(super) struct Retry {
+pub(crate) struct Retry {
     verb: Verb,
     backoff: ExponentialBackoff,
     unasked: usize,
 }
 
 impl Retry {
-    pub(super) fn new(verb: Verb) -> Self {
-        let options = ExponentialOptions::default()
-            .with_initial(Duration::from_millis(100))
-            .with_max(Duration::from_secs(5));
+    pub(super) fn new(verb: Verb, options: ExponentialOptions) -> Self {
         Self {
             verb,
-            backoff: ExponentialBackoff::new(options.with_max_tries(Some(WHEN_ASKED))),
+            backoff: ExponentialBackoff::new(options),
             unasked: 0,
         }
+    }
+
+    /// How to wait where the user does not say.
+    pub(crate) fn default_options() -> ExponentialOptions {
+        ExponentialOptions::default()
+            .with_initial(Duration::from_millis(100))
+            .with_max(Duration::from_secs(5))
+            .with_max_tries(Some(WHEN_ASKED))
     }
 
     /// How long to wait before the next try; `None` where there must be none.
@@ -127,6 +132,16 @@ mod tests {
         let answers = (0..20).map(|_| refusal(503, None)).collect();
         assert_eq!(tries(Verb::List, answers).await, (5, false), "not for long");
         assert_eq!(tries(Verb::Get, vec![refusal(500, None)]).await, (1, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_may_be_no_other_try_at_all() {
+        let script = Script::new([refusal(429, Some("1")), success()]);
+        let never = ExponentialOptions::default().with_max_tries(Some(0));
+        let config = crate::Config::new("https://h").with_retries(never);
+        let client = Client::over(script, &config);
+        let answer = client.send(Request::new(Verb::Get, "/x", "a thing")).await;
+        assert!(answer.unwrap_err().is_too_many_requests());
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -126,22 +127,22 @@ impl Api<Pod> {
 /// The bytes of a log, as they arrive. Dropping it ends the request.
 #[must_use = "a log does nothing unless polled"]
 pub struct LogStream {
-    doing: String,
+    request: Arc<Request>,
     body: Body,
 }
 
 impl std::fmt::Debug for LogStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LogStream")
-            .field("doing", &self.doing)
+            .field("about", &self.request.about)
             .finish_non_exhaustive()
     }
 }
 
 impl LogStream {
     fn new(response: Response) -> Self {
-        let (doing, body) = response.into_body();
-        Self { doing, body }
+        let (request, body) = response.into_body();
+        Self { request, body }
     }
 
     /// The log line by line, without the line ends. What is no UTF-8 is replaced by U+FFFD.
@@ -159,7 +160,7 @@ impl Stream for LogStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let chunk = ready!(self.body.as_mut().poll_next(context));
-        Poll::Ready(chunk.map(|chunk| chunk.map_err(|error| Error::transport(&self.doing, error))))
+        Poll::Ready(chunk.map(|chunk| chunk.map_err(|error| Error::transport(&*self.request, error))))
     }
 }
 

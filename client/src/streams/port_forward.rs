@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use super::process::{Pump, split};
 use super::websocket::{Channels, Incoming, Receiver, Sender};
 use crate::api::Api;
-use crate::error::Error;
+use crate::error::{Doing, Error};
 
 /// Bytes of a connection that may wait for their reader.
 const BUFFER: usize = 64 << 10;
@@ -36,14 +36,14 @@ impl Api<Pod> {
         let mut request = self.endpoint().subresource_request(name, "portforward")?;
         if ports.is_empty() || ports.len() > MAX_PORTS {
             return Err(Error::invalid(
-                request.doing(),
+                &request,
                 format!("1 to {MAX_PORTS} ports at a time, not {}", ports.len()),
             ));
         }
         for port in ports {
             request = request.param("ports", port.to_string());
         }
-        let doing = request.doing();
+        let doing = Doing::from(&request);
         let Channels { sender, receiver } = Channels::open(self.client(), request).await?;
         let mut connections = Vec::new();
         let (mut readers, mut writers) = (Vec::new(), Vec::new());
@@ -129,7 +129,7 @@ async fn receive_all(
     mut receiver: Receiver,
     mut writers: Vec<Option<WriteHalf<DuplexStream>>>,
     ports: Vec<u16>,
-    doing: String,
+    doing: Doing,
 ) -> Result<(), Error> {
     // The first message of every channel is the number of its port.
     let mut greeted = vec![false; ports.len() * 2];

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::websocket::{Channels, Incoming, Receiver, Sender};
 use crate::api::Api;
-use crate::error::Error;
+use crate::error::{Doing, Error};
 use crate::rest::Request;
 
 const STDIN: u8 = 0;
@@ -155,7 +155,7 @@ impl ExitStatus {
 
 impl Process {
     async fn open(api: &Api<Pod>, request: Request, options: &ProcessOptions) -> Result<Self, Error> {
-        let doing = request.doing();
+        let doing = Doing::from(&request);
         let Channels { sender, receiver } = Channels::open(api.client(), request).await?;
         let (stdin, input) = pipe(options.stdin);
         let (stdout, output) = pipe(options.stdout);
@@ -264,7 +264,7 @@ async fn receive_output(
     mut receiver: Receiver,
     mut output: Option<DuplexStream>,
     mut errors: Option<DuplexStream>,
-    doing: String,
+    doing: Doing,
 ) -> Result<ExitStatus, Error> {
     let mut status = Vec::new();
     while let Some(incoming) = receiver.next().await? {

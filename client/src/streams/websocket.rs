@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
 
-use crate::error::Error;
+use crate::error::{Doing, Error};
 use crate::rest::{Client, Request};
 use crate::transport::Connection;
 
@@ -31,14 +31,14 @@ pub(super) struct Channels {
 
 /// The way out.
 pub(super) struct Sender {
-    doing: String,
+    doing: Doing,
     can_close: bool,
     sink: SplitSink<WebSocketStream<Connection>, Message>,
 }
 
 /// The way in.
 pub(super) struct Receiver {
-    doing: String,
+    doing: Doing,
     stream: SplitStream<WebSocketStream<Connection>>,
 }
 
@@ -54,7 +54,7 @@ impl Channels {
     /// Opens the connection.
     pub(super) async fn open(client: &Client, request: Request) -> Result<Self, Error> {
         let key = generate_key();
-        let doing = request.doing();
+        let doing = Doing::from(&request);
         let invalid = |reason: &str| Error::invalid(&doing, reason);
         let request = request
             .header(header::CONNECTION, HeaderValue::from_static("Upgrade"))
@@ -141,6 +141,6 @@ impl Receiver {
     }
 }
 
-fn failed(doing: &str, error: WebSocketError) -> Error {
+fn failed(doing: &Doing, error: WebSocketError) -> Error {
     Error::transport(doing, crate::transport::TransportError::body(error))
 }
