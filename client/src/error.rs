@@ -43,7 +43,7 @@ impl From<&Request> for Doing {
     fn from(request: &Request) -> Self {
         Self {
             words: format!("{} {}", request.verb.word(), request.about),
-            request: Some((request.verb, request.url())),
+            request: Some((request.verb, request.shown_url())),
         }
     }
 }
@@ -121,7 +121,7 @@ impl Error {
         self.0.doing.request.as_ref().map(|(verb, _)| *verb)
     }
 
-    /// Path and query of the request; `None` where none was made.
+    /// Path and query of the request, the values of parameters that may be secret left out; `None` where none was made.
     pub fn url(&self) -> Option<&str> {
         self.0.doing.request.as_ref().map(|(_, url)| url.as_str())
     }

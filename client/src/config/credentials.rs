@@ -1,6 +1,7 @@
 //! Credentials at run time: the `Authorization` header, and a client certificate where a program prints one.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -63,7 +64,7 @@ pub enum CredentialError {
 pub(crate) struct Credential {
     pub(crate) authorization: Option<HeaderValue>,
     /// Client certificate to connect with, where a program printed one.
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<Arc<Identity>>,
 }
 
 /// Where credentials come from.
@@ -100,19 +101,21 @@ impl CredentialSource {
         }
     }
 
-    /// Tells that the server answered 401 to `rejected`. True where other credentials may come of asking again.
-    pub(crate) async fn reject(&self, rejected: &Credential) -> bool {
+    /// True where other credentials may come of it when the server answers 401.
+    pub(crate) fn can_be_renewed(&self) -> bool {
         match self {
             // Like client-go, an issuer is asked again only when a token expires.
             Self::Fixed(_) | Self::Oidc(_) => false,
-            Self::File(file) => {
-                file.reject(rejected).await;
-                true
-            }
-            Self::Exec(exec) => {
-                exec.reject(rejected).await;
-                true
-            }
+            Self::File(_) | Self::Exec(_) => true,
+        }
+    }
+
+    /// Tells that the server answered 401 to `rejected`.
+    pub(crate) async fn reject(&self, rejected: &Credential) {
+        match self {
+            Self::Fixed(_) | Self::Oidc(_) => {}
+            Self::File(file) => file.reject(rejected).await,
+            Self::Exec(exec) => exec.reject(rejected).await,
         }
     }
 }

@@ -253,10 +253,10 @@ impl Program {
             None => None,
         };
         let identity = match (status.client_certificate_data, status.client_key_data) {
-            (Some(certificate), Some(key)) => Some(Identity {
+            (Some(certificate), Some(key)) => Some(Arc::new(Identity {
                 certificate: certificate.into_bytes(),
                 key: key.expose().as_bytes().to_vec(),
-            }),
+            })),
             (None, None) => None,
             _ => return Err(self.failed("it printed only one of clientCertificateData and clientKeyData")),
         };

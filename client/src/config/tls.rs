@@ -16,15 +16,16 @@ use super::{ConfigError, PemSource, TlsOptions};
 /// The object identifier of the curve P-521, as keys hold it.
 const P521: [u8; 5] = [0x2b, 0x81, 0x04, 0x00, 0x23];
 
-/// The content of the PEM sources at one moment. It holds a private key: no `Debug`.
+/// The content of the PEM sources at one moment, cheap to clone and to compare with a clone. It holds a private key: no
+/// `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct TlsMaterial {
-    ca: Option<Vec<u8>>,
-    pub(crate) identity: Option<Identity>,
+    ca: Option<Arc<Vec<u8>>>,
+    pub(crate) identity: Option<Arc<Identity>>,
 }
 
 /// A client certificate and its key as PEM text.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) certificate: Vec<u8>,
     pub(crate) key: Vec<u8>,
@@ -46,16 +47,15 @@ impl TlsOptions {
 
     /// Reads the PEM sources; blocks while it reads files.
     pub(crate) fn material(&self) -> Result<TlsMaterial, ConfigError> {
-        let ca = self
-            .ca
-            .as_ref()
-            .map(|ca| ca.read("certificate-authority"))
-            .transpose()?;
+        let ca = match &self.ca {
+            Some(ca) => Some(ca.read("certificate-authority")?.into()),
+            None => None,
+        };
         let identity = match &self.identity {
-            Some(pair) => Some(Identity {
+            Some(pair) => Some(Arc::new(Identity {
                 certificate: pair.certificate.read("client-certificate")?,
                 key: pair.key.read("client-key")?,
-            }),
+            })),
             None => None,
         };
         Ok(TlsMaterial { ca, identity })

@@ -1,12 +1,10 @@
 //! The transport over the network.
 
 use std::error::Error as StdError;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::Stream;
+use futures::StreamExt;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -21,7 +19,7 @@ use crate::config::{Config, ConfigError, Impersonate};
 /// Pooled HTTP/2, or HTTP/1.1 where the server knows no better.
 pub(super) struct HttpTransport {
     /// Scheme, host, port and path prefix; the host is the certificate's name where `tls-server-name` is set.
-    base: String,
+    base: Url,
     pool: Pool,
     credentials: CredentialSource,
     /// Headers of every request that does not set them itself.
@@ -36,7 +34,7 @@ impl HttpTransport {
             set_server_name(&mut base, name)?;
         }
         Ok(Self {
-            base: base.as_str().trim_end_matches('/').to_owned(),
+            base,
             pool,
             credentials: CredentialSource::new(&config.credentials)?,
             headers: match &config.impersonate {
@@ -56,7 +54,7 @@ impl HttpTransport {
             .client(credential.identity.as_ref())
             .await
             .map_err(TransportError::credentials)?;
-        let request = self.outgoing(credential, request)?;
+        let request = self.outgoing(credential, request);
         let response = client.execute(request).await.map_err(of_request)?;
         Ok(incoming(response, lease))
     }
@@ -64,7 +62,7 @@ impl HttpTransport {
     async fn upgrade_with(&self, credential: &Credential, request: Request<Bytes>) -> Result<Upgrade, TransportError> {
         let client = self.pool.upgrade_client(credential.identity.as_ref()).await;
         let client = client.map_err(TransportError::credentials)?;
-        let request = self.outgoing(credential, request)?;
+        let request = self.outgoing(credential, request);
         let response = client.execute(request).await.map_err(of_request)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Upgrade::Refused(incoming(response, Lease::default())));
@@ -81,9 +79,7 @@ impl HttpTransport {
 
     /// Other credentials than those that the server answered with 401, where there are any.
     async fn newer_than(&self, credential: &Credential) -> Option<Credential> {
-        if !self.credentials.reject(credential).await {
-            return None;
-        }
+        self.credentials.reject(credential).await;
         match self.credentials.get().await {
             Ok(newer) => Some(newer).filter(|newer| newer != credential),
             Err(error) => {
@@ -93,10 +89,14 @@ impl HttpTransport {
         }
     }
 
-    fn outgoing(&self, credential: &Credential, request: Request<Bytes>) -> Result<reqwest::Request, TransportError> {
+    fn outgoing(&self, credential: &Credential, request: Request<Bytes>) -> reqwest::Request {
         let (head, body) = request.into_parts();
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let url = Url::parse(&format!("{}{path}", self.base)).map_err(TransportError::unsendable)?;
+        let mut url = self.base.clone();
+        match self.base.path() {
+            "/" => url.set_path(head.uri.path()),
+            prefix => url.set_path(&[prefix, head.uri.path()].concat()),
+        }
+        url.set_query(head.uri.query());
 
         let mut outgoing = reqwest::Request::new(head.method, url);
         let headers = outgoing.headers_mut();
@@ -112,7 +112,7 @@ impl HttpTransport {
         if !body.is_empty() {
             *outgoing.body_mut() = Some(body.into());
         }
-        Ok(outgoing)
+        outgoing
     }
 }
 
@@ -120,8 +120,11 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
         let credential = self.credentials.get().await.map_err(TransportError::credentials)?;
+        if !self.credentials.can_be_renewed() || request.headers().contains_key(AUTHORIZATION) {
+            return self.send_with(&credential, request).await;
+        }
         let response = self.send_with(&credential, request.clone()).await?;
-        if response.status() != StatusCode::UNAUTHORIZED || request.headers().contains_key(AUTHORIZATION) {
+        if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
         // The server turned the request away unseen: with newer credentials it may go out once more.
@@ -136,7 +139,8 @@ impl Transport for HttpTransport {
         let credential = self.credentials.get().await.map_err(TransportError::credentials)?;
         let answer = self.upgrade_with(&credential, request.clone()).await?;
         match &answer {
-            Upgrade::Refused(response) if response.status() == StatusCode::UNAUTHORIZED => {}
+            Upgrade::Refused(response)
+                if response.status() == StatusCode::UNAUTHORIZED && self.credentials.can_be_renewed() => {}
             _ => return Ok(answer),
         }
         match self.newer_than(&credential).await {
@@ -146,36 +150,17 @@ impl Transport for HttpTransport {
     }
 }
 
-fn incoming(response: reqwest::Response, lease: Lease) -> Response<Body> {
-    let status = response.status();
-    let version = response.version();
-    let headers = response.headers().clone();
-    let body: Body = Box::pin(Leased {
-        body: Box::pin(response.bytes_stream()),
-        _lease: lease,
+fn incoming(mut response: reqwest::Response, lease: Lease) -> Response<Body> {
+    let mut incoming = Response::new(());
+    *incoming.status_mut() = response.status();
+    *incoming.version_mut() = response.version();
+    *incoming.headers_mut() = std::mem::take(response.headers_mut());
+    let body = response.bytes_stream().map(move |chunk| {
+        // The request counts as under way until its body is dropped.
+        let _ = &lease;
+        chunk.map_err(|error| TransportError::body(error.without_url()))
     });
-    let mut incoming = Response::new(body);
-    *incoming.status_mut() = status;
-    *incoming.version_mut() = version;
-    *incoming.headers_mut() = headers;
-    incoming
-}
-
-/// A body that counts as a request under way until it is dropped.
-struct Leased {
-    body: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
-    _lease: Lease,
-}
-
-impl Stream for Leased {
-    type Item = Result<Bytes, TransportError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.body
-            .as_mut()
-            .poll_next(cx)
-            .map(|chunk| chunk.map(|chunk| chunk.map_err(|error| TransportError::body(error.without_url()))))
-    }
+    incoming.map(|()| body.boxed())
 }
 
 fn of_request(error: reqwest::Error) -> TransportError {

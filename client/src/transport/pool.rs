@@ -95,7 +95,10 @@ impl Pool {
     }
 
     /// A client that has room for one more request, connecting with `identity` where there is one.
-    pub(super) async fn client(&self, identity: Option<&Identity>) -> Result<(reqwest::Client, Lease), ConfigError> {
+    pub(super) async fn client(
+        &self,
+        identity: Option<&Arc<Identity>>,
+    ) -> Result<(reqwest::Client, Lease), ConfigError> {
         self.reload().await;
         let mut state = self.state.lock();
         let state = &mut *state;
@@ -120,7 +123,10 @@ impl Pool {
     }
 
     /// A client of one HTTP/1.1 connection, for a request that changes the protocol: HTTP/2 cannot.
-    pub(super) async fn upgrade_client(&self, identity: Option<&Identity>) -> Result<reqwest::Client, ConfigError> {
+    pub(super) async fn upgrade_client(
+        &self,
+        identity: Option<&Arc<Identity>>,
+    ) -> Result<reqwest::Client, ConfigError> {
         self.client(identity).await?;
         let tls_config = self.state.lock().tls_config.clone();
         self.settings.build(tls_config, true)
@@ -146,7 +152,13 @@ impl Pool {
             Ok::<_, ConfigError>(material)
         });
         match read.await {
-            Ok(Ok(material)) => self.state.lock().material = material,
+            Ok(Ok(material)) => {
+                let mut state = self.state.lock();
+                // What was built with is recognised by being the very same.
+                if material != state.material {
+                    state.material = material;
+                }
+            }
             Ok(Err(error)) => tracing::warn!(%error, "keeping the certificates read before"),
             // The runtime is shutting down.
             Err(_) => {}

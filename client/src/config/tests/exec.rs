@@ -65,7 +65,8 @@ async fn a_token_is_kept_until_the_server_rejects_it() {
     source.get().await.unwrap();
     assert_eq!(plugin.runs(), 1);
 
-    assert!(source.reject(&credential).await);
+    assert!(source.can_be_renewed());
+    source.reject(&credential).await;
     source.get().await.unwrap();
     assert_eq!(plugin.runs(), 2);
 

@@ -110,6 +110,17 @@ impl Observer {
     }
 }
 
+impl Request {
+    /// Path and query, without what may be secret.
+    pub(crate) fn shown_url(&self) -> String {
+        let url = FullUrl {
+            server: None,
+            request: self,
+        };
+        url.to_string()
+    }
+}
+
 /// The URL of a request without secrets; a path where the transport alone knows the server.
 struct FullUrl<'a> {
     server: Option<&'a Url>,
