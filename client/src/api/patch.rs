@@ -20,7 +20,8 @@ pub enum Patch {
     Merge(Value),
     /// Like a merge, with lists merged by their keys; built-in kinds only.
     Strategic(Value),
-    /// Server-side apply: the fields that the manager wants to own (KEP-555).
+    /// Server-side apply: the fields that the manager wants to own (KEP-555). Sent as `application/apply-patch+yaml`, as
+    /// client-go does unless its alpha gates for CBOR (KEP-4222) are on; this client speaks no CBOR.
     Apply(Value),
 }
 
