@@ -46,11 +46,28 @@ pub(crate) struct Events {
 pub(crate) struct Requests(mpsc::UnboundedReceiver<Request>);
 
 /// Hands every request to the test.
-pub(crate) struct FakeSource(mpsc::UnboundedSender<Request>);
+pub(crate) struct FakeSource {
+    requests: mpsc::UnboundedSender<Request>,
+    streams_lists: bool,
+}
 
+/// A source that refuses streaming lists by itself, so that tests meet plain ones.
 pub(crate) fn source() -> (Arc<FakeSource>, Requests) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    (Arc::new(FakeSource(sender)), Requests(receiver))
+    source_that(false)
+}
+
+/// A source that hands requests for streaming lists to the test too.
+pub(crate) fn streaming_source() -> (Arc<FakeSource>, Requests) {
+    source_that(true)
+}
+
+fn source_that(streams_lists: bool) -> (Arc<FakeSource>, Requests) {
+    let (requests, receiver) = mpsc::unbounded_channel();
+    let source = FakeSource {
+        requests,
+        streams_lists,
+    };
+    (Arc::new(source), Requests(receiver))
 }
 
 #[async_trait]
@@ -58,16 +75,19 @@ impl ListWatch for FakeSource {
     async fn list(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
         let (reply, answer) = oneshot::channel();
         let options = options.clone();
-        self.0.send(Request::List(ListCall { options, reply })).ok();
+        self.requests.send(Request::List(ListCall { options, reply })).ok();
         let mut list = answer.await.expect("the test answers every request")?;
         std::mem::take(&mut list.items).into_iter().for_each(each);
         Ok(list)
     }
 
     async fn watch(&self, options: &ListOptions) -> Result<EventStream, Error> {
+        if options.send_initial_events == Some(true) && !self.streams_lists {
+            return Err(refusal(422, "Invalid"));
+        }
         let (reply, answer) = oneshot::channel();
         let options = options.clone();
-        self.0.send(Request::Watch(WatchCall { options, reply })).ok();
+        self.requests.send(Request::Watch(WatchCall { options, reply })).ok();
         answer.await.expect("the test answers every request")
     }
 

@@ -54,9 +54,7 @@ impl Endpoint {
     /// Like [`list`](Endpoint::list), item by item as they arrive.
     pub(crate) async fn list_each(&self, options: &ListOptions, each: EachObject<'_>) -> Result<EncodedList, Error> {
         let request = options.add_to(self.collection_request(Verb::List)?);
-        let mut list = self.client.send(request).await?.list_each(each).await?;
-        std::mem::take(&mut list.items).into_iter().for_each(each);
-        Ok(list)
+        self.client.send(request).await?.list_each(each).await
     }
 
     /// The answer to a list, in whatever form it comes.

@@ -84,8 +84,7 @@ impl Response {
         })
     }
 
-    /// A list, item by item as it arrives; what comes back has only what `each` was not called with, which is nothing
-    /// of a protobuf list.
+    /// A list, item by item as it arrives; what comes back is the list without them.
     pub(crate) async fn list_each(self, each: EachObject<'_>) -> Result<EncodedList, Error> {
         let mut decoder = ListDecoder::new(self.encoding());
         let Self {

@@ -102,6 +102,7 @@ impl WatchDecoder {
             });
         }
         if pending.len() < 4 + length {
+            self.pending.want(4 + length);
             return Ok(None);
         }
         let mut frame = self.pending.take(4 + length);

@@ -65,13 +65,6 @@ pub(super) fn read_metadata(metadata: &[u8], list: &mut EncodedList) -> Result<(
 }
 
 fn parse_json(bytes: &Bytes) -> Result<EncodedList, WireError> {
-    #[derive(Default, Deserialize)]
-    #[serde(default, rename_all = "camelCase")]
-    struct ListMeta {
-        resource_version: Option<String>,
-        r#continue: Option<String>,
-        remaining_item_count: Option<i64>,
-    }
     #[derive(Deserialize)]
     struct List<'a> {
         #[serde(default)]
@@ -87,11 +80,37 @@ fn parse_json(bytes: &Bytes) -> Result<EncodedList, WireError> {
         bytes: bytes.slice_ref(item.get().as_bytes()),
     };
     Ok(EncodedList {
-        resource_version: metadata.resource_version.unwrap_or_default().into(),
-        continue_token: metadata.r#continue.filter(|token| !token.is_empty()),
-        remaining_item_count: metadata.remaining_item_count,
         items: items.map(object).collect(),
+        ..metadata.into_list()
     })
+}
+
+/// What a list in JSON says of itself.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ListMeta {
+    resource_version: Option<String>,
+    r#continue: Option<String>,
+    remaining_item_count: Option<i64>,
+}
+
+impl ListMeta {
+    /// Reads the value of `metadata`.
+    pub(super) fn read(text: &[u8], list: &mut EncodedList) -> Result<(), WireError> {
+        *list = serde_json::from_slice::<Option<Self>>(text)?
+            .unwrap_or_default()
+            .into_list();
+        Ok(())
+    }
+
+    fn into_list(self) -> EncodedList {
+        EncodedList {
+            resource_version: self.resource_version.unwrap_or_default().into(),
+            continue_token: self.r#continue.filter(|token| !token.is_empty()),
+            remaining_item_count: self.remaining_item_count,
+            items: Vec::new(),
+        }
+    }
 }
 
 #[cfg(test)]

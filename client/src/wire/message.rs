@@ -13,7 +13,7 @@ use super::{DecodeError, Reader, ReverseWriter, Value, WireError};
 const MAX_DEPTH: u32 = 200;
 
 /// How much deeper the current message may nest.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depth(u32);
 
 impl Depth {

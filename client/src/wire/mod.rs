@@ -30,7 +30,7 @@ pub mod transcode;
 mod version;
 mod writer;
 
-pub use check::check_structure;
+pub use check::{StructureChecker, check_structure};
 pub use encoded::{EncodedObject, Encoding};
 pub use envelope::Envelope;
 pub use error::{DecodeError, WireError};

@@ -3,13 +3,20 @@
 use bytes::{Bytes, BytesMut};
 
 /// One shared chunk while messages lie inside it, a joined copy only where one crosses a border.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    bytes: Buffer,
+    /// How many bytes the message at the beginning has, where that is known.
+    wanted: usize,
+}
+
 #[derive(Debug)]
-pub(super) enum Pending {
+enum Buffer {
     Chunk(Bytes),
     Joined(BytesMut),
 }
 
-impl Default for Pending {
+impl Default for Buffer {
     fn default() -> Self {
         Self::Chunk(Bytes::new())
     }
@@ -17,33 +24,40 @@ impl Default for Pending {
 
 impl Pending {
     pub(super) fn push(&mut self, chunk: Bytes) {
-        match self {
-            Self::Chunk(rest) if rest.is_empty() => *rest = chunk,
-            Self::Chunk(rest) => {
-                let mut joined = BytesMut::with_capacity(rest.len() + chunk.len());
+        match &mut self.bytes {
+            Buffer::Chunk(rest) if rest.is_empty() => *rest = chunk,
+            Buffer::Chunk(rest) => {
+                let room = rest.len().max(self.wanted) + chunk.len();
+                let mut joined = BytesMut::with_capacity(room);
                 joined.extend_from_slice(rest);
                 joined.extend_from_slice(&chunk);
-                *self = Self::Joined(joined);
+                self.bytes = Buffer::Joined(joined);
             }
-            Self::Joined(joined) => joined.extend_from_slice(&chunk),
+            Buffer::Joined(joined) => joined.extend_from_slice(&chunk),
         }
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Chunk(bytes) => bytes,
-            Self::Joined(bytes) => bytes,
+        match &self.bytes {
+            Buffer::Chunk(bytes) => bytes,
+            Buffer::Joined(bytes) => bytes,
         }
+    }
+
+    /// The message at the beginning has so many bytes: there will be room for them.
+    pub(super) fn want(&mut self, length: usize) {
+        self.wanted = length;
     }
 
     /// Cuts off the first bytes, of which there must be so many; what remains of a joined buffer is shared from then on.
     pub(super) fn take(&mut self, length: usize) -> Bytes {
-        if let Self::Joined(joined) = self {
-            *self = Self::Chunk(std::mem::take(joined).freeze());
+        self.wanted = 0;
+        if let Buffer::Joined(joined) = &mut self.bytes {
+            self.bytes = Buffer::Chunk(std::mem::take(joined).freeze());
         }
-        match self {
-            Self::Chunk(bytes) => bytes.split_to(length),
-            Self::Joined(bytes) => bytes.split_to(length).freeze(),
+        match &mut self.bytes {
+            Buffer::Chunk(bytes) => bytes.split_to(length),
+            Buffer::Joined(bytes) => bytes.split_to(length).freeze(),
         }
     }
 }

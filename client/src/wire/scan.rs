@@ -170,7 +170,7 @@ impl<'a> Scanner<'a> {
 
 /// How many bytes from here on can stand inside a string as they are: no quote, backslash or control character.
 #[inline]
-fn unquoted_length(bytes: &[u8]) -> usize {
+pub(super) fn unquoted_length(bytes: &[u8]) -> usize {
     length_until(bytes, |word| below_space(word) | equal(word, b'"') | equal(word, b'\\'))
 }
 

@@ -51,7 +51,11 @@ use crate::shared_informer::{InformerStats, SharedInformer};
 /// #     async fn send(&self, request: http::Request<bytes::Bytes>) -> Result<http::Response<Body>, TransportError> {
 /// #         let list = r#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"},
 /// #             "items":[{"metadata":{"name":"web","namespace":"shop","resourceVersion":"3"},"data":{"colour":"red"}}]}"#;
-/// #         let body: Body = if request.uri().query().unwrap_or_default().contains("watch=true") {
+/// #         let query = request.uri().query().unwrap_or_default();
+/// #         if query.contains("sendInitialEvents") {
+/// #             return Ok(http::Response::builder().status(422).body(futures::stream::empty().boxed()).unwrap());
+/// #         }
+/// #         let body: Body = if query.contains("watch=true") {
 /// #             futures::stream::pending().boxed()
 /// #         } else {
 /// #             futures::stream::iter([Ok(bytes::Bytes::from_static(list.as_bytes()))]).boxed()

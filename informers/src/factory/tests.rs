@@ -137,7 +137,7 @@ async fn waiting_says_what_is_not_ready_and_why() {
         "caches are not ready: configmaps not started; secrets not started"
     );
     factory.start();
-    let limit = Duration::from_secs(10);
+    let limit = Duration::from_secs(20);
     let error = factory.wait_for_cache_sync_timeout(limit).await.unwrap_err();
     let [secrets] = error.informers.as_slice() else {
         panic!("{error}")

@@ -76,8 +76,9 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
         let mut objects = Vec::new();
         let mut list_version = None;
         loop {
+            let source = &self.reflector.source;
             let mut each = |object| objects.extend(self.entry(&object));
-            let page = match self.reflector.source.list(&options, &mut each).await {
+            let page = match source.list(&options, &mut each).await {
                 Err(error) if error.is_expired() && options.continue_token.is_some() => {
                     objects.clear();
                     list_version = None;

@@ -5,8 +5,9 @@
 //!   the version of the list on. It runs until it is stopped; whatever goes wrong is reported and tried again.
 //! - The first list may come from the server's cache (version `0`); later ones are never older than what the store has
 //!   had. Lists are paged; where a page's token has expired, the whole list is read at once.
-//! - Where wanted, the list comes as the first events of the watch ([`streaming_list`](ReflectorOptions)); a server that
-//!   cannot do that is asked for a plain one.
+//! - The list comes as the first events of the watch, unless that is not wanted ([`streaming_list`](ReflectorOptions)).
+//!   A server that refuses that, or is silent for ten seconds before the list is complete, is asked for a plain list,
+//!   also later on; so is one that has cut off such a stream three times in a row.
 //! - A watch goes on where the last one ended, without a list, as long as the server still has that version. Bookmarks
 //!   keep the version fresh. Where it has expired (410), or is ahead of the server, the collection is listed anew.
 //! - A watch that ends before its time may be the end of the server's state. So one object is listed before the next
@@ -32,8 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kubewire_client::backoff::{Backoff, ExponentialBackoff};
-use kubewire_client::wire::schema::MessageSchema;
-use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader, check_structure};
+use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader, StructureChecker};
 use kubewire_client::{Decode, Error, ResourceVersion};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -136,6 +136,8 @@ impl<K: Decode, S> fmt::Debug for Reflector<K, S> {
 enum State {
     /// Read the whole collection and replace the store's content.
     List,
+    /// The same by a list, although a stream of it may be wanted.
+    PlainList,
     /// Follow the changes from the last version on.
     Watch,
     /// The watch ended before its time: see whether the server is still the one we know, before watching on.
@@ -154,8 +156,10 @@ struct Session<'a, K: Decode, S> {
     pages_from_storage: bool,
     /// Lists are wanted as streams, and the server can do it as far as we know.
     streaming_list: bool,
-    /// What objects are checked against on arrival.
-    schema: Option<&'static MessageSchema>,
+    /// So many streams of the list in a row were cut off.
+    streams_cut_off: u32,
+    /// What checks objects on arrival, where they may come as protobuf.
+    checker: Option<StructureChecker>,
     #[cfg(feature = "zstd")]
     packer: crate::cache::Packer,
 }
@@ -169,7 +173,8 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
             version_unavailable: false,
             pages_from_storage: false,
             streaming_list: reflector.options.streaming_list,
-            schema: K::schema(&reflector.context),
+            streams_cut_off: 0,
+            checker: K::schema(&reflector.context).map(StructureChecker::new),
             #[cfg(feature = "zstd")]
             packer: crate::cache::Packer::new(),
         }
@@ -180,7 +185,7 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
         loop {
             state = match state {
                 State::List if self.streaming_list => self.streaming_list_state().await,
-                State::List => self.list_state().await,
+                State::List | State::PlainList => self.list_state().await,
                 State::Watch => self.watch_state().await,
                 State::Reconnect => self.reconnect_state().await,
             };
@@ -226,8 +231,9 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
     }
 
     /// Makes an entry of an object; one that cannot be read is reported.
-    fn entry(&self, encoded: &EncodedObject) -> Option<CachedObject<K>> {
-        let options = &self.reflector.options;
+    fn entry(&mut self, encoded: &EncodedObject) -> Option<CachedObject<K>> {
+        let reflector = self.reflector;
+        let options = &reflector.options;
         let transformed = options.transform.as_ref().map(|transform| transform(encoded));
         let encoded = match &transformed {
             None => encoded,
@@ -238,7 +244,7 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
             format: options.cache_format,
             managed_fields: options.managed_fields,
         };
-        match CachedObject::new(encoded, &self.reflector.context, entry) {
+        match CachedObject::new(encoded, &reflector.context, entry) {
             Ok(object) => {
                 #[cfg(feature = "zstd")]
                 if options.cache_format == CacheFormat::Compressed {
@@ -258,9 +264,9 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
 
     /// Reports an object that would not decode when somebody looks inside. It is kept all the same: its metadata is of
     /// use, and it has to be deleted one day.
-    fn check_structure(&self, encoded: &EncodedObject) {
-        if let (Encoding::Protobuf, Some(schema)) = (encoded.encoding, self.schema)
-            && let Err(error) = check_structure(schema, &encoded.bytes)
+    fn check_structure(&mut self, encoded: &EncodedObject) {
+        if let (Encoding::Protobuf, Some(checker)) = (encoded.encoding, &mut self.checker)
+            && let Err(error) = checker.check(&encoded.bytes)
         {
             let (resource, key, reason) = (self.reflector.describe(), name_of(encoded), error.to_string());
             self.count(|stats| stats.undecodable += 1);

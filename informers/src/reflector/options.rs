@@ -27,7 +27,7 @@ pub struct ReflectorOptions {
     /// A server that answers from its watch cache sends the whole list at once all the same.
     pub page_size: i64,
     /// Asks for the initial state as events of a watch (KEP-3157), which spares the server's memory; a server that
-    /// cannot do it is asked for a list. Default off.
+    /// cannot do it is asked for a list. Default on.
     pub streaming_list: bool,
     /// The shortest time that the server is asked to let a watch last; the longest is twice that. After it, the watch
     /// goes on with a new request. Default 5 min, as in client-go.
@@ -54,7 +54,7 @@ impl Default for ReflectorOptions {
     fn default() -> Self {
         Self {
             page_size: 500,
-            streaming_list: false,
+            streaming_list: true,
             min_watch_timeout: Duration::from_secs(300),
             cache_format: CacheFormat::default(),
             managed_fields: false,

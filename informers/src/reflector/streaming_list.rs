@@ -1,17 +1,36 @@
 //! Reading the whole collection as events of a watch, which then goes on as the watch (KEP-3157).
 
 use std::hash::RandomState;
+use std::time::Duration;
 
 use hashbrown::HashSet;
 use kubewire_client::api::VersionMatch;
 use kubewire_client::wire::EncodedEvent;
-use kubewire_client::{Decode, ListOptions};
-use tokio::time::Instant;
+use kubewire_client::{Decode, Error, ListOptions};
+use tokio::time::{Instant, timeout};
 
 use super::list::Listed;
 use super::watch::{End, Watch};
 use super::{ReflectorStore, Session, State};
 use crate::cache::ByKey;
+
+/// How long a server may be silent within the initial state. One that does not know of streaming lists takes the
+/// request for any other watch, and never says that the state is complete.
+const SILENCE: Duration = Duration::from_secs(10);
+/// After so many streams in a row that were cut off within the initial state, plain lists are asked for.
+const MAX_CUT_OFF: u32 = 3;
+
+/// Why a stream brought no whole list.
+enum Failure {
+    /// The request, or the stream, failed with an error of the server.
+    Refused(Error),
+    /// The server cannot be reached.
+    Unreachable(Error),
+    /// The stream had begun, and then broke off.
+    CutOff,
+    /// The server does not do what it was asked for.
+    Silent,
+}
 
 impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
     pub(super) async fn streaming_list_state(&mut self) -> State {
@@ -20,31 +39,35 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
             .with_resource_version(self.version_to_list())
             .with_version_match(VersionMatch::NotOlderThan)
             .with_initial_events(true);
-        let begun = self.begin_watch(options).await;
-        let streamed = match begun {
+        let streamed = match self.begin_watch(options).await {
             Ok(watch) => self.initial_events(watch).await,
-            Err(end) => Err(end),
+            Err(End::Failed(error)) if error.is_transport() => Err(Failure::Unreachable(error)),
+            Err(End::Failed(error)) => Err(Failure::Refused(error)),
+            Err(_) => Err(Failure::CutOff),
         };
         match streamed {
             Ok((listed, watch)) => {
+                self.streams_cut_off = 0;
                 let from = listed.version.clone();
                 self.listed(listed, started);
                 let end = self.follow(watch, &from).await;
                 self.after_watch(end).await
             }
-            Err(end) => {
-                self.streaming_list_failed(end).await;
-                State::List
-            }
+            Err(failure) => self.streaming_list_failed(failure).await,
         }
     }
 
     /// Everything up to the bookmark that ends the initial state.
-    async fn initial_events(&mut self, mut watch: Watch) -> Result<(Listed<K>, Watch), End> {
+    async fn initial_events(&mut self, mut watch: Watch) -> Result<(Listed<K>, Watch), Failure> {
         let mut objects = HashSet::<ByKey<K>, RandomState>::default();
         loop {
-            let event = watch.next().await.ok_or(End::Untimely { useful: false })?;
-            match event.map_err(End::Failed)? {
+            let event = timeout(SILENCE, watch.next()).await.map_err(|_| Failure::Silent)?;
+            let event = match event {
+                Some(Ok(event)) => event,
+                Some(Err(error)) if error.status().is_some() => return Err(Failure::Refused(error)),
+                Some(Err(_)) | None => return Err(Failure::CutOff),
+            };
+            match event {
                 EncodedEvent::Added(object) | EncodedEvent::Modified(object) => {
                     if let Some(object) = self.entry(&object) {
                         objects.replace(ByKey(object));
@@ -67,25 +90,39 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
         }
     }
 
-    /// Where the server is there and yet does not stream the list, it is asked for plain lists from now on.
-    async fn streaming_list_failed(&mut self, end: End) {
-        match end {
-            End::Failed(error) if error.is_expired() || error.is_too_large_resource_version() => {
+    async fn streaming_list_failed(&mut self, failure: Failure) -> State {
+        match failure {
+            Failure::Unreachable(error) => self.fail(error).await,
+            Failure::Refused(error) if error.is_too_many_requests() => self.fail(error).await,
+            Failure::Refused(error) if error.is_expired() || error.is_too_large_resource_version() => {
                 self.version_unavailable = true;
                 self.wait(error.retry_after()).await;
             }
-            End::Failed(error) if error.is_transport() || error.is_too_many_requests() => self.fail(error).await,
-            End::Failed(error) => {
-                self.streaming_list = false;
-                self.report(error.into());
+            Failure::Refused(error) => {
+                tracing::debug!(of = self.reflector.describe(), %error, "no streaming list");
+                // Whatever else is wrong, the plain list will have it too.
+                self.streaming_list &= !is_unknown(&error);
+                return State::PlainList;
             }
-            End::InTime | End::Untimely { .. } | End::WentBack => {
-                tracing::debug!(
-                    of = self.reflector.describe(),
-                    "the server does not stream lists, asking for plain ones"
-                );
-                self.streaming_list = false;
+            Failure::CutOff => {
+                self.streams_cut_off += 1;
+                self.streaming_list &= self.streams_cut_off < MAX_CUT_OFF;
+                self.wait(None).await;
             }
+            Failure::Silent => self.streaming_list = false,
         }
+        if !self.streaming_list {
+            tracing::debug!(
+                of = self.reflector.describe(),
+                "the server does not stream lists, asking for plain ones"
+            );
+        }
+        State::List
     }
+}
+
+/// True where the server cannot do what it was asked for, today or later.
+fn is_unknown(error: &Error) -> bool {
+    let code = error.status().and_then(|status| status.code);
+    matches!(code, Some(400 | 405 | 406 | 415 | 422 | 501))
 }

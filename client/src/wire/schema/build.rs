@@ -13,7 +13,21 @@ pub(super) const fn message(name: &'static str, fields: &'static [FieldSchema]) 
         fields,
         wire_order: &[],
         members: OnceLock::new(),
+        by_number: by_number(fields),
     }
+}
+
+/// For each field number the place of the field, counted from one.
+const fn by_number(fields: &[FieldSchema]) -> [u8; 64] {
+    let (mut places, mut place) = ([0; 64], 0);
+    while place < fields.len() {
+        let number = fields[place].number as usize;
+        place += 1;
+        if 0 < number && number < places.len() {
+            places[number] = place as u8;
+        }
+    }
+    places
 }
 
 impl MessageSchema {

@@ -57,6 +57,8 @@ pub struct MessageSchema {
     wire_order: &'static [u8],
     /// What writing JSON needs of the fields, made on first use.
     members: OnceLock<Members>,
+    /// For each small field number the place of the field, counted from one; 0 where there is none.
+    by_number: [u8; 64],
 }
 
 /// Forms that do not follow from the fields of a message.
@@ -218,6 +220,15 @@ impl MessageSchema {
     #[inline]
     pub(crate) fn members(&self) -> &Members {
         self.members.get_or_init(|| Members::of(self))
+    }
+
+    /// The field with a number.
+    #[inline]
+    pub(crate) fn numbered(&self, number: u32) -> Option<&'static FieldSchema> {
+        match self.by_number.get(number as usize) {
+            Some(place) => self.fields.get(usize::from(*place).wrapping_sub(1)),
+            None => self.fields.iter().find(|field| field.number == number),
+        }
     }
 
     /// The fields that protobuf has, by ascending number.

@@ -4,9 +4,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/binary"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
@@ -18,16 +15,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 type server struct {
 	count   int
 	version int64
 
-	lock    sync.Mutex
-	watches map[chan []int]bool // how many events each is to send
+	encodings [4]encoded
+	lock      sync.Mutex
+	watches   map[chan int]bool // how many events each is to send
 }
 
 func main() {
@@ -36,7 +32,7 @@ func main() {
 	ca := flag.String("write-ca", "ca.pem", "where to write the certificate that clients are to trust")
 	flag.Parse()
 	certificate := selfSigned(*ca)
-	s := &server{count: *count, version: int64(*count) + 10, watches: map[chan []int]bool{}}
+	s := &server{count: *count, version: firstVersion + int64(*count), watches: map[chan int]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/v1/pods", s.pods)
 	mux.HandleFunc("/control/churn", s.churn)
@@ -63,92 +59,44 @@ func (s *server) pods(w http.ResponseWriter, r *http.Request) {
 // form is how a client wants its objects.
 type form struct{ proto, metadata bool }
 
-type object interface {
-	runtime.Object
-	Marshal() ([]byte, error)
-}
-
-func (f form) of(pod *corev1.Pod) object {
-	if !f.metadata {
-		return pod
-	}
-	return &metav1.PartialObjectMetadata{
-		TypeMeta:   metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"},
-		ObjectMeta: pod.ObjectMeta,
-	}
-}
-
-func (f form) marshal(number int, version int64) []byte {
-	bytes, _ := f.of(pod(number, version)).Marshal()
-	return bytes
-}
-
-// list writes item by item, so that the server's memory does not limit the list.
+// list sends what was encoded before, so that the server's pace does not limit the client's, item by item as
+// kube-apiserver does.
 func (s *server) list(w http.ResponseWriter, f form) {
 	list := runtime.TypeMeta{APIVersion: "v1", Kind: "PodList"}
 	if f.metadata {
 		list = runtime.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"}
 	}
+	objects := s.encoded(f).objects
 	version := fmt.Sprint(s.version)
 	if !f.proto {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":%q},"items":[`, list.Kind, list.APIVersion, version)
-		for number := range s.count {
+		for number, object := range objects {
 			if number > 0 {
 				w.Write([]byte{','})
 			}
-			text, _ := json.Marshal(f.of(pod(number, int64(number)+1)))
-			w.Write(text)
+			w.Write(object.bytes)
 		}
 		w.Write([]byte("]}"))
 		return
 	}
 	w.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf")
 	meta, _ := (&metav1.ListMeta{ResourceVersion: version}).Marshal()
-	body := make([]byte, 0, 1<<20)
-	body = field(body, 1, meta)
-	length := uint64(len(body))
-	for number := range s.count {
-		length += uint64(len(field(nil, 2, f.marshal(number, int64(number)+1))))
+	meta = field(nil, 1, meta)
+	length := len(meta)
+	for _, object := range objects {
+		length += len(begin(nil, 2, len(object.bytes))) + len(object.bytes)
 	}
 	// The envelope: type, and the list as its raw bytes.
 	kind, _ := list.Marshal()
-	head := field([]byte("k8s\x00"), 1, kind)
-	head = binary.AppendUvarint(append(head, 2<<3|2), length)
-	w.Write(head)
-	for number := range s.count {
-		body = field(body, 2, f.marshal(number, int64(number)+1))
-		if len(body) > 256<<10 {
-			w.Write(body)
-			body = body[:0]
-		}
+	w.Write(begin(field([]byte("k8s\x00"), 1, kind), 2, length))
+	w.Write(meta)
+	for _, object := range objects {
+		w.Write(begin(nil, 2, len(object.bytes)))
+		w.Write(object.bytes)
 	}
 	// The envelope's empty content encoding and type.
-	w.Write(append(body, 3<<3|2, 0, 4<<3|2, 0))
-}
-
-func field(to []byte, number int, value []byte) []byte {
-	to = append(to, byte(number<<3|2))
-	to = binary.AppendUvarint(to, uint64(len(value)))
-	return append(to, value...)
-}
-
-var codec = protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
-
-// event is one frame of a watch.
-func event(f form, kind string, pod *corev1.Pod) []byte {
-	object := f.of(pod)
-	var encoded bytes.Buffer
-	if !f.proto {
-		text, _ := json.Marshal(object)
-		fmt.Fprintf(&encoded, `{"type":%q,"object":%s}`+"\n", kind, text)
-		return encoded.Bytes()
-	}
-	if err := codec.Encode(object, &encoded); err != nil {
-		log.Fatal(err)
-	}
-	frame, _ := (&metav1.WatchEvent{Type: kind, Object: runtime.RawExtension{Raw: encoded.Bytes()}}).Marshal()
-	return append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...)
+	w.Write([]byte{3<<3 | 2, 0, 4<<3 | 2, 0})
 }
 
 func (s *server) watch(w http.ResponseWriter, r *http.Request, f form, initial bool) {
@@ -156,7 +104,8 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request, f form, initial b
 	if f.proto {
 		w.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf;stream=watch")
 	}
-	orders := make(chan []int, 1)
+	objects := s.encoded(f).objects
+	orders := make(chan int, 1)
 	s.lock.Lock()
 	s.watches[orders] = true
 	s.lock.Unlock()
@@ -167,43 +116,44 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request, f form, initial b
 	}()
 	flush := w.(http.Flusher).Flush
 	flush()
-	var pending []byte
-	send := func(frame []byte, now bool) bool {
-		pending = append(pending, frame...)
-		if now || len(pending) > 32<<10 {
-			if _, err := w.Write(pending); err != nil {
-				return false
-			}
-			flush()
-			pending = pending[:0]
+	// As kube-apiserver does: one write for an event and its length, and a flush where nothing is left to send.
+	var frame []byte
+	send := func(object encodedObject, kind string, version int64) bool {
+		frame = object.appendEvent(frame[:0], f, kind, version)
+		if f.proto {
+			w.Write(frame[:4])
+			frame = frame[4:]
 		}
-		return true
+		_, err := w.Write(frame)
+		return err == nil
 	}
 	if initial {
-		for number := range s.count {
-			if !send(event(f, "ADDED", pod(number, int64(number)+1)), false) {
+		for _, object := range objects {
+			if !send(object, "ADDED", 0) {
 				return
 			}
 		}
 		bookmark := &corev1.Pod{TypeMeta: metav1.TypeMeta{Kind: "Pod", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{
 			ResourceVersion: fmt.Sprint(s.version), Annotations: map[string]string{"k8s.io/initial-events-end": "true"}}}
-		send(event(f, "BOOKMARK", bookmark), true)
+		send(f.encode(bookmark), "BOOKMARK", 0)
+		flush()
 	}
 	version := s.version
 	for {
 		select {
 		case <-r.Context().Done():
 			return
-		case order := <-orders:
-			for number := range order[0] {
+		case events := <-orders:
+			for number := range events {
 				version++
-				if !send(event(f, "MODIFIED", pod(number%s.count, version)), false) {
+				if !send(objects[number%s.count], "MODIFIED", version) {
 					return
 				}
 			}
 			last := pod(s.count, version+1)
 			last.Labels["sentinel"] = "true"
-			send(event(f, "ADDED", last), true)
+			send(f.encode(last), "ADDED", 0)
+			flush()
 		}
 	}
 }
@@ -217,7 +167,7 @@ func (s *server) churn(w http.ResponseWriter, r *http.Request) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	for orders := range s.watches {
-		orders <- []int{events}
+		orders <- events
 	}
 	fmt.Fprintf(w, "%d watches\n", len(s.watches))
 }

@@ -11,6 +11,7 @@ use clap::Parser;
 use futures::StreamExt;
 use http::Request;
 use kubewire_client::{Config, transport};
+use memchr::memmem;
 use process::{mebibytes, usage};
 
 #[derive(Parser)]
@@ -78,13 +79,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Reads until a short chunk that holds these bytes: the server sends the last event by itself.
+/// Reads until these bytes have come, perhaps across two chunks.
 async fn until(body: &mut transport::Body, mark: &[u8]) -> Result<(), Box<dyn Error>> {
+    let finder = memmem::Finder::new(mark);
+    let mut border = Vec::new();
     while let Some(chunk) = body.next().await.transpose()? {
-        let end = chunk.len().saturating_sub(16 << 10);
-        if chunk[end..].windows(mark.len()).any(|window| window == mark) {
+        border.extend_from_slice(&chunk[..chunk.len().min(mark.len())]);
+        if finder.find(&border).or(finder.find(&chunk)).is_some() {
             break;
         }
+        border.clear();
+        border.extend_from_slice(&chunk[chunk.len().saturating_sub(mark.len())..]);
     }
     Ok(())
 }

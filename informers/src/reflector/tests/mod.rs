@@ -1,10 +1,11 @@
 //! Every request of a reflector is answered by the test; time is paused.
 
+mod streaming;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kubewire_client::api::VersionMatch;
 use kubewire_client::backoff::ExponentialOptions;
 use kubewire_client::wire::{EncodedObject, Encoding};
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Reflector, ReflectorOptions};
 use crate::cache::{CacheFormat, Indexer};
-use crate::fake::{Requests, connection_refused, object, reborn, refusal, short, source, too_large};
+use crate::fake::{FakeSource, Requests, connection_refused, object, reborn, refusal, short, source, too_large};
 
 struct Run {
     requests: Requests,
@@ -30,7 +31,10 @@ fn run() -> Run {
 }
 
 fn run_with(options: ReflectorOptions) -> Run {
-    let (source, requests) = source();
+    run_on(source(), options)
+}
+
+fn run_on((source, requests): (Arc<FakeSource>, Requests), options: ReflectorOptions) -> Run {
     let (store, errors) = (Arc::new(Indexer::new()), Arc::new(Mutex::new(Vec::new())));
     let reported = errors.clone();
     let options = options.with_error_handler(move |error| reported.lock().push(error.to_string()));
@@ -382,66 +386,6 @@ async fn object_that_would_not_decode_is_named_on_arrival_and_kept() {
         errors[0]
     );
     assert!(errors[0].contains("data"), "{}", errors[0]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn streams_the_list_where_wanted() {
-    let mut run = run_with(ReflectorOptions::default().with_streaming_list(true));
-    let watch = run.requests.watch().await;
-    assert_eq!((watch.version(), watch.options.send_initial_events), ("0", Some(true)));
-    assert_eq!(watch.options.resource_version_match, Some(VersionMatch::NotOlderThan));
-    let events = watch.accept();
-    events.added(object("a", 7));
-    events.added(object("b", 3));
-    events.bookmark("4");
-    events.deleted(object("b", 8));
-    events.added(object("c", 2));
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(run.stored().is_empty(), "nobody sees half a list");
-    events.initial_events_end("10");
-    events.modified(object("a", 11));
-    events.end().await;
-    let watch = run.requests.watch().await;
-    assert_eq!(
-        (watch.version(), watch.options.send_initial_events),
-        ("11", None),
-        "the stream went on as a watch"
-    );
-    assert_eq!(run.stored(), ["a@11", "c@2"]);
-    watch.fail(refusal(410, "Expired"));
-    let watch = run.requests.watch().await;
-    assert_eq!((watch.version(), watch.options.send_initial_events), ("11", Some(true)));
-    watch.fail(too_large());
-    let watch = run.requests.watch().await;
-    assert_eq!((watch.version(), watch.options.send_initial_events), ("", Some(true)));
-    watch.fail(connection_refused().await);
-    let events = run.requests.watch().await.accept();
-    events.initial_events_end("20");
-    events.end().await;
-    assert_eq!(run.requests.watch().await.version(), "20");
-    assert!(run.stored().is_empty());
-    assert_eq!((run.reflector.stats().lists, run.reflector.stats().pages), (2, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_server_that_cannot_stream_is_asked_for_a_list() {
-    let mut run = run_with(ReflectorOptions::default().with_streaming_list(true));
-    run.requests.watch().await.fail(refusal(422, "Invalid"));
-    run.requests.list().await.answer("10", [object("a", 1)]);
-    run.requests.watch().await.fail(refusal(410, "Expired"));
-    run.requests.list().await.answer("11", []);
-    assert_eq!(run.requests.watch().await.options.send_initial_events, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stream_that_ends_within_the_list_is_asked_for_a_list() {
-    let mut run = run_with(ReflectorOptions::default().with_streaming_list(true));
-    let events = run.requests.watch().await.accept();
-    events.added(object("a", 1));
-    events.end().await;
-    run.requests.list().await.answer("10", [object("b", 1)]);
-    run.requests.watch().await;
-    assert_eq!(run.stored(), ["b@1"]);
 }
 
 #[tokio::test(start_paused = true)]
