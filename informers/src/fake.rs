@@ -266,6 +266,22 @@ pub(crate) fn too_large() -> Error {
     Error::from_status("list configmaps", status, None)
 }
 
+/// What a client says of a watch whose last frame is cut off.
+pub(crate) async fn truncated() -> Error {
+    struct Truncating;
+    #[async_trait]
+    impl Transport for Truncating {
+        async fn send(&self, _: http::Request<bytes::Bytes>) -> Result<http::Response<Body>, TransportError> {
+            let half_a_frame = futures::stream::iter([Ok(bytes::Bytes::from_static(b"\0\0\x01\0\x0a\x08MODI"))]);
+            let response = http::Response::builder().header("content-type", "application/vnd.kubernetes.protobuf");
+            Ok(response.body(half_a_frame.boxed()).unwrap())
+        }
+    }
+    let api = Api::<ConfigMap>::new(Client::with_transport(Arc::new(Truncating)));
+    let mut events = api.watch_encoded(&ListOptions::default()).await.unwrap();
+    events.next().await.unwrap().unwrap_err()
+}
+
 /// What a client says when nobody listens.
 pub(crate) async fn connection_refused() -> Error {
     struct Refusing;

@@ -4,6 +4,8 @@
 //! collection, which a [`Lister`] reads without any request, and tells [`EventHandler`]s what changes.
 
 pub mod cache;
+#[cfg(test)]
+mod contract;
 pub mod controller;
 pub mod delta_fifo;
 pub mod events;

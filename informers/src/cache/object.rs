@@ -182,6 +182,11 @@ impl<K: Decode> CachedObject<K> {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_decoded(&self) -> bool {
+        matches!(*self.0.body.lock(), Body::Decoded(_))
+    }
+
     #[cfg(all(test, feature = "zstd"))]
     pub(crate) fn packed_size(&self) -> Option<usize> {
         match &*self.0.body.lock() {

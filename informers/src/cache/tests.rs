@@ -9,7 +9,7 @@ use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader};
 use kubewire_client::{Object, ObjectKey};
 use proptest::prelude::*;
 
-use super::{CacheFormat, CachedObject, EntryOptions, IndexError, Indexer, Lister};
+use super::{CacheFormat, CachedObject, EntryOptions, IndexError, Indexer, Lister, NAMESPACE_INDEX};
 use crate::fake::{cached, object, short};
 
 fn shorts(objects: &[CachedObject<ConfigMap>]) -> Vec<String> {
@@ -28,6 +28,7 @@ fn store(objects: &[CachedObject<ConfigMap>]) -> Indexer<ConfigMap> {
     store
 }
 
+/// Proves C2 C3.
 #[test]
 fn modes_differ_in_when_they_decode() {
     let same = |mode| {
@@ -43,6 +44,7 @@ fn modes_differ_in_when_they_decode() {
     assert!(once.upgrade().is_none(), "nothing decoded is kept");
 }
 
+/// Proves C9.
 #[test]
 fn an_entry_does_not_hold_on_to_the_response() {
     let page = bytes::Bytes::from(object("a", 1).bytes.repeat(2));
@@ -57,6 +59,7 @@ fn an_entry_does_not_hold_on_to_the_response() {
     assert_eq!(entry.encoded().unwrap(), object("a", 1));
 }
 
+/// Proves C5 C8.
 #[test]
 fn a_lister_reads_by_key_namespace_selector_and_index() {
     let store = Arc::new(store(&[cached(&object("a", 1)), cached(&object("b", 2))]));
@@ -83,6 +86,7 @@ fn a_lister_reads_by_key_namespace_selector_and_index() {
     assert_eq!(twice.to_string(), "there is already an index \"version\"");
 }
 
+/// Proves C1.
 #[test]
 fn an_entry_that_was_replaced_stays_as_it_was() {
     let store = store(&[cached(&object("a", 1))]);
@@ -113,6 +117,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
+    /// Proves C7.
     #[test]
     fn store_and_indices_follow_a_model(steps in steps(), index_at in 0..60_usize) {
         let entry = |name: &u8, version: &u64| cached(&object(&name.to_string(), *version));
@@ -150,13 +155,13 @@ proptest! {
             model.iter().filter(|(_, version)| keep(**version)).map(|(name, _)| *name).collect()
         };
         prop_assert_eq!(names(store.list()), model_names(&|_| true));
-        prop_assert_eq!(names(store.by_index(super::NAMESPACE_INDEX, "shop").unwrap()), model_names(&|_| true));
+        prop_assert_eq!(names(store.by_index(NAMESPACE_INDEX, "shop").unwrap()), model_names(&|_| true));
         prop_assert_eq!(names(store.by_index("parity", "all").unwrap()), model_names(&|_| true));
         prop_assert_eq!(names(store.by_index("parity", "0").unwrap()), model_names(&|version| version % 2 == 0));
         prop_assert_eq!(names(store.by_index("parity", "1").unwrap()), model_names(&|version| version % 2 == 1));
         let bytes: usize = store.list().iter().map(|object| object.size()).sum();
         prop_assert_eq!(store.bytes(), bytes);
-        prop_assert_eq!(store.index_values(super::NAMESPACE_INDEX).unwrap().is_empty(), model.is_empty());
+        prop_assert_eq!(store.index_values(NAMESPACE_INDEX).unwrap().is_empty(), model.is_empty());
     }
 }
 
@@ -181,6 +186,8 @@ fn with_managers(
 
 proptest! {
     /// Whatever an object's metadata is like, an entry shows it without decoding, and loses nothing but managed fields.
+    ///
+    /// Proves C2 C4.
     #[test]
     fn an_entry_has_everything_that_the_object_has(
         managers in 0..3_usize,
@@ -238,4 +245,24 @@ fn compressed_entries_read_like_others_and_are_small() {
     );
     assert!(entries[299].packed_size().unwrap() < entries[299].size() / 5);
     assert_eq!(entries[0].packed_size(), None, "the samples stay as they are");
+}
+
+/// Proves C6.
+#[test]
+fn no_reader_meets_a_half_filled_store() {
+    let state = |version: u64| (0..50).map(move |name| cached(&object(&name.to_string(), version)));
+    let store = store(&state(1).collect::<Vec<_>>());
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| (2..200).for_each(|version| store.replace(state(version).collect())));
+        loop {
+            let last = writer.is_finished();
+            for seen in [store.list(), store.by_index(NAMESPACE_INDEX, "shop").unwrap()] {
+                let versions: BTreeSet<_> = seen.iter().map(CachedObject::resource_version).collect();
+                assert_eq!((seen.len(), versions.len()), (50, 1));
+            }
+            if last {
+                break;
+            }
+        }
+    });
 }

@@ -1,14 +1,16 @@
 //! A loop that brings the world to the wished-for state, one item at a time.
 //!
-//! The contract:
-//! - What informers tell becomes items, as a rule keys of objects, in a [`WorkQueue`]; a [`Reconciler`] is called with
-//!   each. It reads what is there now and does what is missing: it is not told what has changed.
-//! - Reconciling begins when every watched informer has told of its initial list.
-//! - At most so many calls run at once ([`concurrency`](Controller::concurrency)), and never two for the same item.
-//! - After a failure or a panic the item comes back by the queue's rate limiter, later each time. After a success it
-//!   comes back when the answer says so ([`Action`]).
-//! - What changes comes before what is merely there: items of the initial list and of resyncs have a low priority.
-//! - Stopping lets the calls that have begun come to their end and begins no others.
+//! The contract. Each sentence has a number, by which the test names it that proves it.
+//! - **K1** What informers tell becomes items, as a rule keys of objects, in a [`WorkQueue`]; a [`Reconciler`] is
+//!   called with each. **K2** It reads what is there now and does what is missing: it is not told what has changed.
+//! - **K3** Reconciling begins when every watched informer has told of its initial list.
+//! - **K4** At most so many calls run at once ([`concurrency`](Controller::concurrency)), and never two for the same
+//!   item.
+//! - **K5** After a failure or a panic the item comes back by the queue's rate limiter, later each time. **K6** After a
+//!   success it comes back when the answer says so ([`Action`]).
+//! - **K7** What changes comes before what is merely there: items of the initial list and of resyncs have a low
+//!   priority.
+//! - **K8** Stopping lets the calls that have begun come to their end and begins no others.
 
 mod enqueue;
 #[cfg(test)]

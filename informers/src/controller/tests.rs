@@ -27,6 +27,7 @@ fn reporting(
     (reconcile, receiver)
 }
 
+/// Proves K1 K2 K3.
 #[tokio::test(start_paused = true)]
 async fn begins_after_the_initial_list_and_follows_what_changes() {
     let (informer, mut requests) = informer();
@@ -60,6 +61,7 @@ async fn begins_after_the_initial_list_and_follows_what_changes() {
     informer.shutdown().await;
 }
 
+/// Proves K7.
 #[tokio::test(start_paused = true)]
 async fn changes_come_before_the_initial_list() {
     let (informer, mut requests) = informer();
@@ -83,6 +85,7 @@ async fn changes_come_before_the_initial_list() {
     running.await.unwrap().unwrap();
 }
 
+/// Proves K5 K6.
 #[tokio::test(start_paused = true)]
 async fn failures_and_panics_come_back_later_each_time() {
     let calls = Arc::new(AtomicUsize::new(0));
@@ -115,6 +118,7 @@ async fn failures_and_panics_come_back_later_each_time() {
     running.await.unwrap().unwrap();
 }
 
+/// Proves K4 K8.
 #[tokio::test]
 async fn as_many_calls_at_once_as_allowed_and_each_comes_to_its_end() {
     let (running, most, finished) = (

@@ -1,13 +1,13 @@
 //! The queue between the reflector and the store.
 //!
-//! The contract:
-//! - The reflector never waits for the store, its indices or the fan-out to handlers: it only puts deltas here.
-//! - Deltas are kept per key, keys in the order in which they first got one. However far the consumer is behind, a key
-//!   has at most two: that the object which the store may have is gone, and what is there now. Memory is bounded by
-//!   the number of objects.
-//! - A list response is one [`replace`](DeltaFifo::replace). The consumer takes everything that is pending in one
-//!   [`Batch`], so the store takes over a whole list in one step. What the list lacks is deleted with an unknown final
-//!   state.
+//! The contract. Each sentence has a number, by which the test names it that proves it.
+//! - **D1** The reflector never waits for the store, its indices or the fan-out to handlers: it only puts deltas here.
+//! - **D2** Deltas are kept per key, keys in the order in which they first got one. **D3** However far the consumer is
+//!   behind, a key has at most two: that the object which the store may have is gone, and what is there now; memory is
+//!   bounded by the number of objects.
+//! - **D4** A list response is one [`replace`](DeltaFifo::replace), and the consumer takes everything that is pending
+//!   in one [`Batch`], so the store takes over a whole list in one step. **D5** What the list lacks is deleted with an
+//!   unknown final state.
 
 use std::fmt;
 use std::hash::RandomState;

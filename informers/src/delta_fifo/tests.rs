@@ -25,6 +25,7 @@ fn delta(kind: DeltaKind, object: &str) -> (DeltaKind, String) {
     (kind, object.to_owned())
 }
 
+/// Proves D1 D2.
 #[test]
 fn the_last_state_of_each_object_is_left_in_order_of_arrival() {
     let fifo = fifo();
@@ -40,6 +41,7 @@ fn the_last_state_of_each_object_is_left_in_order_of_arrival() {
     assert!(fifo.is_empty());
 }
 
+/// Proves D3.
 #[test]
 fn a_deletion_is_kept_before_what_came_after() {
     let fifo = fifo();
@@ -56,6 +58,7 @@ fn a_deletion_is_kept_before_what_came_after() {
     );
 }
 
+/// Proves D4 D5.
 #[test]
 fn a_list_deletes_what_it_lacks_in_its_last_known_state() {
     let fifo = fifo();

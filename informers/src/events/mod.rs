@@ -1,14 +1,14 @@
 //! Events of the API server (`events.k8s.io/v1`): what a controller tells people about an object.
 //!
-//! The contract, with client-go's figures:
-//! - [`record`](EventRecorder::record) never waits and never fails: events are written by a task of their own. Where it
-//!   is so far behind that its queue is full, events are dropped, and counted.
-//! - Events that say the same of the same object within 6 minutes are one event with a series: the first repetition is
-//!   written at once, the count again every 30 minutes and when the series has ended.
-//! - One object gets 25 events from one controller at once, and one more every 5 minutes; what is above that is dropped,
-//!   and counted.
-//! - A write that fails is tried again, later each time, unless the server says that it never will succeed.
-//! - [`shutdown`](EventRecorder::shutdown) writes what is in the queue, and ends the series.
+//! The contract, with client-go's figures. Each sentence has a number, by which the test names it that proves it.
+//! - **E1** [`record`](EventRecorder::record) never waits and never fails: events are written by a task of their own.
+//!   **E2** Where it is so far behind that its queue is full, events are dropped, and counted.
+//! - **E3** Events that say the same of the same object within 6 minutes are one event with a series: the first
+//!   repetition is written at once, the count again every 30 minutes and when the series has ended.
+//! - **E4** One object gets 25 events from one controller at once, and one more every 5 minutes; what is above that is
+//!   dropped, and counted.
+//! - **E5** A write that fails is tried again, later each time, unless the server says that it never will succeed.
+//! - **E6** [`shutdown`](EventRecorder::shutdown) writes what is in the queue, and ends the series.
 
 mod occurrence;
 mod series;

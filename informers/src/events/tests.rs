@@ -121,6 +121,7 @@ async fn an_event_says_who_what_and_why() {
     assert!(event.event_time.is_some() && event.series.is_none());
 }
 
+/// Proves E3.
 #[tokio::test(start_paused = true)]
 async fn repetitions_become_a_series() {
     let (recorder, server) = recorder();
@@ -147,6 +148,7 @@ async fn repetitions_become_a_series() {
     assert_eq!(server.events.lock().len(), 3, "and then it is a new event");
 }
 
+/// Proves E3 E6.
 #[tokio::test(start_paused = true)]
 async fn a_long_series_is_written_now_and_then_and_at_the_end() {
     let (recorder, server) = recorder();
@@ -164,6 +166,7 @@ async fn a_long_series_is_written_now_and_then_and_at_the_end() {
     assert_eq!(recorder.stats().dropped, 1);
 }
 
+/// Proves E4.
 #[tokio::test(start_paused = true)]
 async fn an_object_gets_25_events_at_once_and_then_one_every_5_minutes() {
     let (recorder, server) = recorder();
@@ -178,6 +181,16 @@ async fn an_object_gets_25_events_at_once_and_then_one_every_5_minutes() {
     assert_eq!((server.events.lock().len(), recorder.stats().spam), (27, 23));
 }
 
+/// Proves E1 E2.
+#[tokio::test(start_paused = true)]
+async fn recording_never_waits_and_counts_what_finds_no_room() {
+    let (recorder, server) = recorder();
+    *server.refusal.lock() = Some(500);
+    (0..1_500).for_each(|reason| recorder.record(occurrence(&format!("R{reason}"))));
+    assert_eq!(recorder.stats().dropped, 500, "beyond the queue");
+}
+
+/// Proves E5.
 #[tokio::test(start_paused = true)]
 async fn what_may_help_is_tried_again_and_what_will_not_is_given_up() {
     let (recorder, server) = recorder();

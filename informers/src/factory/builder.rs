@@ -9,14 +9,13 @@ use std::time::Duration;
 use kubewire_client::{Clientset, ListOptions, Object};
 use parking_lot::Mutex;
 
-use super::{Shared, SharedInformerFactory};
+use super::{Scope, Shared, SharedInformerFactory};
 use crate::reflector::{ReflectorOptions, TweakListOptions};
 use crate::shared_informer::InformerOptions;
 
 pub(super) struct Settings {
-    pub(super) namespace: String,
-    labels: Option<String>,
-    fields: Option<String>,
+    /// Of informers that ask for no other.
+    pub(super) scope: Scope,
     tweak: Option<TweakListOptions>,
     informer: InformerOptions,
     /// What is other for the informers of one type.
@@ -35,14 +34,13 @@ impl Settings {
         custom.fold(self.options(), |options, customise| customise(options))
     }
 
-    pub(super) fn tweak(&self) -> Option<TweakListOptions> {
-        if self.labels.is_none() && self.fields.is_none() {
+    pub(super) fn tweak(&self, scope: &Scope) -> Option<TweakListOptions> {
+        if scope.labels.is_none() && scope.fields.is_none() {
             return self.tweak.clone();
         }
-        let (labels, fields, tweak) = (self.labels.clone(), self.fields.clone(), self.tweak.clone());
+        let (scope, tweak) = (scope.clone(), self.tweak.clone());
         Some(Arc::new(move |options: &mut ListOptions| {
-            options.label_selector.clone_from(&labels);
-            options.field_selector.clone_from(&fields);
+            scope.select(options);
             if let Some(tweak) = &tweak {
                 tweak(options);
             }
@@ -62,9 +60,7 @@ impl SharedInformerFactoryBuilder {
         Self {
             clientset,
             settings: Settings {
-                namespace: String::new(),
-                labels: None,
-                fields: None,
+                scope: Scope::all(),
                 tweak: None,
                 informer: InformerOptions::default(),
                 custom: HashMap::new(),
@@ -91,21 +87,22 @@ impl SharedInformerFactoryBuilder {
         })
     }
 
-    /// The namespace of informers that name none. Default: all namespaces.
+    /// The namespace of informers that ask for no other. Default: all namespaces.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.settings.namespace = namespace.into();
+        self.settings.scope.namespace = namespace.into();
         self
     }
 
-    /// Only objects whose labels fulfil this selector, such as `app=web`.
+    /// Only objects whose labels fulfil this selector, such as `app=web`, unless an informer has a [`Scope`] of its own.
     pub fn labels(mut self, selector: impl Into<String>) -> Self {
-        self.settings.labels = Some(selector.into());
+        self.settings.scope.labels = Some(selector.into());
         self
     }
 
-    /// Only objects whose fields fulfil this selector, such as `spec.nodeName=node-1`.
+    /// Only objects whose fields fulfil this selector, such as `spec.nodeName=node-1`, unless an informer has a [`Scope`]
+    /// of its own.
     pub fn fields(mut self, selector: impl Into<String>) -> Self {
-        self.settings.fields = Some(selector.into());
+        self.settings.scope.fields = Some(selector.into());
         self
     }
 
@@ -145,7 +142,7 @@ impl SharedInformerFactoryBuilder {
 impl fmt::Debug for SharedInformerFactoryBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedInformerFactoryBuilder")
-            .field("namespace", &self.settings.namespace)
+            .field("scope", &self.settings.scope)
             .field("informer", &self.settings.informer)
             .finish_non_exhaustive()
     }

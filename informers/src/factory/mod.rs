@@ -1,19 +1,23 @@
-//! The informers of a program, one per type and namespace.
+//! The informers of a program, one per type and scope.
 //!
-//! The contract:
-//! - Whoever asks a [`SharedInformerFactory`] for the informer of a type gets the same one: one watch, one store. There
-//!   are informers of types, of objects without a type ([`dynamic`](SharedInformerFactory::dynamic)), and of metadata
-//!   only ([`metadata`](SharedInformerFactory::metadata)).
-//! - [`start`](SharedInformerFactory::start) starts the informers that were asked for so far; it may be called again
-//!   after more were.
-//! - [`wait_for_cache_sync`](SharedInformerFactory::wait_for_cache_sync) says for each informer that is not ready why.
-//! - An informer stops when the last of its handles, listers, event streams and handlers is gone; who asks for it then
-//!   gets a new one.
-//! - [`shutdown`](SharedInformerFactory::shutdown) joins every task; dropping the last clone of the factory stops the
-//!   informers without waiting.
+//! The contract. Each sentence has a number, by which the test names it that proves it.
+//! - **F1** Whoever asks a [`SharedInformerFactory`] for the informer of a type gets the same one: one watch, one
+//!   store. **F2** There are informers of types, of objects without a type
+//!   ([`dynamic`](SharedInformerFactory::dynamic)), and of metadata only
+//!   ([`metadata`](SharedInformerFactory::metadata)). **F3** An informer can have a namespace and selectors of its own
+//!   ([`Scope`]).
+//! - **F4** [`start`](SharedInformerFactory::start) starts the informers that were asked for so far; it may be called
+//!   again after more were.
+//! - **F5** [`wait_for_cache_sync`](SharedInformerFactory::wait_for_cache_sync) says for each informer that is not
+//!   ready why.
+//! - **F6** An informer stops when the last of its handles, listers, event streams and handlers is gone; who asks for
+//!   it then gets a new one.
+//! - **F7** [`shutdown`](SharedInformerFactory::shutdown) joins every task; dropping the last clone of the factory
+//!   stops the informers without waiting.
 
 mod any;
 mod builder;
+mod scope;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -30,6 +34,7 @@ use kubewire_client::{Api, Client, Clientset, Decode, Gvr, Object};
 use parking_lot::Mutex;
 
 pub use builder::SharedInformerFactoryBuilder;
+pub use scope::Scope;
 pub use sync::{CacheSyncError, NotSynced, NotSyncedReason};
 
 use self::any::AnyInformer;
@@ -107,12 +112,12 @@ struct Informers {
     shut_down: bool,
 }
 
-/// Which informer: how objects are decoded, of which resource, in which namespace.
+/// Which informer: how objects are decoded, of which resource, and which of them.
 #[derive(Clone, PartialEq, Eq)]
 struct Key {
     decoded: TypeId,
     resource: Gvr,
-    namespace: String,
+    scope: Scope,
 }
 
 impl SharedInformerFactory {
@@ -126,48 +131,60 @@ impl SharedInformerFactory {
         SharedInformerFactoryBuilder::new(clientset)
     }
 
-    /// The informer of a type in the factory's namespace.
+    /// The informer of a type in the factory's scope.
     pub fn informer<K: Object>(&self) -> SharedInformer<K> {
-        self.informer_in(&self.shared.settings.namespace)
+        self.informer_of(self.shared.settings.scope.clone())
     }
 
-    /// The informer of a type in one namespace; in all where it is empty.
+    /// The informer of a type in one namespace, with the factory's selectors; in all namespaces where it is empty.
     pub fn informer_in<K: Object>(&self, namespace: &str) -> SharedInformer<K> {
-        let namespace = if K::NAMESPACED { namespace } else { "" };
-        self.shared_informer(K::gvr(), namespace, || {
-            let api = Api::<K>::namespaced(self.client(), namespace);
+        self.informer_of(self.shared.settings.scope.in_namespace(namespace))
+    }
+
+    /// The informer of the objects of a type that are in this scope.
+    pub fn informer_of<K: Object>(&self, scope: Scope) -> SharedInformer<K> {
+        self.shared_informer(K::gvr(), K::NAMESPACED, scope, |scope| {
+            let api = Api::<K>::namespaced(self.client(), &scope.namespace);
             let options = self.shared.settings.options_for::<K>();
-            SharedInformer::build(self.source(api), (), options, true)
+            SharedInformer::build(self.source(api, scope), (), options, true)
         })
     }
 
-    /// The informer of a resource whose type the program does not know, in the factory's namespace.
+    /// The informer of a resource whose type the program does not know, in the factory's scope.
     pub fn dynamic(&self, resource: &ApiResource) -> SharedInformer<DynamicObject> {
-        self.dynamic_in(resource, &self.shared.settings.namespace)
+        self.dynamic_of(resource, self.shared.settings.scope.clone())
     }
 
-    /// The informer of a resource whose type the program does not know, in one namespace; in all where it is empty.
+    /// Like [`dynamic`](SharedInformerFactory::dynamic), in one namespace; in all where it is empty.
     pub fn dynamic_in(&self, resource: &ApiResource, namespace: &str) -> SharedInformer<DynamicObject> {
-        let namespace = if resource.namespaced { namespace } else { "" };
-        self.shared_informer(resource.gvr.clone(), namespace, || {
-            let api = DynamicApi::namespaced(self.client(), resource, namespace);
+        self.dynamic_of(resource, self.shared.settings.scope.in_namespace(namespace))
+    }
+
+    /// Like [`dynamic`](SharedInformerFactory::dynamic), of the objects that are in this scope.
+    pub fn dynamic_of(&self, resource: &ApiResource, scope: Scope) -> SharedInformer<DynamicObject> {
+        self.shared_informer(resource.gvr.clone(), resource.namespaced, scope, |scope| {
+            let api = DynamicApi::namespaced(self.client(), resource, &scope.namespace);
             let options = self.shared.settings.options();
-            SharedInformer::build(self.source(api), Arc::new(resource.clone()), options, true)
+            SharedInformer::build(self.source(api, scope), Arc::new(resource.clone()), options, true)
         })
     }
 
-    /// The informer of a resource's metadata, in the factory's namespace: the server sends nothing else.
+    /// The informer of a resource's metadata, in the factory's scope: the server sends nothing else.
     pub fn metadata(&self, resource: &ApiResource) -> SharedInformer<PartialObjectMetadata> {
-        self.metadata_in(resource, &self.shared.settings.namespace)
+        self.metadata_of(resource, self.shared.settings.scope.clone())
     }
 
-    /// The informer of a resource's metadata in one namespace; in all where it is empty.
+    /// Like [`metadata`](SharedInformerFactory::metadata), in one namespace; in all where it is empty.
     pub fn metadata_in(&self, resource: &ApiResource, namespace: &str) -> SharedInformer<PartialObjectMetadata> {
-        let namespace = if resource.namespaced { namespace } else { "" };
-        self.shared_informer(resource.gvr.clone(), namespace, || {
-            let source = MetadataSource::new(self.client(), resource, namespace);
+        self.metadata_of(resource, self.shared.settings.scope.in_namespace(namespace))
+    }
+
+    /// Like [`metadata`](SharedInformerFactory::metadata), of the objects that are in this scope.
+    pub fn metadata_of(&self, resource: &ApiResource, scope: Scope) -> SharedInformer<PartialObjectMetadata> {
+        self.shared_informer(resource.gvr.clone(), resource.namespaced, scope, |scope| {
+            let source = MetadataSource::new(self.client(), resource, &scope.namespace);
             let options = self.shared.settings.options();
-            SharedInformer::build(self.source(source), Arc::new(resource.clone()), options, true)
+            SharedInformer::build(self.source(source, scope), Arc::new(resource.clone()), options, true)
         })
     }
 
@@ -226,8 +243,8 @@ impl SharedInformerFactory {
         self.shared.clientset.client().clone()
     }
 
-    fn source<L: ListWatch>(&self, source: L) -> Arc<dyn ListWatch> {
-        match self.shared.settings.tweak() {
+    fn source<L: ListWatch>(&self, source: L, scope: &Scope) -> Arc<dyn ListWatch> {
+        match self.shared.settings.tweak(scope) {
             Some(tweak) => Arc::new(Tweaked::new(source, tweak)),
             None => Arc::new(source),
         }
@@ -237,13 +254,14 @@ impl SharedInformerFactory {
     fn shared_informer<K: Decode>(
         &self,
         resource: Gvr,
-        namespace: &str,
-        new: impl FnOnce() -> SharedInformer<K>,
+        namespaced: bool,
+        scope: Scope,
+        new: impl FnOnce(&Scope) -> SharedInformer<K>,
     ) -> SharedInformer<K> {
         let key = Key {
             decoded: TypeId::of::<K>(),
             resource,
-            namespace: namespace.to_owned(),
+            scope: if namespaced { scope } else { scope.in_namespace("") },
         };
         let mut informers = self.shared.informers.lock();
         informers.known.retain(|(_, informer)| !informer.is_ended());
@@ -255,7 +273,7 @@ impl SharedInformerFactory {
         if let Some(informer) = running.next() {
             return informer;
         }
-        let informer = new();
+        let informer = new(&key.scope);
         if informers.shut_down {
             informer.cancel();
         }

@@ -12,7 +12,7 @@ use kubewire_client::transport::{Body, Transport, TransportError};
 use kubewire_client::{Client, Clientset, ObjectKey};
 use parking_lot::Mutex;
 
-use super::{NotSyncedReason, SharedInformerFactory};
+use super::{NotSyncedReason, Scope, SharedInformerFactory};
 use crate::reflector::ReflectorOptions;
 use crate::shared_informer::EventHandlerFuncs;
 
@@ -64,6 +64,7 @@ fn quiet() -> ReflectorOptions {
     ReflectorOptions::default().with_error_handler(|_| ())
 }
 
+/// Proves F1 F4.
 #[tokio::test(start_paused = true)]
 async fn one_informer_per_type_and_namespace() {
     let (server, clientset) = server();
@@ -102,6 +103,49 @@ async fn one_informer_per_type_and_namespace() {
     assert_eq!(names, ["configmaps", "configmaps in namespace shop", "nodes"]);
 }
 
+/// Proves F3.
+#[tokio::test(start_paused = true)]
+async fn informers_of_their_own_scope() {
+    let (server, clientset) = server();
+    let factory = SharedInformerFactory::builder(clientset).labels("tier=1").build();
+    let web = || Scope::namespace("shop").with_labels("app=web");
+    let informers = [
+        factory.informer::<ConfigMap>(),
+        factory.informer_of::<ConfigMap>(web()),
+        factory.informer_of::<ConfigMap>(web()),
+        factory.informer_of::<ConfigMap>(web().with_fields("metadata.name=a")),
+        factory.informer_of::<ConfigMap>(Scope::all()),
+    ];
+    let maps = ApiResource::of::<ConfigMap>();
+    let (dynamic, metadata) = (factory.dynamic_of(&maps, web()), factory.metadata_of(&maps, web()));
+    let names: Vec<_> = factory.stats().into_iter().map(|(name, _)| name).collect();
+    let expected = [
+        "configmaps",
+        "configmaps in namespace shop with labels app=web",
+        "configmaps in namespace shop with labels app=web",
+        "configmaps in namespace shop with labels app=web with fields metadata.name=a",
+        "configmaps with labels tier=1",
+        "metadata of configmaps in namespace shop with labels app=web",
+    ];
+    assert_eq!(names, expected, "one of them shared, and one without a type");
+    factory.start();
+    factory.wait_for_cache_sync().await.unwrap();
+    let asked = server.asked.lock().clone();
+    let selected = asked.iter().filter(|uri| uri.contains("labelSelector=app%3Dweb"));
+    assert!(
+        selected
+            .clone()
+            .all(|uri| uri.starts_with("/api/v1/namespaces/shop/configmaps?"))
+    );
+    assert!(
+        selected
+            .clone()
+            .any(|uri| uri.contains("fieldSelector=metadata.name%3Da"))
+    );
+    assert!(asked.iter().any(|uri| uri.contains("labelSelector=tier%3D1")));
+    drop((informers, dynamic, metadata));
+}
+
 #[tokio::test(start_paused = true)]
 async fn settings_reach_the_informers() {
     let (server, clientset) = server();
@@ -126,6 +170,7 @@ async fn settings_reach_the_informers() {
     assert_eq!(resync_of_others, Duration::ZERO);
 }
 
+/// Proves F5.
 #[tokio::test(start_paused = true)]
 async fn waiting_says_what_is_not_ready_and_why() {
     let (_server, clientset) = server();
@@ -159,6 +204,7 @@ async fn waiting_says_what_is_not_ready_and_why() {
     );
 }
 
+/// Proves F7.
 #[tokio::test(start_paused = true)]
 async fn dropping_the_factory_stops_its_informers() {
     let (_server, clientset) = server();
@@ -171,6 +217,7 @@ async fn dropping_the_factory_stops_its_informers() {
     informer.shutdown().await;
 }
 
+/// Proves F6.
 #[tokio::test(start_paused = true)]
 async fn an_informer_that_nobody_uses_stops_and_is_made_anew() {
     let (server, clientset) = server();
@@ -199,6 +246,7 @@ async fn an_informer_that_nobody_uses_stops_and_is_made_anew() {
     );
 }
 
+/// Proves F2.
 #[tokio::test(start_paused = true)]
 async fn the_same_resource_in_three_ways() {
     let (server, clientset) = server();
@@ -210,7 +258,11 @@ async fn the_same_resource_in_three_ways() {
     let resource = ApiResource::of::<ConfigMap>();
     let (typed, dynamic) = (factory.informer::<ConfigMap>(), factory.dynamic_in(&resource, "shop"));
     let metadata = factory.metadata(&resource);
-    assert_eq!(metadata.describe(), "metadata of configmaps");
+    assert!(
+        metadata
+            .describe()
+            .starts_with("metadata of configmaps with labels app=web")
+    );
     factory.start();
     factory.wait_for_cache_sync().await.unwrap();
     let key = ObjectKey::new("shop", "a");

@@ -1,14 +1,16 @@
 //! One leader among several replicas of a program, by a lease of the API server (`coordination.k8s.io/v1`).
 //!
-//! The contract, with client-go's rules of time:
-//! - The leader renews its lease every `retry_period`. Where it cannot for `renew_deadline`, it stops leading.
-//! - Others take the lease over when it has not changed for its own duration. That is measured by the local clock from
-//!   when the last change was *seen*, so that clocks which differ between machines do no harm.
-//! - As `renew_deadline` is shorter than `lease_duration`, the work of a leader that lost contact is told to stop before
-//!   anybody else begins.
-//! - A leader that is stopped waits for its work to end, and only then gives the lease away, so that the next leader
-//!   need not wait for it to run out.
-//! - Losing leadership is an error of [`run`](LeaderElector::run): a program does well to exit then, or to run anew.
+//! The contract, with client-go's rules of time. Each sentence has a number, by which the test names it that proves it.
+//! - **L1** The leader renews its lease every `retry_period`. **L2** Where it cannot for `renew_deadline`, it stops
+//!   leading.
+//! - **L3** Others take the lease over when it has not changed for its own duration. **L4** That is measured by the
+//!   local clock from when the last change was *seen*, so that clocks which differ between machines do no harm.
+//! - **L5** As `renew_deadline` is shorter than `lease_duration`, the work of a leader that lost contact is told to
+//!   stop before anybody else begins.
+//! - **L6** A leader that is stopped waits for its work to end, and only then gives the lease away, so that the next
+//!   leader need not wait for it to run out.
+//! - **L7** Losing leadership is an error of [`run`](LeaderElector::run): a program does well to exit then, or to run
+//!   anew.
 
 mod lease;
 #[cfg(test)]

@@ -125,6 +125,7 @@ impl Server {
     }
 }
 
+/// Proves L1 L6.
 #[tokio::test(start_paused = true)]
 async fn one_leads_and_hands_over_when_it_is_stopped() {
     let server = Arc::new(Server::default());
@@ -162,6 +163,7 @@ async fn one_leads_and_hands_over_when_it_is_stopped() {
     assert_eq!(server.spec().lease_transitions, Some(1));
 }
 
+/// Proves L2 L3 L4 L5.
 #[tokio::test(start_paused = true)]
 async fn a_leader_out_of_reach_stops_before_another_one_begins() {
     let server = Arc::new(Server::default());
@@ -197,6 +199,7 @@ async fn a_leader_out_of_reach_stops_before_another_one_begins() {
     assert_eq!(server.spec().holder_identity.as_deref(), Some("other"));
 }
 
+/// Proves L7.
 #[tokio::test(start_paused = true)]
 async fn a_leader_whose_lease_was_taken_is_told() {
     let server = Arc::new(Server::default());

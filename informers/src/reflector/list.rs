@@ -3,6 +3,7 @@
 use kubewire_client::{Decode, Error, ListOptions, ResourceVersion};
 use tokio::time::Instant;
 
+use super::decoding::Decoding;
 use super::{ReflectorStore, Session, State};
 use crate::cache::CachedObject;
 
@@ -74,13 +75,15 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
             options.limit = Some(self.reflector.options.page_size).filter(|size| *size > 0);
         }
         let mut objects = Vec::new();
+        let mut decoding = Decoding::new();
         let mut list_version = None;
         loop {
             let source = &self.reflector.source;
-            let mut each = |object| objects.extend(self.entry(&object));
+            let mut each = |object| objects.extend(self.entry_of_list(&object, &mut decoding));
             let page = match source.list(&options, &mut each).await {
                 Err(error) if error.is_expired() && options.continue_token.is_some() => {
                     objects.clear();
+                    decoding = Decoding::new();
                     list_version = None;
                     options = whole.clone();
                     continue;
@@ -91,6 +94,8 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
             let version = list_version.get_or_insert(page.resource_version);
             let Some(token) = page.continue_token else {
                 let version = version.clone();
+                let errors = decoding.finish().await;
+                errors.into_iter().for_each(|error| self.undecodable(error));
                 return Ok(Listed { objects, version });
             };
             self.pages_from_storage |= from_cache;

@@ -132,8 +132,17 @@ impl<L: ListWatch> ListWatch for Tweaked<L> {
         self.source.watch(&self.tweaked(options)).await
     }
 
+    /// Names what is selected, as there can be several informers of a type.
     fn describe(&self) -> String {
-        self.source.describe()
+        let mut about = self.source.describe();
+        let options = self.tweaked(&ListOptions::default());
+        if let Some(labels) = options.label_selector {
+            about.push_str(&format!(" with labels {labels}"));
+        }
+        if let Some(fields) = options.field_selector {
+            about.push_str(&format!(" with fields {fields}"));
+        }
+        about
     }
 }
 

@@ -1,22 +1,29 @@
 //! Keeps a store equal to a collection of the API server.
 //!
-//! The contract:
-//! - A reflector lists the collection, replaces the store's content with the answer, and then watches for changes from
-//!   the version of the list on. It runs until it is stopped; whatever goes wrong is reported and tried again.
-//! - The first list may come from the server's cache (version `0`); later ones are never older than what the store has
-//!   had. Lists are paged; where a page's token has expired, the whole list is read at once.
-//! - The list comes as the first events of the watch, unless that is not wanted ([`streaming_list`](ReflectorOptions)).
-//!   A server that refuses that, or is silent for ten seconds before the list is complete, is asked for a plain list,
-//!   also later on; so is one that has cut off such a stream three times in a row.
-//! - A watch goes on where the last one ended, without a list, as long as the server still has that version. Bookmarks
-//!   keep the version fresh. Where it has expired (410), or is ahead of the server, the collection is listed anew.
-//! - A watch that ends before its time may be the end of the server's state. So one object is listed before the next
-//!   watch: only a server that shows an object we know, at no older version, has the history we know. Any other is
-//!   listed anew.
-//! - Between tries it waits, longer each time up to a cap, and never less than the server asks for (`Retry-After`).
-//! - An object without metadata is reported and passed over. One that its type cannot hold is reported by name when it
-//!   arrives, without having been decoded, and kept: its metadata can be read. The stream lives on in both cases.
+//! The contract. Each sentence has a number, by which the test names it that proves it.
+//! - **R1** A reflector lists the collection, replaces the store's content with the answer, and then watches for
+//!   changes from the version of the list on. **R2** It runs until it is stopped; whatever goes wrong is reported and
+//!   tried again.
+//! - **R3** The first list may come from the server's cache (version `0`); later ones are never older than what the
+//!   store has had. **R4** Lists are paged; where a page's token has expired, the whole list is read at once.
+//! - **R5** The list comes as the first events of the watch, unless that is not wanted
+//!   ([`streaming_list`](ReflectorOptions)). **R6** A server that refuses that, or is silent for ten seconds before the
+//!   list is complete, is asked for a plain list, also later on; so is one that has cut off such a stream three times
+//!   in a row.
+//! - **R7** A watch goes on where the last one ended, without a list, as long as the server still has that version.
+//!   **R8** Bookmarks keep the version fresh. **R9** Where it has expired (410), or is ahead of the server, the
+//!   collection is listed anew.
+//! - **R10** A watch that ends before its time may be the end of the server's state, so one object is listed before the
+//!   next watch. **R11** Only a server that shows an object we know, at no older version, has the history we know; any
+//!   other is listed anew. **R12** A watch of which nothing comes, not even its end, is given up.
+//! - **R13** Between tries it waits, longer each time up to a cap, and never less than the server asks for
+//!   (`Retry-After`).
+//! - **R14** An object without metadata is reported and passed over. **R15** One that its type cannot hold is reported
+//!   by name when it arrives, without having been decoded, and kept: its metadata can be read. **R16** The stream lives
+//!   on in both cases.
+//! - **R17** Nobody ever sees a part of a list, however it broke off.
 
+mod decoding;
 mod error;
 mod list;
 mod list_watch;
@@ -44,7 +51,8 @@ pub use list_watch::{EventStream, ListWatch, MetadataSource, TweakListOptions, T
 pub use options::{ErrorHandler, ReflectorOptions, Transform};
 pub use stats::ReflectorStats;
 
-use crate::cache::{CacheFormat, CachedObject, EntryOptions, Indexer};
+use self::decoding::Decoding;
+use crate::cache::{CacheFormat, CachedObject, DecodeError, EntryOptions, Indexer};
 
 /// What a reflector fills.
 pub trait ReflectorStore<K: Decode>: Send + Sync {
@@ -232,6 +240,26 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
 
     /// Makes an entry of an object; one that cannot be read is reported.
     fn entry(&mut self, encoded: &EncodedObject) -> Option<CachedObject<K>> {
+        let object = self.encoded_entry(encoded)?;
+        if self.reflector.options.cache_format == CacheFormat::Decoded
+            && let Err(error) = object.decode()
+        {
+            self.undecodable(error);
+        }
+        Some(object)
+    }
+
+    /// Makes an entry of an object of a list, which may be decoded later.
+    fn entry_of_list(&mut self, encoded: &EncodedObject, decoding: &mut Decoding<K>) -> Option<CachedObject<K>> {
+        let object = self.encoded_entry(encoded)?;
+        if self.reflector.options.cache_format == CacheFormat::Decoded {
+            decoding.push(object.clone());
+        }
+        Some(object)
+    }
+
+    /// Makes an entry that is not decoded yet.
+    fn encoded_entry(&mut self, encoded: &EncodedObject) -> Option<CachedObject<K>> {
         let reflector = self.reflector;
         let options = &reflector.options;
         let transformed = options.transform.as_ref().map(|transform| transform(encoded));
@@ -240,8 +268,13 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
             Some(Ok(transformed)) => transformed,
             Some(Err(error)) => return self.unreadable(encoded, error.to_string()),
         };
+        let decoded = options.cache_format == CacheFormat::Decoded;
         let entry = EntryOptions {
-            format: options.cache_format,
+            format: if decoded {
+                CacheFormat::Lazy
+            } else {
+                options.cache_format
+            },
             managed_fields: options.managed_fields,
         };
         match CachedObject::new(encoded, &reflector.context, entry) {
@@ -250,16 +283,18 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
                 if options.cache_format == CacheFormat::Compressed {
                     object.pack(&self.packer);
                 }
-                if options.cache_format != CacheFormat::Decoded {
+                if !decoded {
                     self.check_structure(encoded);
-                } else if let Err(error) = object.decode() {
-                    self.count(|stats| stats.undecodable += 1);
-                    self.report(error.into());
                 }
                 Some(object)
             }
             Err(error) => self.unreadable(encoded, error.to_string()),
         }
+    }
+
+    fn undecodable(&self, error: DecodeError) {
+        self.count(|stats| stats.undecodable += 1);
+        self.report(error.into());
     }
 
     /// Reports an object that would not decode when somebody looks inside. It is kept all the same: its metadata is of

@@ -9,6 +9,7 @@ use kubewire_client::wire::EncodedEvent;
 use kubewire_client::{Decode, Error, ListOptions};
 use tokio::time::{Instant, timeout};
 
+use super::decoding::Decoding;
 use super::list::Listed;
 use super::watch::{End, Watch};
 use super::{ReflectorStore, Session, State};
@@ -60,6 +61,7 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
     /// Everything up to the bookmark that ends the initial state.
     async fn initial_events(&mut self, mut watch: Watch) -> Result<(Listed<K>, Watch), Failure> {
         let mut objects = HashSet::<ByKey<K>, RandomState>::default();
+        let mut decoding = Decoding::new();
         loop {
             let event = timeout(SILENCE, watch.next()).await.map_err(|_| Failure::Silent)?;
             let event = match event {
@@ -69,7 +71,7 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
             };
             match event {
                 EncodedEvent::Added(object) | EncodedEvent::Modified(object) => {
-                    if let Some(object) = self.entry(&object) {
+                    if let Some(object) = self.entry_of_list(&object, &mut decoding) {
                         objects.replace(ByKey(object));
                     }
                 }
@@ -82,6 +84,8 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
                     resource_version: version,
                     initial_events_end: true,
                 } => {
+                    let errors = decoding.finish().await;
+                    errors.into_iter().for_each(|error| self.undecodable(error));
                     let objects = objects.into_iter().map(|object| object.0).collect();
                     return Ok((Listed { objects, version }, watch));
                 }

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use tokio::sync::mpsc;
 
 use super::{EventHandlerFuncs, InformerOptions, SharedInformer};
-use crate::fake::{connection_refused, reborn, refusal, too_large};
+use crate::fake::{connection_refused, reborn, refusal, too_large, truncated};
 use crate::reflector::{EventStream, ListWatch, ReflectorOptions};
 
 /// Uid and version by name.
@@ -37,6 +37,7 @@ struct State {
     refusing: u8,
     refusal: Option<i32>,
     delay: Option<u16>,
+    breaks_off: bool,
     watches: Vec<mpsc::UnboundedSender<Result<EncodedEvent, Error>>>,
 }
 
@@ -60,6 +61,10 @@ pub(super) enum Step {
     Delay(u16),
     /// The next request is refused with this code.
     Refuse(i32),
+    /// Every watch ends within a frame.
+    Truncate,
+    /// The next list, or stream of one, breaks off half-way.
+    BreakOff,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -74,6 +79,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::LoseState),
         1 => (1..2000_u16).prop_map(Step::Delay),
         2 => prop_oneof![Just(429), Just(500), Just(410)].prop_map(Step::Refuse),
+        1 => Just(Step::Truncate),
+        1 => Just(Step::BreakOff),
         6 => (1..2000_u16).prop_map(Step::Pass),
     ];
     proptest::collection::vec(step, 0..60)
@@ -120,6 +127,12 @@ impl Server {
             }
             Step::Delay(millis) => state.delay = Some(*millis),
             Step::Refuse(code) => state.refusal = Some(*code),
+            Step::Truncate => {
+                for watch in state.watches.drain(..) {
+                    watch.send(Err(truncated().now_or_never().unwrap())).ok();
+                }
+            }
+            Step::BreakOff => state.breaks_off = true,
             Step::Pass(_) => {}
         }
     }
@@ -213,6 +226,10 @@ impl ListWatch for Server {
         let page: Vec<_> = rest.by_ref().take(limit).collect();
         let last = page.last().map(|(name, _)| format!("{name}@{version}"));
         let objects = page.iter().map(|(name, (uid, version))| reborn(name, uid, *version));
+        if std::mem::take(&mut state.breaks_off) {
+            objects.take(page.len() / 2).for_each(each);
+            return Err(truncated().now_or_never().unwrap());
+        }
         objects.for_each(each);
         Ok(EncodedList {
             resource_version: version.to_string().as_str().into(),
@@ -232,8 +249,17 @@ impl ListWatch for Server {
                 return Err(too_large());
             }
             from = state.version;
-            for event in state.initial_events() {
+            let breaks_off = std::mem::take(&mut state.breaks_off);
+            let count = if breaks_off {
+                state.objects.len() / 2
+            } else {
+                usize::MAX
+            };
+            for event in state.initial_events().take(count) {
                 sender.send(Ok(event)).ok();
+            }
+            if breaks_off {
+                sender.send(Err(truncated().now_or_never().unwrap())).ok();
             }
         } else if from < state.compacted {
             return Err(refusal(410, "Expired"));
@@ -306,6 +332,7 @@ async fn follows(steps: Vec<Step>, streaming: bool) -> Result<(), TestCaseError>
 }
 
 proptest! {
+    /// Proves I2.
     #[test]
     fn the_informer_follows_whatever_happens(steps in steps(), streaming: bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

@@ -1,24 +1,25 @@
 //! One watch of a collection that many parts of a program share.
 //!
-//! The contract, which is client-go's with the gaps closed:
-//! - A [`SharedInformer`] keeps a store equal to a collection, through a [`Reflector`](crate::reflector), and tells
-//!   handlers what changes. The store is never ahead of the cluster, and reaches every state that lasts.
-//! - Per object a handler is told in order: `on_add`, any number of `on_update` and `on_sync`, `on_delete`. Between
-//!   objects there is no order. Every handler is told of the last state of every object; states in between may be
-//!   left out, and an object that came and went before a handler got to it is not mentioned.
-//! - By the time a handler is told of a state, the store has had it. It may have a later one by then.
-//! - `on_update` has two states of one object (the same uid). An object that was deleted and created anew is told as
-//!   `on_delete` and `on_add`, with `final_state_known` false where nobody saw the deletion.
-//! - Handlers run in tasks of their own, each behind a queue that coalesces per object: a slow one, or one that
+//! The contract, which is client-go's with the gaps closed. Each sentence has a number, by which the test names it that proves it.
+//! - **I1** A [`SharedInformer`] keeps a store equal to a collection, through a [`Reflector`](crate::reflector), and
+//!   tells handlers what changes. **I2** The store is never ahead of the cluster, and reaches every state that lasts.
+//! - **I3** Per object a handler is told in order: `on_add`, any number of `on_update` and `on_sync`, `on_delete`;
+//!   between objects there is no order. **I4** Every handler is told of the last state of every object; states in
+//!   between may be left out, and an object that came and went before a handler got to it is not mentioned.
+//! - **I5** By the time a handler is told of a state, the store has had it, and may have a later one.
+//! - **I6** `on_update` has two states of one object (the same uid). **I7** An object that was deleted and created anew
+//!   is told as `on_delete` and `on_add`, with `final_state_known` false where nobody saw the deletion.
+//! - **I8** Handlers run in tasks of their own, each behind a queue that coalesces per object: a slow one, or one that
 //!   panics, harms nobody else, and memory is bounded by the number of objects.
-//! - A handler that comes late is first told of everything in the store (`is_in_initial_list`), then of what changes;
-//!   nothing is missed or told twice in between.
-//! - `on_sync` comes once per resync period (and at most a twentieth later, so that not all come at once) for every
-//!   object, from the store, without any request to the server.
-//! - Events can be had as a stream ([`events`](SharedInformer::events)), by the same rules as a handler.
-//! - Once [`wait_for_version`](SharedInformer::wait_for_version) returns, the store has that version or a later one.
-//! - The informer runs while somebody has a handle, a lister or a stream of it.
-//! - Stopping cancels requests, lets handler calls that have begun come to their end, and joins every task.
+//! - **I9** A handler that comes late is first told of everything in the store (`is_in_initial_list`), then of what
+//!   changes; nothing is missed or told twice in between.
+//! - **I10** `on_sync` comes once per resync period (and at most a twentieth later, so that not all come at once) for
+//!   every object, from the store, without any request to the server.
+//! - **I11** Events can be had as a stream ([`events`](SharedInformer::events)), by the same rules as a handler.
+//! - **I12** Once [`wait_for_version`](SharedInformer::wait_for_version) returns, the store has that version or a later
+//!   one.
+//! - **I13** The informer runs while somebody has a handle, a lister or a stream of it.
+//! - **I14** Stopping cancels requests, lets handler calls that have begun come to their end, and joins every task.
 
 mod changes;
 mod events;

@@ -211,6 +211,7 @@ impl World {
 }
 
 proptest! {
+    /// Proves I3 I6.
     #[test]
     fn everybody_sees_the_cluster_in_the_end(steps in steps()) {
         let mut world = World::new();

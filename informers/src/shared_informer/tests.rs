@@ -108,6 +108,7 @@ pub(super) async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
 
+/// Proves I1 I3.
 #[tokio::test(start_paused = true)]
 async fn tells_every_change_in_order() {
     let (informer, mut requests) = informer();
@@ -129,6 +130,7 @@ async fn tells_every_change_in_order() {
     assert_eq!(informer.last_sync_resource_version().as_str(), "13");
 }
 
+/// Proves I10.
 #[tokio::test(start_paused = true)]
 async fn resyncs_every_ten_minutes_without_a_list() {
     let (informer, mut requests, events) = synced().await;
@@ -196,6 +198,7 @@ async fn missed_changes_are_made_up_for() {
     assert!(told.is_silent(), "a has not changed");
 }
 
+/// Proves I6 I7.
 #[tokio::test(start_paused = true)]
 async fn an_object_that_took_the_name_of_another_is_no_update() {
     let (informer, mut requests, events) = synced().await;
@@ -211,6 +214,7 @@ async fn an_object_that_took_the_name_of_another_is_no_update() {
     assert_eq!(told.next().await, "add a@15");
 }
 
+/// Proves I9.
 #[tokio::test(start_paused = true)]
 async fn a_late_handler_is_told_of_everything_and_misses_nothing() {
     let (informer, _requests, events) = synced().await;
@@ -236,6 +240,7 @@ async fn a_late_handler_is_told_of_everything_and_misses_nothing() {
     assert!(registration.has_synced());
 }
 
+/// Proves I4 I8.
 #[tokio::test(start_paused = true)]
 async fn a_slow_handler_delays_only_itself_and_is_told_the_rest_in_short() {
     let (informer, _requests, events) = synced().await;
@@ -303,6 +308,7 @@ async fn an_empty_collection_is_a_synced_one() {
     assert!(informer.has_synced());
 }
 
+/// Proves I8.
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_panics_goes_on() {
     let (informer, _requests, events) = synced().await;
@@ -348,6 +354,7 @@ async fn a_handler_that_is_removed_between_two_calls_gets_no_second() {
     assert_eq!(told.0.recv().await, None);
 }
 
+/// Proves I14.
 #[tokio::test(start_paused = true)]
 async fn shutdown_ends_the_watch_and_joins_every_task() {
     let (informer, requests, events) = synced().await;

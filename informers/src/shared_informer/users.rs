@@ -16,6 +16,7 @@ use crate::fake::{object, short, source};
 use crate::metrics::Metrics;
 use crate::reflector::ReflectorOptions;
 
+/// Proves I11.
 #[tokio::test(start_paused = true)]
 async fn events_as_a_stream_begin_with_the_store() {
     let (informer, _requests, events) = synced().await;
@@ -57,6 +58,7 @@ async fn events_as_a_stream_begin_with_the_store() {
     assert_eq!(informer.stats().handlers, 0, "dropping the stream removes it");
 }
 
+/// Proves I13.
 #[tokio::test(start_paused = true)]
 async fn a_stream_keeps_the_informer_running_and_ends_with_it() {
     let (informer, _requests, _events) = synced().await;
@@ -72,6 +74,7 @@ async fn a_stream_keeps_the_informer_running_and_ends_with_it() {
     other.shutdown().await;
 }
 
+/// Proves I13.
 #[tokio::test(start_paused = true)]
 async fn the_last_handle_or_lister_stops_the_informer() {
     let (informer, _requests, events) = synced().await;
@@ -120,6 +123,7 @@ async fn coalesced_notifications_are_counted() {
     );
 }
 
+/// Proves I8.
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_sleeps_for_ever_harms_nobody_and_costs_bounded_memory() {
     let (informer, _requests, events) = synced().await;
@@ -149,6 +153,44 @@ async fn a_handler_that_sleeps_for_ever_harms_nobody_and_costs_bounded_memory() 
     );
 }
 
+/// Proves I5.
+#[tokio::test(start_paused = true)]
+async fn the_store_has_what_a_handler_is_told() {
+    let (informer, _requests, events) = synced().await;
+    let lister = informer.lister();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (added, updated, deleted) = (lister.clone(), lister.clone(), lister);
+    let handler = EventHandlerFuncs::new()
+        .on_add(move |object: &CachedObject<ConfigMap>, _| assert!(added.get(&object.key()).is_some()))
+        .on_update({
+            let told = told.clone();
+            move |_, new| {
+                let stored = updated.get(&new.key()).unwrap();
+                told.lock().push((short(new), short(&stored)));
+            }
+        })
+        .on_delete(move |object, _| assert!(deleted.get(&object.key()).is_none()));
+    let registration = informer.add_handler(handler).unwrap();
+    registration.wait_for_sync().await.unwrap();
+    for version in 11..=30 {
+        events.modified(object("a", version));
+        if version % 3 == 0 {
+            settle().await;
+        }
+    }
+    events.deleted(object("b", 31));
+    settle().await;
+    let told = told.lock().clone();
+    let version = |short: &str| short.strip_prefix("a@").unwrap().parse::<u32>().unwrap();
+    assert!(
+        told.iter().all(|(told, stored)| version(told) <= version(stored)),
+        "{told:?}"
+    );
+    assert_eq!(told.last().unwrap().0, "a@30");
+    assert_eq!(registration.stats().panics, 0);
+}
+
+/// Proves I12.
 #[tokio::test(start_paused = true)]
 async fn waits_for_a_version() {
     let (informer, _requests, events) = synced().await;

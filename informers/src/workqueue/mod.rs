@@ -1,16 +1,17 @@
 //! A queue of things to do, as controllers need it.
 //!
-//! The contract, which is client-go's:
-//! - An item waits in the queue once, however often it is added. An item that is added while somebody works on it
-//!   waits until that work is done: no two workers ever have the same item.
-//! - Of the items that wait, those of the highest priority come first, and among these the ones that have waited
-//!   longest. An item that is added again gets the higher of both priorities.
-//! - An item can be added for later ([`add_after`](WorkQueue::add_after)); of several times the soonest counts.
-//! - An item that failed is added by the rate limiter ([`add_rate_limited`](WorkQueue::add_rate_limited)): it waits
-//!   longer each time until it is [forgotten](WorkQueue::forget), and all items together come back at a bounded rate.
-//! - A queue that is [shut down](WorkQueue::shut_down) takes nothing in, and gives out what waits; what was to come
-//!   later is dropped.
-//! - The queue has no task and no thread: whoever waits in [`get`](WorkQueue::get) keeps the time.
+//! The contract, which is client-go's. Each sentence has a number, by which the test names it that proves it.
+//! - **W1** An item waits in the queue once, however often it is added. **W2** An item that is added while somebody
+//!   works on it waits until that work is done: no two workers ever have the same item.
+//! - **W3** Of the items that wait, those of the highest priority come first, and among these the ones that have waited
+//!   longest. **W4** An item that is added again gets the higher of both priorities.
+//! - **W5** An item can be added for later ([`add_after`](WorkQueue::add_after)); of several times the soonest counts.
+//! - **W6** An item that failed is added by the rate limiter ([`add_rate_limited`](WorkQueue::add_rate_limited)): it
+//!   waits longer each time until it is [forgotten](WorkQueue::forget), and all items together come back at a bounded
+//!   rate.
+//! - **W7** A queue that is [shut down](WorkQueue::shut_down) takes nothing in, and gives out what waits; what was to
+//!   come later is dropped.
+//! - **W8** The queue has no task and no thread: whoever waits in [`get`](WorkQueue::get) keeps the time.
 
 mod items;
 mod rate_limiter;

@@ -14,6 +14,7 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Proves W1.
 #[tokio::test]
 async fn an_item_waits_once() {
     let queue = WorkQueue::new("test");
@@ -26,6 +27,7 @@ async fn an_item_waits_once() {
     assert!(now_or_never(&queue).is_none());
 }
 
+/// Proves W2.
 #[tokio::test]
 async fn an_item_in_work_waits_until_the_work_is_done() {
     let queue = WorkQueue::new("test");
@@ -39,6 +41,7 @@ async fn an_item_in_work_waits_until_the_work_is_done() {
     assert!(now_or_never(&queue).is_none(), "and that only once");
 }
 
+/// Proves W3 W4.
 #[tokio::test]
 async fn higher_priorities_come_first_and_the_older_of_equal_ones() {
     let queue = WorkQueue::new("test");
@@ -66,6 +69,7 @@ async fn a_priority_given_during_the_work_counts_after_it() {
     assert_eq!(*now_or_never(&queue).unwrap(), "a");
 }
 
+/// Proves W5.
 #[tokio::test(start_paused = true)]
 async fn of_several_times_the_soonest_counts() {
     let queue = WorkQueue::new("test");
@@ -82,6 +86,7 @@ async fn of_several_times_the_soonest_counts() {
     assert_eq!(queue.stats(), WorkQueueStats::default());
 }
 
+/// Proves W8.
 #[tokio::test(start_paused = true)]
 async fn a_waiter_learns_of_a_sooner_time() {
     let queue = WorkQueue::new("test");
@@ -119,6 +124,7 @@ async fn every_waiter_gets_an_item_that_is_due() {
     assert_eq!(start.elapsed().as_secs(), 105, "none of them had to wait for another");
 }
 
+/// Proves W6.
 #[tokio::test(start_paused = true)]
 async fn what_fails_waits_longer_each_time_until_it_is_forgotten() {
     let queue = WorkQueue::new("test");
@@ -146,6 +152,7 @@ async fn a_wait_has_a_cap() {
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
 }
 
+/// Proves W6.
 #[tokio::test(start_paused = true)]
 async fn all_items_together_come_back_at_a_bounded_rate() {
     let queue = WorkQueue::with_rate_limiter("test", TokenBucket::new(10.0, 100));
@@ -168,6 +175,7 @@ async fn all_items_together_come_back_at_a_bounded_rate() {
     );
 }
 
+/// Proves W7.
 #[tokio::test]
 async fn shut_down_gives_out_what_waits_and_takes_nothing_in() {
     let queue = WorkQueue::new("test");
@@ -252,6 +260,7 @@ async fn metrics_and_stats_tell_what_happens() {
     assert_eq!(counted.map(|count| count.load(Ordering::Relaxed)), [1, 3, 4, 1]);
 }
 
+/// Proves W2.
 #[tokio::test]
 async fn no_two_workers_have_the_same_item_and_nothing_is_lost() {
     let queue = WorkQueue::new("test");

@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Reflector, ReflectorOptions};
 use crate::cache::{CacheFormat, Indexer};
-use crate::fake::{FakeSource, Requests, connection_refused, object, reborn, refusal, short, source, too_large};
+use crate::fake::{
+    FakeSource, Requests, connection_refused, object, reborn, refusal, short, source, streaming_source, too_large,
+};
 
 struct Run {
     requests: Requests,
@@ -60,6 +62,7 @@ impl Run {
     }
 }
 
+/// Proves R1 R3 R7 R8.
 #[tokio::test(start_paused = true)]
 async fn lists_then_follows_changes() {
     let mut run = run();
@@ -91,6 +94,7 @@ async fn lists_then_follows_changes() {
     run.task.await.unwrap();
 }
 
+/// Proves R3 R9.
 #[tokio::test(start_paused = true)]
 async fn expired_version_is_listed_anew() {
     let mut run = run();
@@ -115,6 +119,7 @@ async fn expired_version_is_listed_anew() {
     assert!(run.errors.lock().is_empty(), "expiry is a matter of course");
 }
 
+/// Proves R9.
 #[tokio::test(start_paused = true)]
 async fn expired_watch_request_is_listed_anew() {
     let mut run = run();
@@ -124,6 +129,7 @@ async fn expired_watch_request_is_listed_anew() {
     assert_eq!(run.requests.watch().await.version(), "11");
 }
 
+/// Proves R9.
 #[tokio::test(start_paused = true)]
 async fn version_ahead_of_the_server_is_listed_anew() {
     let mut run = run();
@@ -150,6 +156,7 @@ async fn list_ahead_of_the_server_asks_for_the_newest_state() {
     assert_eq!(run.requests.watch().await.version(), "3");
 }
 
+/// Proves R2 R7 R10.
 #[tokio::test(start_paused = true)]
 async fn refused_connection_is_tried_again_without_a_list() {
     let mut run = run();
@@ -170,6 +177,7 @@ async fn refused_connection_is_tried_again_without_a_list() {
     assert_eq!(run.errors.lock().len(), 2);
 }
 
+/// Proves R10 R11.
 #[tokio::test(start_paused = true)]
 async fn server_that_lost_its_state_is_listed_anew() {
     let mut run = run();
@@ -193,6 +201,7 @@ async fn server_that_lost_its_state_is_listed_anew() {
     );
 }
 
+/// Proves R11.
 #[tokio::test(start_paused = true)]
 async fn server_that_shows_nothing_we_know_is_listed_anew() {
     let known = object("a", 5);
@@ -226,6 +235,7 @@ async fn older_bookmark_shows_that_the_server_lost_its_state() {
     assert!(run.stored().is_empty());
 }
 
+/// Proves R4 R17.
 #[tokio::test(start_paused = true)]
 async fn lists_in_pages() {
     let mut run = run_with(ReflectorOptions::default().with_page_size(2));
@@ -256,6 +266,7 @@ async fn lists_in_pages() {
     assert_eq!((stats.lists, stats.pages), (1, 2));
 }
 
+/// Proves R4.
 #[tokio::test(start_paused = true)]
 async fn expired_page_falls_back_to_a_whole_list() {
     let mut run = run();
@@ -272,6 +283,7 @@ async fn expired_page_falls_back_to_a_whole_list() {
     assert_eq!(run.stored(), ["a@15"]);
 }
 
+/// Proves R13.
 #[tokio::test(start_paused = true)]
 async fn failures_wait_longer_each_time_and_as_long_as_the_server_asks() {
     let steady = ExponentialOptions::default().with_jitter(false);
@@ -311,6 +323,7 @@ async fn a_watch_that_ends_at_once_is_not_hurried() {
     assert!(ended.elapsed() >= Duration::from_millis(800));
 }
 
+/// Proves R12.
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_the_server_forgets_is_given_up() {
     let mut run = run();
@@ -323,6 +336,7 @@ async fn a_watch_that_the_server_forgets_is_given_up() {
     assert_eq!(run.requests.watch().await.version(), "1");
 }
 
+/// Proves R14 R16.
 #[tokio::test(start_paused = true)]
 async fn what_is_no_object_is_named_and_passed_over() {
     let mut run = run();
@@ -367,6 +381,39 @@ async fn object_that_its_type_cannot_hold_is_named_and_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn large_lists_are_decoded_by_when_they_are_in_the_store() {
+    let odd = EncodedObject {
+        encoding: Encoding::Json,
+        bytes: br#"{"metadata":{"name":"odd","namespace":"shop"},"data":"no map"}"#
+            .as_slice()
+            .into(),
+    };
+    let decoded = ReflectorOptions::default().with_cache_format(CacheFormat::Decoded);
+    for (source, streams) in [(source(), false), (streaming_source(), true)] {
+        let mut run = run_on(source, decoded.clone());
+        let objects = (0..3_000).map(|number| object(&format!("map-{number}"), number));
+        let objects: Vec<_> = objects.chain([odd.clone()]).collect();
+        if streams {
+            let events = run.requests.watch().await.accept();
+            objects.into_iter().for_each(|object| events.added(object));
+            events.initial_events_end("3000");
+            events.end().await;
+        } else {
+            run.requests.list().await.answer("3000", objects);
+        }
+        run.requests.watch().await;
+        let stored = run.store.list();
+        assert_eq!(stored.len(), 3_001);
+        let undecoded = stored.iter().filter(|object| !object.is_decoded());
+        assert_eq!(undecoded.map(short).collect::<Vec<_>>(), ["odd@"]);
+        let errors = run.errors.lock().clone();
+        assert_eq!(errors.len(), 1);
+        assert!(errors[0].starts_with("decode ConfigMap shop/odd: "), "{errors:?}");
+    }
+}
+
+/// Proves R15 R16.
+#[tokio::test(start_paused = true)]
 async fn object_that_would_not_decode_is_named_on_arrival_and_kept() {
     let mut odd = object("odd", 4).bytes.to_vec();
     odd.extend_from_slice(b"\x12\x04\x0a\x09no"); // data: an entry that ends too soon
@@ -388,6 +435,7 @@ async fn object_that_would_not_decode_is_named_on_arrival_and_kept() {
     assert!(errors[0].contains("data"), "{}", errors[0]);
 }
 
+/// Proves R2.
 #[tokio::test(start_paused = true)]
 async fn stopping_closes_the_watch() {
     let mut run = run();

@@ -14,6 +14,7 @@ fn run() -> Run {
     run_on(streaming_source(), ReflectorOptions::default())
 }
 
+/// Proves R5 R17.
 #[tokio::test(start_paused = true)]
 async fn streams_the_list_by_default() {
     let mut run = run();
@@ -53,6 +54,7 @@ async fn streams_the_list_by_default() {
     assert_eq!((run.reflector.stats().lists, run.reflector.stats().pages), (2, 0));
 }
 
+/// Proves R6.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_refuses_to_stream_is_asked_for_lists_from_then_on() {
     for code in [400, 422] {
@@ -81,6 +83,8 @@ async fn another_refusal_is_not_for_ever() {
 
 /// A server from before streaming lists ignores what it does not know: it sends every object, perhaps a bookmark, and
 /// never says that the state is complete.
+///
+/// Proves R6.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_know_of_streams_is_asked_for_lists_from_then_on() {
     let mut run = run();
@@ -99,6 +103,7 @@ async fn a_server_that_does_not_know_of_streams_is_asked_for_lists_from_then_on(
     assert!(run.errors.lock().is_empty(), "nothing is wrong");
 }
 
+/// Proves R6 R17.
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_cut_off_within_the_list_is_tried_again_and_then_given_up() {
     let steady = ExponentialOptions::default().with_jitter(false);
@@ -131,6 +136,7 @@ async fn a_stream_that_comes_whole_forgets_those_that_were_cut_off() {
     assert_eq!(run.requests.watch().await.options.send_initial_events, Some(true));
 }
 
+/// Proves R5.
 #[tokio::test(start_paused = true)]
 async fn streams_only_where_wanted() {
     let mut run = run_on(
