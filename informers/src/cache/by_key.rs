@@ -1,6 +1,7 @@
 //! Objects as their own keys: a table of them needs no keys beside them.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::LazyLock;
 
 use hashbrown::Equivalent;
 use kubewire_client::{Decode, ObjectKey};
@@ -26,7 +27,7 @@ impl<K: Decode> Eq for ByKey<K> {}
 
 impl<K: Decode> Hash for ByKey<K> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash(self.0.namespace(), self.0.name(), state);
+        state.write_u64(self.0.key_hash());
     }
 }
 
@@ -35,7 +36,7 @@ pub(crate) struct Key<'a>(pub(crate) &'a ObjectKey);
 
 impl Hash for Key<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash(&self.0.namespace, &self.0.name, state);
+        state.write_u64(hash_of(&self.0.namespace, &self.0.name));
     }
 }
 
@@ -45,7 +46,8 @@ impl<K: Decode> Equivalent<ByKey<K>> for Key<'_> {
     }
 }
 
-fn hash<H: Hasher>(namespace: &str, name: &str, state: &mut H) {
-    namespace.hash(state);
-    name.hash(state);
+/// What stands for a key in every table: an object is in many, and computes it once.
+pub(super) fn hash_of(namespace: &str, name: &str) -> u64 {
+    static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    STATE.hash_one((namespace, name))
 }

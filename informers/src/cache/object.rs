@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::CacheFormat;
 use super::body::Body;
+use super::by_key::hash_of;
 use super::head::{Head, Parts, join_protobuf};
 
 /// An object as it was in the cluster at one version. Cloning shares it; nobody can change it.
@@ -21,6 +22,7 @@ pub struct CachedObject<K: Decode>(Arc<Entry<K>>);
 
 struct Entry<K: Decode> {
     head: Head,
+    key_hash: u64,
     body: Mutex<Body<K>>,
     /// What decoding needs beside the bytes.
     context: K::Context,
@@ -135,6 +137,11 @@ impl<K: Decode> CachedObject<K> {
         self.is_same_object(other) && version == other.resource_version() && !version.is_empty()
     }
 
+    /// Of namespace and name.
+    pub(super) fn key_hash(&self) -> u64 {
+        self.0.key_hash
+    }
+
     /// True where this is the very entry, not only the same state.
     pub(crate) fn is_entry(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -158,6 +165,7 @@ impl<K: Decode> CachedObject<K> {
             CacheFormat::Compressed => Body::Shared(parts.body, Weak::new()),
         };
         let object = Self(Arc::new(Entry {
+            key_hash: hash_of(parts.head.namespace(), parts.head.name()),
             head: parts.head,
             body: Mutex::new(body),
             context: context.clone(),

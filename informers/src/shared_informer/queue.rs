@@ -12,6 +12,9 @@ use tokio::sync::{Notify, watch};
 use super::HandlerStats;
 use crate::cache::{ByKey, CachedObject};
 
+/// An empty queue has room for so many objects: after a long list it gives the rest of it back.
+const KEPT_CAPACITY: usize = 256;
+
 /// One thing to tell a handler.
 #[derive(Debug)]
 pub(super) enum Notification<K: Decode> {
@@ -171,7 +174,11 @@ impl<K: Decode> NotificationQueue<K> {
             self.synced.send_if_modified(|synced| !std::mem::replace(synced, true));
         }
         let (_, key) = first?;
-        state.pending.remove(&key)
+        let pending = state.pending.remove(&key);
+        if state.pending.is_empty() && state.pending.capacity() > KEPT_CAPACITY {
+            state.pending = HashMap::default();
+        }
+        pending
     }
 }
 
