@@ -85,8 +85,13 @@ async fn watched(setup: &Setup) -> (SharedInformerFactory, mpsc::UnboundedReceiv
         .unwrap();
     let factory = SharedInformerFactory::builder(setup.tapped())
         .namespace("default")
-        // Or the watch would be asked for again before the resync, on its own account.
-        .reflector(ReflectorOptions::default().with_min_watch_timeout(Duration::from_secs(3600)))
+        .reflector(
+            ReflectorOptions::default()
+                // A list and a watch, each by itself.
+                .with_streaming_list(false)
+                // Or the watch would be asked for again before the resync, on its own account.
+                .with_min_watch_timeout(Duration::from_secs(3600)),
+        )
         .build();
     let informer = factory.informer::<ConfigMap>();
     let (added, mut adds) = mpsc::unbounded_channel();
