@@ -10,6 +10,7 @@ use kubewire_server_stub::app::{Options, Server, options::Verbosity};
 use kubewire_server_stub::envtest::{self, etcd};
 use kubewire_server_stub::generic::clock::{Clock, Ids};
 use kubewire_server_stub::generic::version::GIT_VERSION;
+use kubewire_server_stub::generic::zpages::LogLevel;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -34,12 +35,12 @@ async fn main() -> ExitCode {
 type Outcome = Result<ExitCode, ExitCode>;
 
 async fn run_server(defaults: Options, arguments: Vec<String>) -> Outcome {
-    let options = defaults.with_args(arguments).map_err(usage_error)?;
+    let mut options = defaults.with_args(arguments).map_err(usage_error)?;
     let help = options.global.help.then(Options::help);
     if let Some(text) = help.or_else(|| options.global.version.output()) {
         return print(&text);
     }
-    start_log(options.global.verbosity);
+    options.global.log_level = Some(start_log(options.global.verbosity));
     tracing::info!(
         "Version: {GIT_VERSION} (kubewire-server-stub {})",
         env!("CARGO_PKG_VERSION")
@@ -88,13 +89,20 @@ fn lay_out_assets(arguments: Vec<String>) -> Outcome {
     print(&said)
 }
 
-fn start_log(verbosity: Verbosity) {
+/// Starts the log, whose verbosity can be changed later.
+fn start_log(verbosity: Verbosity) -> LogLevel {
     let filter = EnvFilter::try_from_default_env();
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(verbosity.log_filter())))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .init();
+        .with_filter_reloading();
+    let filter = log.reload_handle();
+    log.init();
+    LogLevel::new(move |level| {
+        let changed = filter.reload(EnvFilter::new(Verbosity(level).log_filter()));
+        changed.map_err(|error| error.to_string())
+    })
 }
 
 /// The first signal asks for a stop, the second one is one.

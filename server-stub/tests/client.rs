@@ -5,6 +5,7 @@
 use std::pin::pin;
 
 use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kubewire_client::discovery::{Discovery, RestMapper};
 use kubewire_client::dynamic::{ApiResource, DynamicApi, DynamicObject};
@@ -151,5 +152,51 @@ async fn pages_are_one_snapshot() {
         .await
         .unwrap();
     assert_eq!(none, []);
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_applied_scale_changes_the_replicas_and_owns_them() {
+    let (server, client) = start().await;
+    let deployments = DynamicApi::namespaced(client, &ApiResource::of::<Deployment>(), "default");
+    let labels = json!({ "app": "web" });
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+        "spec": {
+            "selector": { "matchLabels": labels },
+            "template": {
+                "metadata": { "labels": labels },
+                "spec": { "containers": [{ "name": "main", "image": "registry.example.com/web:1" }] },
+            },
+        },
+    });
+    let deployment: DynamicObject = serde_json::from_value(deployment).unwrap();
+    deployments.create(&deployment, &WriteOptions::default()).await.unwrap();
+    let scale = Patch::Apply(json!({ "apiVersion": "autoscaling/v1", "kind": "Scale", "spec": { "replicas": 3 } }));
+    let apply = |manager: &str| PatchOptions::apply(manager);
+    let conflict = deployments
+        .patch_subresource("web", "scale", &scale, &apply("scaler"))
+        .await;
+    assert!(conflict.unwrap_err().is_conflict(), "the creator owns the replicas");
+    let forced = apply("scaler").with_force();
+    let scaled = deployments
+        .patch_subresource("web", "scale", &scale, &forced)
+        .await
+        .unwrap();
+    assert_eq!(
+        (scaled.kind.as_str(), &scaled.data["spec"]["replicas"]),
+        ("Scale", &json!(3))
+    );
+    let deployment = deployments.get("web").await.unwrap();
+    assert_eq!(deployment.data["spec"]["replicas"], 3);
+    let managers = deployment.metadata.managed_fields.unwrap();
+    let scaler = managers
+        .iter()
+        .find(|entry| entry.manager.as_deref() == Some("scaler"))
+        .unwrap();
+    assert_eq!(
+        (scaler.operation.as_deref(), scaler.subresource.as_deref()),
+        (Some("Apply"), Some("scale"))
+    );
     server.shutdown().await.unwrap();
 }

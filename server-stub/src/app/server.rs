@@ -59,6 +59,12 @@ impl Server {
         };
         options.server_run.apply_to(&mut config);
         options.features.apply_to(&mut config);
+        config.log_level.clone_from(&options.global.log_level);
+        let flags = options.clone().flags().values().collect::<Vec<_>>();
+        config.flags = flags
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         options.audit.apply_to(&mut config)?;
         let request_header = Arc::new(options.request_header.config(&authority)?);
         options

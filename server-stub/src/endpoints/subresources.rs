@@ -13,6 +13,7 @@ use crate::generic::request::{RequestBody, Response};
 use crate::registry::Operation;
 use crate::registry::subresources::eviction::{self, Evicted};
 use crate::registry::subresources::{binding, scale};
+use crate::registry::validation::values::put;
 use crate::status::ApiError;
 
 /// Posts an object to a subresource.
@@ -67,11 +68,26 @@ pub(crate) fn is_scale(call: &Call<'_>) -> bool {
 
 /// What a change of the scale does to the object.
 pub(crate) fn write_scale(call: &Call<'_>, object: &Value, scale: &Value) -> Result<Value, ApiError> {
-    let path = match call.resource.custom().and_then(|custom| custom.scale.as_ref()) {
+    scale::write(object, scale, &call.resource.group_resource(), &replicas_path(call))
+}
+
+/// What a scale that is applied wants of the object itself.
+pub(crate) fn scaled(call: &Call<'_>, scale: &Value) -> Value {
+    let info = call.resource.info();
+    let mut object =
+        json!({ "apiVersion": info.api_version(), "kind": info.kind, "metadata": { "name": call.info.name } });
+    let replicas = &scale["spec"]["replicas"];
+    if !replicas.is_null() {
+        put(&mut object, &replicas_path(call), replicas.clone());
+    }
+    object
+}
+
+fn replicas_path<'a>(call: &'a Call<'_>) -> Vec<&'a str> {
+    match call.resource.custom().and_then(|custom| custom.scale.as_ref()) {
         Some(paths) => paths.replicas(),
         None => vec!["spec", "replicas"],
-    };
-    scale::write(object, scale, &call.resource.group_resource(), &path)
+    }
 }
 
 /// The scale of an object.

@@ -8,6 +8,7 @@ mod authorization;
 mod body;
 mod cache_control;
 mod compression;
+mod hsts;
 mod impersonation;
 mod max_in_flight;
 mod metrics;
@@ -48,6 +49,8 @@ pub struct ChainConfig {
     pub request_timeout: Duration,
     /// Watches end when the server stops.
     pub lifecycle: LifecycleSignals,
+    /// What browsers are told about coming by TLS only, if anything.
+    pub hsts_directives: Vec<String>,
     /// Where audit events are written, if anywhere.
     pub audit_log: Option<Arc<AuditLog>>,
     /// The time of audit events.
@@ -73,6 +76,7 @@ pub fn build_handler_chain(api: Arc<dyn Handler>, config: ChainConfig) -> Arc<dy
     let handler = watch_termination::with_watch_termination(handler, config.lifecycle.clone());
     let handler = retry_after::with_retry_after(handler, config.lifecycle, config.in_flight_requests);
     let handler = cache_control::with_cache_control(handler);
+    let handler = hsts::with_hsts(handler, &config.hsts_directives);
     let handler = metrics::with_metrics(handler, config.metrics);
     let handler = audit::with_audit(handler, config.audit_log, config.clock);
     let handler = request_info::with_request_info(handler);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::{Clock, Ids};
+use super::zpages::LogLevel;
 use crate::audit::AuditLog;
 use crate::authentication::{Authenticator, UnionAuthenticator};
 use crate::authorization::{Authorizer, PrivilegedGroup};
@@ -21,6 +22,12 @@ pub struct Config {
     pub authenticator: Arc<dyn Authenticator>,
     /// Whether requests without credentials are those of `system:anonymous`; if not, they get 401. Default yes.
     pub anonymous: bool,
+    /// What browsers are told about coming by TLS only. Default nothing.
+    pub hsts_directives: Vec<String>,
+    /// The flags of the program and their values, for `/flagz`. Default none.
+    pub flags: Vec<(String, String)>,
+    /// Changes how much is logged, if that can be changed. Default not.
+    pub log_level: Option<LogLevel>,
     /// Where audit events are written, if anywhere. Default nowhere.
     pub audit_log: Option<Arc<AuditLog>>,
     /// Says who may do what. Default: `system:masters` everything, others nothing.
@@ -47,6 +54,9 @@ impl Default for Config {
             ids: Ids::default(),
             authenticator: Arc::new(UnionAuthenticator::default()),
             anonymous: true,
+            hsts_directives: Vec::new(),
+            flags: Vec::new(),
+            log_level: None,
             audit_log: None,
             authorizer: Arc::new(PrivilegedGroup::default()),
             in_flight: InFlightLimits::default(),

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use super::delegation::Handler;
+use super::delegation::{Handler, text};
 use super::request::{Request, RequestInfo, Response};
 use super::respond;
 
@@ -166,21 +166,33 @@ fn escape(label: &str) -> String {
     label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// Serves `/metrics`.
-pub(crate) struct MetricsHandler(pub(crate) Arc<Metrics>);
+/// Serves `/metrics`; DELETE begins again at zero where that is allowed.
+pub(crate) struct MetricsHandler {
+    metrics: Arc<Metrics>,
+    may_reset: bool,
+}
+
+impl MetricsHandler {
+    pub(crate) fn new(metrics: Arc<Metrics>, may_reset: bool) -> Self {
+        Self { metrics, may_reset }
+    }
+}
 
 #[async_trait]
 impl Handler for MetricsHandler {
-    async fn handle(&self, _: Request) -> Response {
+    async fn handle(&self, request: Request) -> Response {
+        if request.method() == Method::DELETE && self.may_reset {
+            self.metrics.requests.lock().clear();
+            return text(StatusCode::OK, "metrics reset\n");
+        }
         let media_type = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
-        respond::bytes(StatusCode::OK, media_type, Bytes::from(self.0.render()))
+        respond::bytes(StatusCode::OK, media_type, Bytes::from(self.metrics.render()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Method;
 
     #[test]
     fn requests_are_counted_by_what_they_ask_for() {
@@ -199,5 +211,21 @@ mod tests {
         );
         drop(guard);
         assert!(metrics.render().contains("requests{request_kind=\"mutating\"} 0\n"));
+    }
+
+    #[tokio::test]
+    async fn a_reset_begins_at_zero_where_it_is_allowed() {
+        let metrics = Arc::new(Metrics::new(Timestamp::from_second(7).unwrap()));
+        let pods = RequestInfo::parse(&Method::GET, "/api/v1/pods", None).unwrap();
+        metrics.count(&pods, 200);
+        let delete = || {
+            http::Request::delete("/metrics")
+                .body(crate::generic::request::empty())
+                .unwrap()
+        };
+        MetricsHandler::new(metrics.clone(), false).handle(delete()).await;
+        assert!(metrics.render().contains("resource=\"pods\""));
+        MetricsHandler::new(metrics.clone(), true).handle(delete()).await;
+        assert!(!metrics.render().contains("resource=\"pods\""));
     }
 }

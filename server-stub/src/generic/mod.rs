@@ -24,6 +24,7 @@ pub mod serving_certificates;
 pub mod upgrades;
 pub mod version;
 pub mod yaml;
+pub mod zpages;
 
 pub use config::Config;
 pub use in_process::InProcess;

@@ -23,6 +23,7 @@ use super::openapi;
 use super::request::UserInfo;
 use super::server::GenericApiServer;
 use super::serving::Serving;
+use super::zpages::{Flagz, Statusz, VerbosityFlag};
 use crate::authentication::{BearerTokens, UnionAuthenticator};
 use crate::filters::{self, ChainConfig, RequestsInFlight};
 
@@ -83,6 +84,7 @@ impl GenericApiServer {
             in_flight: config.in_flight,
             request_timeout: config.request_timeout,
             lifecycle: lifecycle.clone(),
+            hsts_directives: config.hsts_directives,
             audit_log: config.audit_log,
             clock: config.clock.clone(),
             ids: config.ids,
@@ -133,9 +135,24 @@ impl GenericApiServer {
         let mux = self.mux();
         checks.install(mux);
         openapi::install(mux, descriptions);
-        mux.handle("/metrics", Arc::new(MetricsHandler(metrics.clone())));
+        mux.handle(
+            "/metrics",
+            Arc::new(MetricsHandler::new(metrics.clone(), config.profiling)),
+        );
+        let flags = config.flags.clone();
+        mux.handle("/flagz", Arc::new(Flagz { flags }));
+        if let Some(level) = config.log_level.clone().filter(|_| config.profiling) {
+            mux.handle("/debug/flags/v", Arc::new(VerbosityFlag(level)));
+        }
         mux.handle("/version", Arc::new(Version));
         mux.handle_unlisted("/version/", Arc::new(Version));
+        let own = self.listed_paths();
+        let statusz = Statusz {
+            started: config.clock.now(),
+            clock: config.clock.clone(),
+            paths: own.iter().filter(|path| !path.starts_with("/api")).cloned().collect(),
+        };
+        self.mux().handle("/statusz", Arc::new(statusz));
         let own = self.listed_paths();
         let index = Arc::new(Index {
             own,

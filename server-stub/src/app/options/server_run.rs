@@ -13,6 +13,8 @@ use crate::generic::Config;
 pub struct ServerRunOptions {
     /// Address under which clients are told to find the server. Default: the one it listens on.
     pub advertise_address: Option<IpAddr>,
+    /// What browsers are told about coming by TLS only. Default nothing.
+    pub strict_transport_security_directives: Vec<String>,
     /// Most requests under way that only read; 0 for no limit. Default 400.
     pub max_requests_inflight: i64,
     /// Most requests under way that write; 0 for no limit. Default 200.
@@ -31,6 +33,7 @@ impl Default for ServerRunOptions {
     fn default() -> Self {
         Self {
             advertise_address: None,
+            strict_transport_security_directives: Vec::new(),
             max_requests_inflight: 400,
             max_mutating_requests_inflight: 200,
             request_timeout: Duration::from_secs(60),
@@ -47,6 +50,11 @@ impl ServerRunOptions {
             "advertise-address",
             &mut self.advertise_address,
             "Address under which clients are told to find the server. Without it: the one of --bind-address.",
+        );
+        flags.add(
+            "strict-transport-security-directives",
+            &mut self.strict_transport_security_directives,
+            "What browsers are told about coming by TLS only: max-age=31536000,includeSubDomains,preload.",
         );
         flags.add(
             "max-requests-inflight",
@@ -81,6 +89,19 @@ impl ServerRunOptions {
     }
 
     pub(super) fn validate(&self, errors: &mut Vec<String>) {
+        let known =
+            |directive: &str| matches!(directive, "includeSubDomains" | "preload") || directive.starts_with("max-age=");
+        if !self
+            .strict_transport_security_directives
+            .iter()
+            .all(|directive| known(directive))
+        {
+            errors.push(
+                "--strict-transport-security-directives invalid, allowed values: max-age=expireTime, includeSubDomains, \
+                 preload. see https://tools.ietf.org/html/rfc6797#section-6.1 for more information"
+                    .to_owned(),
+            );
+        }
         for (flag, value) in [
             ("max-requests-inflight", self.max_requests_inflight),
             ("max-mutating-requests-inflight", self.max_mutating_requests_inflight),
@@ -97,6 +118,9 @@ impl ServerRunOptions {
             read_only: limit(self.max_requests_inflight),
             mutating: limit(self.max_mutating_requests_inflight),
         };
+        config
+            .hsts_directives
+            .clone_from(&self.strict_transport_security_directives);
         config.request_timeout = self.request_timeout;
         config.livez_grace_period = self.livez_grace_period;
         config.shutdown_delay = self.shutdown_delay_duration;

@@ -8,6 +8,7 @@ use crate::admission::admit_create;
 use crate::endpoints::body;
 use crate::endpoints::call::Call;
 use crate::endpoints::options::WriteOptions;
+use crate::endpoints::subresources;
 use crate::endpoints::write::{check_name, set_namespace};
 use crate::generic::request::{RequestBody, Response};
 use crate::registry::managed_fields::FieldManager;
@@ -21,6 +22,11 @@ pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<
     let bytes = body::read(call.headers, request_body).await?;
     let applied = parse(&bytes)?;
     check_type(call, &applied)?;
+    let is_scale = subresources::is_scale(call);
+    let applied = match is_scale {
+        true => subresources::scaled(call, &applied),
+        false => applied,
+    };
     // The managed fields are in the object already.
     let context = WriteContext {
         field_manager: None,
@@ -65,6 +71,13 @@ pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<
     {
         admit_create(&call.attributes(), None).await?;
     }
+    if is_scale {
+        let updated = store
+            .update(&context, namespace, name, None, mutate, store_options)
+            .await;
+        let (updated, _) = updated.map_err(|error| subresources::missing_scale(call, error))?;
+        return subresources::answer_scale(call, &updated.document());
+    }
     let (object, created) = store
         .update(&context, namespace, name, call.subresource(), mutate, store_options)
         .await?;
@@ -82,8 +95,9 @@ fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
 fn check_type(call: &Call<'_>, applied: &Value) -> Result<(), ApiError> {
     let text = |field: &str| applied[field].as_str().unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    let info = call.resource.info();
-    if (api_version, kind) == (info.api_version().as_str(), &*info.kind) {
+    if let Ok(wanted) = call.body_kind().map(|kind| kind.gvk())
+        && (api_version, kind) == (wanted.api_version().as_str(), &*wanted.kind)
+    {
         return Ok(());
     }
     let slash = if api_version.contains('/') { "" } else { "/" };

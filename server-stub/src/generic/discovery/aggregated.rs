@@ -17,7 +17,15 @@ pub(crate) fn aggregated(groups: &[GroupDiscovery]) -> Result<Value, ApiError> {
         items: groups.iter().map(group).collect(),
         ..Default::default()
     };
-    serde_json::to_value(list).map_err(ApiError::internal)
+    let mut document = serde_json::to_value(list).map_err(ApiError::internal)?;
+    // The list says what its items are; kube-apiserver does not say it again with each of them.
+    for item in document["items"].as_array_mut().into_iter().flatten() {
+        if let Some(item) = item.as_object_mut() {
+            item.remove("apiVersion");
+            item.remove("kind");
+        }
+    }
+    Ok(document)
 }
 
 fn group(group: &GroupDiscovery) -> APIGroupDiscovery {
