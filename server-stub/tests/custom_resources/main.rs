@@ -7,6 +7,7 @@ mod webhook;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 use kubewire_client::dynamic::{ApiResource, DynamicApi, DynamicObject};
@@ -375,6 +376,45 @@ async fn a_webhook_converts_between_versions() {
     let expected = "conversion webhook for shop.example.com/v1, Kind=Order returned invalid metadata: \
                     must have the same name: renamed != a";
     assert!(error.to_string().contains(expected), "{error}");
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn dependents_go_with_a_custom_resource() {
+    let server = Server::start(Options::default().with_garbage_collection())
+        .await
+        .unwrap();
+    let client = Client::new(&server.client_config()).unwrap();
+    define(
+        &client,
+        &definition(json!([version("v1", true)]), json!({ "strategy": "None" })),
+    )
+    .await;
+    let orders = orders(&client, "v1");
+    let options = WriteOptions::default();
+    let owner = orders
+        .create(&order("a", json!({ "item": "tea" })), &options)
+        .await
+        .unwrap();
+    let config_maps = DynamicApi::namespaced(client.clone(), &ApiResource::of::<ConfigMap>(), "default");
+    let dependent = object(json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "d", "ownerReferences": [{
+            "apiVersion": "shop.example.com/v1", "kind": "Order", "name": "a", "uid": owner.metadata.uid,
+        }] },
+    }));
+    let dependent = config_maps.create(&dependent, &options).await.unwrap();
+    let from_there = ListOptions::default().with_resource_version(dependent.metadata.resource_version.unwrap().into());
+    let mut changes = config_maps.watch(&from_there).await.unwrap();
+    orders.delete("a", &DeleteOptions::default()).await.unwrap();
+    let gone = async {
+        while let Some(event) = changes.try_next().await.unwrap() {
+            if matches!(event, WatchEvent::Deleted(object) if object.metadata.name.as_deref() == Some("d")) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, gone).await.expect("the dependent stays");
     server.shutdown().await.unwrap();
 }
 
