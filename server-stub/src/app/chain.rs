@@ -57,6 +57,8 @@ pub struct ChainConfig {
     pub storage_timeouts: (Duration, Duration),
     /// What looks at objects before they are stored.
     pub(crate) admission: Arc<AdmissionPlugins>,
+    /// Whether the metrics tell how many objects there are.
+    pub count_objects: bool,
     /// The moments in the server's life.
     pub lifecycle: LifecycleSignals,
 }
@@ -75,6 +77,7 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     let (health, ready) = config.storage_timeouts;
     apiextensions.add_health_check(storage_check("etcd", &config.storage_factory, health));
     apiextensions.add_readyz_check(storage_check("etcd-readiness", &config.storage_factory, ready));
+    let stores = groups.endpoints().stores.clone();
     let registration = groups.take(aggregator::GROUP);
     let mut kube_apiserver = GenericApiServer::new("kube-apiserver", address, Arc::new(apiextensions));
     for group in groups.rest() {
@@ -92,6 +95,9 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
         config.proxy_identity.clone(),
         kube_apiserver.clone(),
     );
+    if config.count_objects {
+        aggregator.show_object_counts(Arc::new(move || stores.object_counts()));
+    }
     let service = KubernetesService {
         cluster_ip: config.service_ip,
         address: config.external_address,

@@ -90,6 +90,7 @@ impl Server {
             storage_factory: storage_factory.clone(),
             storage_timeouts: options.storage.etcd.check_timeouts(),
             admission: Arc::new(options.admission.plugins()),
+            count_objects: !options.storage.etcd.etcd_count_metric_poll_period.is_zero(),
             lifecycle: lifecycle.clone(),
         });
         let server = Self {

@@ -21,7 +21,11 @@ pub struct Metrics {
     requests: Mutex<BTreeMap<RequestLabels, u64>>,
     read_only: AtomicI64,
     mutating: AtomicI64,
+    object_counts: Option<ObjectCounts>,
 }
+
+/// Tells how many objects of each resource there are.
+pub type ObjectCounts = Arc<dyn Fn() -> BTreeMap<String, usize> + Send + Sync>;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct RequestLabels {
@@ -45,7 +49,15 @@ impl Metrics {
             requests: Mutex::default(),
             read_only: AtomicI64::new(0),
             mutating: AtomicI64::new(0),
+            object_counts: None,
         }
+    }
+
+    /// Shows how many objects there are, too.
+    #[must_use]
+    pub fn with_object_counts(mut self, counts: Option<ObjectCounts>) -> Self {
+        self.object_counts = counts;
+        self
     }
 
     /// Counts an answered request.
@@ -132,6 +144,13 @@ impl Metrics {
                  scope=\"{scope}\",subresource=\"{subresource}\",verb=\"{verb}\",version=\"{version}\"}} {count}"
             );
         }
+        if let Some(counts) = &self.object_counts {
+            let name = "apiserver_storage_objects";
+            head(&mut out, name, "gauge", "[STABLE] Objects in storage by resource.");
+            for (resource, count) in counts() {
+                let _ = writeln!(out, "{name}{{resource=\"{}\"}} {count}", escape(&resource));
+            }
+        }
         let name = "process_start_time_seconds";
         head(
             &mut out,
@@ -210,6 +229,13 @@ mod tests {
             text.contains("requests{request_kind=\"mutating\"} 1\n") && text.contains("process_start_time_seconds 7\n")
         );
         drop(guard);
+        let counts: ObjectCounts = Arc::new(|| [("deployments.apps".to_owned(), 3)].into());
+        let metrics = metrics.with_object_counts(Some(counts));
+        let text = metrics.render();
+        assert!(
+            text.contains("\napiserver_storage_objects{resource=\"deployments.apps\"} 3\n"),
+            "{text}"
+        );
         assert!(metrics.render().contains("requests{request_kind=\"mutating\"} 0\n"));
     }
 

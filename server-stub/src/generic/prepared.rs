@@ -69,7 +69,8 @@ impl GenericApiServer {
         if let Some(duplicate) = self.take_duplicate_hook() {
             return Err(duplicate);
         }
-        let metrics = Arc::new(Metrics::new(config.clock.now()));
+        let metrics = Metrics::new(config.clock.now()).with_object_counts(self.object_counts());
+        let metrics = Arc::new(metrics);
         let informers = Arc::default();
         self.install_paths(&lifecycle, &metrics, &config, &informers);
         let token = format!("{}{}", config.ids.uid(), config.ids.uid());

@@ -8,6 +8,7 @@ use super::delegation::{DelegationTarget, Handler};
 use super::discovery::{self, ApiResource, GroupDiscovery, VersionDiscovery};
 use super::health::{HealthCheck, HealthChecks};
 use super::hooks::{DuplicateHookError, PostStartHook, PreShutdownHook};
+use super::metrics::ObjectCounts;
 use super::mux::PathRecorderMux;
 use super::openapi::DocumentSource;
 use super::request::{Request, RequestInfo, Response};
@@ -47,6 +48,7 @@ pub struct GenericApiServer {
     pre_shutdown_hooks: Vec<PreShutdownHook>,
     duplicate_hook: Option<DuplicateHookError>,
     delegate: Arc<dyn DelegationTarget>,
+    object_counts: Option<ObjectCounts>,
 }
 
 impl GenericApiServer {
@@ -63,7 +65,17 @@ impl GenericApiServer {
             pre_shutdown_hooks: delegate.pre_shutdown_hooks(),
             duplicate_hook: None,
             delegate,
+            object_counts: None,
         }
+    }
+
+    /// Shows in `/metrics` how many objects there are.
+    pub fn show_object_counts(&mut self, counts: ObjectCounts) {
+        self.object_counts = Some(counts);
+    }
+
+    pub(super) fn object_counts(&self) -> Option<ObjectCounts> {
+        self.object_counts.clone()
     }
 
     /// The name of the server, for logs.

@@ -30,6 +30,13 @@ impl Stores {
         self.0.get(&(facts.group, facts.plural, facts.version))
     }
 
+    /// How many objects there are, by `resource.group`. What is stored for two groups counts for the older one.
+    pub fn object_counts(&self) -> BTreeMap<String, usize> {
+        let own = self.0.values().filter(|store| store.info().group != "events.k8s.io");
+        own.map(|store| (store.info().group_resource().to_string(), store.object_count()))
+            .collect()
+    }
+
     /// The store of a resource in the version that is preferred by name: `v1` before `v1beta1`.
     pub fn get(&self, group: &'static str, plural: &'static str) -> Option<&Arc<Store>> {
         let versions = self.0.range((group, plural, "")..);

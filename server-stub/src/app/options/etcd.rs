@@ -38,7 +38,7 @@ pub struct EtcdOptions {
     pub etcd_healthcheck_timeout: Duration,
     /// How long the readiness check waits. Default 2 s.
     pub etcd_readycheck_timeout: Duration,
-    /// How often objects are counted for the metrics; zero for never. Default 1 min.
+    /// Zero if objects are not to be counted for the metrics; else they are when somebody asks. Default 1 min.
     pub etcd_count_metric_poll_period: Duration,
     /// How long a lease is used for further keys, in seconds. Default 60.
     pub lease_reuse_duration_seconds: i64,
@@ -113,7 +113,7 @@ impl EtcdOptions {
         flags.add(
             "etcd-count-metric-poll-period",
             &mut self.etcd_count_metric_poll_period,
-            "How often the objects of each resource are counted for the metrics. With 0, never.",
+            "With 0, objects are not counted for the metrics; else they are whenever somebody asks.",
         );
         flags.add(
             "lease-reuse-duration-seconds",

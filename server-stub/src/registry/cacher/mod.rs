@@ -74,6 +74,11 @@ impl Cacher {
         self.shared.state.read().list(prefix)
     }
 
+    /// How many objects there are.
+    pub(super) fn count(&self) -> usize {
+        self.shared.state.read().count()
+    }
+
     /// One object, and the version of that state.
     pub(super) fn get(&self, key: &str) -> (Option<Arc<StoredObject>>, u64) {
         self.shared.state.read().get(key)

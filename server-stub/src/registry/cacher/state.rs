@@ -59,6 +59,10 @@ impl State {
         (objects.map(|(_, object)| object.clone()).collect(), self.revision)
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.objects.len()
+    }
+
     pub(super) fn get(&self, key: &str) -> (Option<Arc<StoredObject>>, u64) {
         (self.objects.get(key).cloned(), self.revision)
     }

@@ -89,6 +89,11 @@ impl Store {
         object.ok_or_else(|| self.not_found(name))
     }
 
+    /// How many objects the watch cache has.
+    pub fn object_count(&self) -> usize {
+        self.cacher.count()
+    }
+
     /// A version with all that this server has written: who reads as far gets it out of the cache. kube-apiserver's own
     /// decisions, such as those of admission, are based on no newer state either.
     pub fn written_version(&self) -> u64 {
