@@ -16,6 +16,8 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kubewire_client::{Api, Clientset, Config, ListOptions, WatchEvent, WriteOptions};
+use kubewire_server_stub::storage::Storage;
+use kubewire_server_stub::storage::etcd3::Etcd3Storage;
 use kubewire_server_stub::testing::{Etcd, Options, Server};
 
 use free_port::free_port;
@@ -108,6 +110,25 @@ async fn what_one_server_wrote_another_one_lists_at_once() {
             "{name}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_cannot_go_on_after_its_version_was_compacted() {
+    let Some(etcd) = Etcd::start().await.unwrap() else {
+        return;
+    };
+    let servers = start(&etcd, 1).await;
+    let api = clientset(&servers[0]).core_v1().config_maps("default");
+    for name in ["a", "b", "c"] {
+        api.create(&config_map(name), &WriteOptions::default()).await.unwrap();
+    }
+    let options = ListOptions::default().with_limit(1);
+    let token = api.list(&options).await.unwrap().continue_token.unwrap();
+    api.create(&config_map("d"), &WriteOptions::default()).await.unwrap();
+    let store = Etcd3Storage::connect(&etcd.options()).await.unwrap();
+    store.compact(store.current_revision().await.unwrap()).await.unwrap();
+    let error = api.list(&options.with_continue(token)).await.unwrap_err();
+    assert!(error.is_expired(), "{error}");
 }
 
 /// The real binary; killed without a chance to say goodbye.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::storage::StorageError;
-use crate::storage::etcd3::{Endpoints, Etcd3Options, Etcd3Storage};
+use crate::storage::etcd3::{Etcd3Options, Etcd3Storage};
 
 /// A running etcd with a folder of its own. It keeps nothing when the value is dropped.
 ///
@@ -18,6 +18,7 @@ pub struct Etcd {
     folder: PathBuf,
     url: String,
     program: PathBuf,
+    tls: Option<PathBuf>,
 }
 
 /// Why there is no etcd.
@@ -48,6 +49,19 @@ impl Etcd {
     /// # Errors
     /// When it is there and does not start.
     pub async fn start() -> Result<Option<Self>, EtcdError> {
+        Self::start_with(None).await
+    }
+
+    /// Starts etcd with TLS; it lets nobody in without a certificate. The folder has `ca.crt`, `server.crt`,
+    /// `server.key`, `client.crt` and `client.key`.
+    ///
+    /// # Errors
+    /// When it is there and does not start.
+    pub async fn start_with_tls(files: impl Into<PathBuf>) -> Result<Option<Self>, EtcdError> {
+        Self::start_with(Some(files.into())).await
+    }
+
+    async fn start_with(tls: Option<PathBuf>) -> Result<Option<Self>, EtcdError> {
         static STARTED: AtomicU64 = AtomicU64::new(0);
         let Some(program) = program() else {
             eprintln!(
@@ -57,12 +71,13 @@ impl Etcd {
         };
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("kubewire-etcd-{}-{number}", std::process::id()));
-        let (url, process) = spawn(&program, &folder, None)?;
+        let (url, process) = spawn(&program, &folder, None, tls.as_ref())?;
         let started = Self {
             process,
             folder,
             url,
             program,
+            tls,
         };
         started.ready().await?;
         Ok(Some(started))
@@ -75,13 +90,14 @@ impl Etcd {
 
     /// Options for a store in it.
     pub fn options(&self) -> Etcd3Options {
-        Etcd3Options {
-            endpoints: Endpoints {
-                servers: vec![self.url.clone()],
-                ..Endpoints::default()
-            },
-            ..Etcd3Options::default()
+        let mut options = Etcd3Options::default();
+        options.endpoints.servers = vec![self.url.clone()];
+        if let Some(files) = &self.tls {
+            options.endpoints.ca_file = Some(files.join("ca.crt"));
+            options.endpoints.cert_file = Some(files.join("client.crt"));
+            options.endpoints.key_file = Some(files.join("client.key"));
         }
+        options
     }
 
     /// Kills it.
@@ -97,7 +113,7 @@ impl Etcd {
     /// When it does not start.
     pub async fn restart(&mut self) -> Result<(), EtcdError> {
         self.kill();
-        self.process = spawn(&self.program, &self.folder, Some(&self.url))?.1;
+        self.process = spawn(&self.program, &self.folder, Some(&self.url), self.tls.as_ref())?.1;
         self.ready().await
     }
 
@@ -133,16 +149,35 @@ fn program() -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-fn spawn(program: &PathBuf, folder: &PathBuf, url: Option<&str>) -> Result<(String, Child), EtcdError> {
+fn spawn(
+    program: &PathBuf,
+    folder: &PathBuf,
+    url: Option<&str>,
+    tls: Option<&PathBuf>,
+) -> Result<(String, Child), EtcdError> {
     let failed = |source| EtcdError::Start {
         program: program.clone(),
         source,
     };
     let url = match url {
         Some(url) => url.to_owned(),
-        None => format!("http://127.0.0.1:{}", free_port().map_err(failed)?),
+        None => {
+            let scheme = if tls.is_some() { "https" } else { "http" };
+            format!("{scheme}://127.0.0.1:{}", free_port().map_err(failed)?)
+        }
     };
-    let process = Command::new(program)
+    let mut command = Command::new(program);
+    if let Some(files) = tls {
+        command.arg("--client-cert-auth");
+        for (flag, file) in [
+            ("--trusted-ca-file", "ca.crt"),
+            ("--cert-file", "server.crt"),
+            ("--key-file", "server.key"),
+        ] {
+            command.arg(flag).arg(files.join(file));
+        }
+    }
+    let process = command
         .arg("--data-dir")
         .arg(folder)
         .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])

@@ -6,6 +6,8 @@ use futures::StreamExt;
 
 use super::compactor::{Turn, compact};
 use super::*;
+use crate::generic::certificates::Authority;
+use crate::generic::clock::Clock;
 use crate::storage::KeyValue;
 use crate::storage::{StorageEvent, WatchBatch, suite};
 use crate::testing::Etcd;
@@ -290,4 +292,26 @@ async fn all_keys_come_in_pages() {
     let range = store.range(&request).await.unwrap();
     assert_eq!((range.kvs.len(), range.count), (keys, keys));
     assert!(range.kvs.is_sorted_by(|a, b| a.key < b.key));
+}
+
+#[tokio::test]
+async fn etcd_behind_tls() {
+    let (folder, address) = (tempfile::tempdir().unwrap(), [127, 0, 0, 1].into());
+    let authority = Authority::new("etcd-ca", &Clock::system()).unwrap();
+    let write = |name: &str, pem: &str| std::fs::write(folder.path().join(name), pem).unwrap();
+    write("ca.crt", authority.certificate_pem());
+    let (server, client) = (
+        authority.server("etcd", &[], &[address]),
+        authority.client("root", None),
+    );
+    for (name, pair) in [("server", server.unwrap()), ("client", client.unwrap())] {
+        write(&format!("{name}.crt"), &pair.certificate_pem);
+        write(&format!("{name}.key"), &pair.key_pem);
+    }
+    let Some(etcd) = Etcd::start_with_tls(folder.path()).await.unwrap() else {
+        return;
+    };
+    let store = connect(&etcd).await;
+    suite::put(&*store, "/a", "x").await;
+    assert!(store.get("/a", None).await.unwrap().kv.is_some());
 }
