@@ -1,11 +1,12 @@
 //! Webhooks as they are configured, of either kind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::admissionregistration::v1::{
-    MutatingWebhook, RuleWithOperations, ValidatingWebhook, WebhookClientConfig,
-};
+use k8s_openapi::api::admissionregistration::v1::{RuleWithOperations, WebhookClientConfig};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kubewire_client::Object;
+use kubewire_informers::Lister;
 
 use super::Sources;
 use super::call::CallError;
@@ -34,6 +35,7 @@ pub(super) struct Webhook {
     conditions: bool,
 }
 
+/// The two types of the API differ in what only one of them has.
 macro_rules! webhook {
     ($configuration:expr, $index:expr, $webhook:expr, $reinvoke:expr) => {
         Webhook {
@@ -60,43 +62,34 @@ macro_rules! webhook {
 
 impl Sources {
     pub(super) fn mutating_webhooks(&self) -> Vec<Webhook> {
-        let configurations = self.mutating.list();
-        let mut configurations: Vec<_> = configurations.iter().filter_map(|one| one.decode().ok()).collect();
-        configurations.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-        let of = |configuration: &_| {
-            let configuration: &k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration =
-                configuration;
-            let name = configuration.metadata.name.clone().unwrap_or_default();
-            let webhooks: &[MutatingWebhook] = configuration.webhooks.as_deref().unwrap_or_default();
-            let webhook = |(index, webhook): (usize, &MutatingWebhook)| {
+        let mut webhooks = Vec::new();
+        for configuration in by_name(&self.mutating) {
+            let name = configuration.metadata.name.as_deref().unwrap_or_default();
+            for (index, webhook) in configuration.webhooks.iter().flatten().enumerate() {
                 let reinvoke = webhook.reinvocation_policy.as_deref() == Some("IfNeeded");
-                webhook!(name, index, webhook, reinvoke)
-            };
-            webhooks.iter().enumerate().map(webhook).collect::<Vec<_>>()
-        };
-        configurations
-            .iter()
-            .flat_map(|configuration| of(configuration))
-            .collect()
+                webhooks.push(webhook!(name, index, webhook, reinvoke));
+            }
+        }
+        webhooks
     }
 
     pub(super) fn validating_webhooks(&self) -> Vec<Webhook> {
-        let configurations = self.validating.list();
-        let mut configurations: Vec<_> = configurations.iter().filter_map(|one| one.decode().ok()).collect();
-        configurations.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-        let of = |configuration: &_| {
-            let configuration: &k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration =
-                configuration;
-            let name = configuration.metadata.name.clone().unwrap_or_default();
-            let webhooks: &[ValidatingWebhook] = configuration.webhooks.as_deref().unwrap_or_default();
-            let webhook = |(index, webhook): (usize, &ValidatingWebhook)| webhook!(name, index, webhook, false);
-            webhooks.iter().enumerate().map(webhook).collect::<Vec<_>>()
-        };
-        configurations
-            .iter()
-            .flat_map(|configuration| of(configuration))
-            .collect()
+        let mut webhooks = Vec::new();
+        for configuration in by_name(&self.validating) {
+            let name = configuration.metadata.name.as_deref().unwrap_or_default();
+            for (index, webhook) in configuration.webhooks.iter().flatten().enumerate() {
+                webhooks.push(webhook!(name, index, webhook, false));
+            }
+        }
+        webhooks
     }
+}
+
+/// All configurations in the order of their names.
+fn by_name<K: Object>(lister: &Lister<K>) -> Vec<Arc<K>> {
+    let mut configurations = lister.list();
+    configurations.sort_by(|a, b| a.name().cmp(b.name()));
+    configurations.iter().filter_map(|one| one.decode().ok()).collect()
 }
 
 impl Webhook {
