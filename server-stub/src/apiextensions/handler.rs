@@ -271,6 +271,7 @@ impl Serving {
             Resource {
                 kind: ObjectKind::Custom(kind.clone()),
                 store: Arc::new(store),
+                frames: Arc::default(),
             }
         }))
     }

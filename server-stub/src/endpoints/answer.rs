@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
 use kubewire_client::wire::schema::KindSchema;
-use kubewire_client::wire::{EncodedObject, Encoding, ReverseWriter, WireError, envelope, transcode};
+use kubewire_client::wire::{EncodedObject, Encoding, WireError, envelope, transcode};
 use serde_json::Value;
 
 use super::negotiation::Format;
@@ -57,7 +57,8 @@ pub(crate) fn document(value: &Value, kind: &KindSchema, format: Format, pretty:
     }
 }
 
-/// A list of stored objects; their bytes are copied once, into the answer.
+/// A list of stored objects as text; their bytes are copied once, into the answer. For protobuf see
+/// [`list_body`](super::list_body).
 pub(crate) fn list(
     items: &[Arc<StoredObject>],
     meta: &ListMeta,
@@ -66,28 +67,6 @@ pub(crate) fn list(
     pretty: bool,
 ) -> Result<Bytes, ApiError> {
     let api_version = info.api_version();
-    if format == Format::Protobuf {
-        let mut size = 64;
-        let mut messages = Vec::with_capacity(items.len());
-        for item in items {
-            let message = item.protobuf().ok_or_else(no_protobuf)?;
-            size += message.len() + 8;
-            messages.push(message);
-        }
-        let mut writer = ReverseWriter::with_capacity(size);
-        for message in messages.iter().rev() {
-            writer.bytes_field(2, message);
-        }
-        let before = writer.len();
-        if let Some(remaining) = meta.remaining {
-            writer.varint_field(4, remaining.cast_unsigned());
-        }
-        writer.bytes_field(3, meta.continue_token.as_deref().unwrap_or_default().as_bytes());
-        writer.bytes_field(2, meta.resource_version.as_bytes());
-        writer.bytes_field(1, b"");
-        writer.close_message(1, before);
-        return Ok(enveloped(&api_version, list_kind, writer.into_bytes()));
-    }
     let size: usize = items.iter().map(|item| item.json().len() + 1).sum();
     let mut json = BytesMut::with_capacity(size + 256);
     json.put_slice(
@@ -221,7 +200,7 @@ pub(crate) fn enveloped(api_version: &str, kind: &str, message: Bytes) -> Bytes 
 }
 
 /// Custom resources have no protobuf form.
-fn no_protobuf() -> ApiError {
+pub(super) fn no_protobuf() -> ApiError {
     ApiError::not_acceptable(&[
         "application/json",
         "application/yaml",

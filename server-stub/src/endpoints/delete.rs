@@ -59,7 +59,7 @@ pub(crate) async fn delete_collection(call: &Call<'_>, body: RequestBody) -> Res
     let deleted = store
         .delete_collection(&context, call.namespace(), &query, store_options(options))
         .await?;
-    answer_list(call, accepted, &deleted)
+    answer_list(call, accepted, deleted)
 }
 
 /// The options are in the body, or in the query where there is no body.

@@ -71,7 +71,14 @@ impl ApiGroupVersion {
             match (schema::kind(&Gvk::new(facts.group, facts.version, facts.kind)), backend) {
                 (Some(kind), Some(Backend::Store(store))) => {
                     let kind = ObjectKind::BuiltIn(facts, kind);
-                    served.insert(facts.plural, Resource { kind, store });
+                    served.insert(
+                        facts.plural,
+                        Resource {
+                            kind,
+                            store,
+                            frames: Arc::default(),
+                        },
+                    );
                 }
                 (_, Some(Backend::Virtual(resource))) => {
                     virtuals.insert(facts.plural, Virtual { facts, resource });

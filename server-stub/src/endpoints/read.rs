@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, ListMeta};
 use super::call::Call;
-use super::negotiation::{Accepted, View};
+use super::list_body;
+use super::negotiation::{Accepted, Format, View};
 use super::options::{ListOptions, parse_resource_version};
 use super::subresources;
 use super::table::partial_metadata_value;
@@ -42,11 +43,11 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Response, ApiError> {
     let accepted = call.accepted()?;
     let query = call.list_query(ListOptions::parse(&call.query, false)?)?;
     let result = call.resource.store.list(call.namespace(), &query).await?;
-    answer_list(call, accepted, &result)
+    answer_list(call, accepted, result)
 }
 
 /// Writes a list in the view that the client asked for.
-pub(crate) fn answer_list(call: &Call<'_>, accepted: Accepted, result: &ListResult) -> Result<Response, ApiError> {
+pub(crate) fn answer_list(call: &Call<'_>, accepted: Accepted, result: ListResult) -> Result<Response, ApiError> {
     let meta = ListMeta {
         resource_version: result.resource_version.to_string(),
         continue_token: result.continue_token.clone(),
@@ -61,6 +62,10 @@ pub(crate) fn answer_list(call: &Call<'_>, accepted: Accepted, result: &ListResu
                 meta.continue_token.get_or_insert_default();
             }
             let kind = call.resource.list_kind().ok_or_else(ApiError::method_not_allowed)?;
+            if format == Format::Protobuf {
+                let api_version = call.resource.info().api_version();
+                return list_body::answer(result.items, &meta, (&api_version, kind));
+            }
             answer::list(&result.items, &meta, (call.resource.info(), kind), format, pretty)?
         }
         View::Table(_) => {
@@ -108,6 +113,6 @@ pub(crate) async fn watch(call: &Call<'_>, stop: CancellationToken) -> Result<Re
     let query = call.list_query(options)?;
     let events = call.resource.store.watch(call.namespace(), &query).await?;
     let info = call.resource.info();
-    let writer = EventWriter::new(accepted, call.table(accepted.view)?, info);
+    let writer = EventWriter::new(accepted, call.table(accepted.view)?, info, call.resource.frames.clone());
     Ok(watch::respond(events, writer, timeout, stop))
 }

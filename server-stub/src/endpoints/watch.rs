@@ -1,5 +1,6 @@
 //! A watch as the body of an answer: JSON lines or protobuf frames, in any view.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -12,11 +13,15 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{ListMeta, quote};
+use super::event_frames::EventFrames;
 use super::negotiation::{Accepted, Format, MetaVersion, View};
 use super::table::{TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
 use crate::generic::request::{BodyError, Response};
 use crate::registry::{ResourceInfo, StoredObject, WatchEvent};
 use crate::status::ApiError;
+
+/// How many events are sent together at most.
+const AT_ONCE: usize = 16;
 
 /// How the events of one watch are written.
 pub(crate) struct EventWriter {
@@ -24,6 +29,7 @@ pub(crate) struct EventWriter {
     table: TableConvertor,
     api_version: String,
     kind: String,
+    frames: Arc<EventFrames>,
     /// Tables name their columns in the first event only.
     first: bool,
 }
@@ -42,8 +48,9 @@ pub(crate) fn respond(
             () = stop.cancelled_owned() => {}
         }
     };
-    let frames = events.scan(writer, |writer, event| {
-        let frame = match writer.event(&event) {
+    // What is there at the same time is sent together.
+    let frames = events.ready_chunks(AT_ONCE).scan(writer, |writer, events| {
+        let frame = match writer.events(&events) {
             Ok(bytes) => Ok(Frame::data(bytes)),
             Err(error) => Err(BodyError::from(error)),
         };
@@ -58,14 +65,31 @@ pub(crate) fn respond(
 }
 
 impl EventWriter {
-    pub(crate) fn new(accepted: Accepted, table: TableConvertor, info: &ResourceInfo) -> Self {
+    pub(crate) fn new(
+        accepted: Accepted,
+        table: TableConvertor,
+        info: &ResourceInfo,
+        frames: Arc<EventFrames>,
+    ) -> Self {
         Self {
             accepted,
             table,
             api_version: info.api_version(),
             kind: info.kind.clone().into_owned(),
+            frames,
             first: true,
         }
+    }
+
+    fn events(&mut self, events: &[WatchEvent]) -> Result<Bytes, ApiError> {
+        if let [event] = events {
+            return self.event(event);
+        }
+        let mut together = BytesMut::new();
+        for event in events {
+            together.put_slice(&self.event(event)?);
+        }
+        Ok(together.freeze())
     }
 
     fn event(&mut self, event: &WatchEvent) -> Result<Bytes, ApiError> {
@@ -81,13 +105,17 @@ impl EventWriter {
         }
     }
 
-    fn object(&mut self, event_type: &str, object: &StoredObject) -> Result<Bytes, ApiError> {
-        match (self.accepted.format, self.accepted.view) {
-            (Format::Protobuf, View::Object) => {
+    fn object(&mut self, event_type: &'static str, object: &StoredObject) -> Result<Bytes, ApiError> {
+        let format = self.accepted.format;
+        match (format, self.accepted.view) {
+            (_, View::Object) => self.frames.get((object.resource_version(), event_type, format), || {
+                if format != Format::Protobuf {
+                    return Ok(line(event_type, &object.json()));
+                }
                 let message = object.protobuf();
                 let message = message.ok_or_else(|| ApiError::internal("this kind has no protobuf form"))?;
                 Ok(frame(event_type, &self.api_version, &self.kind, message))
-            }
+            }),
             (Format::Protobuf, view) => {
                 let version = meta_version(view);
                 let partial = partial_metadata_value(&object.document(), version);
@@ -99,7 +127,6 @@ impl EventWriter {
                     message,
                 ))
             }
-            (_, View::Object) => Ok(line(event_type, &object.json())),
             (_, View::Table(_)) => {
                 let meta = version_only(object.resource_version());
                 let table = self.table.table([object], &meta, std::mem::take(&mut self.first))?;

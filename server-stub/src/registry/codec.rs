@@ -15,6 +15,12 @@ pub trait ObjectCodec: Send + Sync + 'static {
     /// The metadata of a stored value, read without decoding the rest.
     fn header(&self, stored: &Bytes) -> Result<ObjectHeader, WireError>;
 
+    /// Whether the stored value is the protobuf message that is served, in its envelope.
+    fn is_as_served(&self, stored: &[u8]) -> bool {
+        let _ = stored;
+        false
+    }
+
     /// The stored value as a protobuf message (without envelope) with its version; `None` for kinds that are JSON only.
     fn protobuf(&self, stored: &Bytes, resource_version: &str) -> Result<Option<Bytes>, WireError>;
 

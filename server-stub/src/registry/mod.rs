@@ -23,6 +23,7 @@ pub mod stores;
 pub mod strategy;
 pub(crate) mod subresources;
 pub mod validation;
+pub(crate) mod versioned;
 
 pub use admission::{Admission, Operation, RequestAdmission};
 pub use object::StoredObject;

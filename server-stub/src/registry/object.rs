@@ -1,24 +1,29 @@
 //! One version of one object, encoded at most once for each content type.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use kubewire_client::wire::{ObjectHeader, WireError};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::codec::ObjectCodec;
+use super::versioned::VersionedMessage;
 
 /// An object as it was at one resource version. It never changes and is shared by the watch cache and all answers.
+///
+/// What it is made of is what storage holds; its parts are read when somebody asks.
 pub struct StoredObject {
     key: Arc<str>,
     resource_version: u64,
     stored: Bytes,
-    header: ObjectHeader,
     codec: Arc<dyn ObjectCodec>,
-    document: OnceLock<Arc<Value>>,
-    protobuf: OnceLock<Option<Bytes>>,
+    /// As long as somebody has it.
+    document: Mutex<Weak<Value>>,
     json: OnceLock<Bytes>,
+    /// What field selectors asked for.
+    fields: Mutex<Vec<(Box<str>, Arc<str>)>>,
 }
 
 impl StoredObject {
@@ -32,18 +37,20 @@ impl StoredObject {
         resource_version: u64,
         codec: Arc<dyn ObjectCodec>,
     ) -> Result<Self, WireError> {
-        let mut header = codec.header(&stored)?;
-        header.resource_version = version_text(resource_version).into();
-        Ok(Self {
+        codec.header(&stored)?;
+        Ok(Self::new(key, stored, resource_version, codec))
+    }
+
+    fn new(key: Arc<str>, stored: Bytes, resource_version: u64, codec: Arc<dyn ObjectCodec>) -> Self {
+        Self {
             key,
             resource_version,
             stored,
-            header,
             codec,
-            document: OnceLock::new(),
-            protobuf: OnceLock::new(),
+            document: Mutex::default(),
             json: OnceLock::new(),
-        })
+            fields: Mutex::default(),
+        }
     }
 
     /// The key in storage.
@@ -56,9 +63,12 @@ impl StoredObject {
         self.resource_version
     }
 
-    /// Name, namespace, labels and the like.
-    pub fn header(&self) -> &ObjectHeader {
-        &self.header
+    /// Name, namespace, labels and the like; read each time.
+    pub fn header(&self) -> ObjectHeader {
+        // It could be read when the object was made.
+        let mut header = self.codec.header(&self.stored).unwrap_or_default();
+        header.resource_version = version_text(self.resource_version).into();
+        header
     }
 
     /// The object in storage's form, without a version.
@@ -66,57 +76,79 @@ impl StoredObject {
         &self.stored
     }
 
-    /// The object as a document, `metadata.resourceVersion` included. Decoded on first use.
+    /// The object as a document, `metadata.resourceVersion` included. Decoded unless somebody has it already.
     pub fn document(&self) -> Arc<Value> {
-        let decode = || {
-            let document = self.codec.decode(&self.stored);
-            let mut document = document.unwrap_or_else(|error| self.unreadable(&error));
-            set_resource_version(&mut document, self.resource_version);
-            Arc::new(document)
-        };
-        self.document.get_or_init(decode).clone()
+        let mut known = self.document.lock();
+        if let Some(document) = known.upgrade() {
+            return document;
+        }
+        let document = self.codec.decode(&self.stored);
+        let mut document = document.unwrap_or_else(|error| self.unreadable(&error));
+        set_resource_version(&mut document, self.resource_version);
+        let document = Arc::new(document);
+        *known = Arc::downgrade(&document);
+        document
+    }
+
+    /// The protobuf message with the version, without envelope and without a copy; `None` where that cannot be: see
+    /// [`protobuf`](Self::protobuf).
+    pub fn message(&self) -> Option<VersionedMessage<'_>> {
+        match self.codec.is_as_served(&self.stored) {
+            true => VersionedMessage::new(&self.stored, self.resource_version),
+            false => None,
+        }
     }
 
     /// The protobuf message with the version, without envelope; `None` for kinds that are JSON only.
     pub fn protobuf(&self) -> Option<Bytes> {
-        let encode = || {
-            let version = version_text(self.resource_version);
-            let message = self.codec.protobuf(&self.stored, &version);
-            message.inspect_err(|error| self.log(error)).unwrap_or_default()
-        };
-        self.protobuf.get_or_init(encode).clone()
+        if let Some(message) = self.message() {
+            let mut out = BytesMut::with_capacity(message.length());
+            message.put(&mut out);
+            return Some(out.freeze());
+        }
+        let version = version_text(self.resource_version);
+        let message = self.codec.protobuf(&self.stored, &version);
+        message.inspect_err(|error| self.log(error)).unwrap_or_default()
     }
 
     /// The whole object as JSON, with kind, apiVersion and version.
     pub fn json(&self) -> Bytes {
         let encode = || {
             let text = self.codec.json(&self.document());
-            text.inspect_err(|error| self.log(error)).unwrap_or_default()
+            let text = text.inspect_err(|error| self.log(error)).unwrap_or_default();
+            // It is kept for long: without room to grow.
+            Bytes::copy_from_slice(&text)
         };
         self.json.get_or_init(encode).clone()
+    }
+
+    /// The value of a field for field selectors, read out of the document once.
+    pub(super) fn field(&self, field: &str, read: impl FnOnce(&Value) -> String) -> Arc<str> {
+        let mut fields = self.fields.lock();
+        if let Some((_, value)) = fields.iter().find(|(known, _)| **known == *field) {
+            return value.clone();
+        }
+        let value: Arc<str> = read(&self.document()).into();
+        fields.push((field.into(), value.clone()));
+        value
     }
 
     /// The same object with another version: how a deletion shows the last state.
     #[must_use]
     pub fn at_version(&self, resource_version: u64) -> Self {
-        let mut header = self.header.clone();
-        header.resource_version = version_text(resource_version).into();
-        Self {
-            key: self.key.clone(),
+        Self::new(
+            self.key.clone(),
+            self.stored.clone(),
             resource_version,
-            stored: self.stored.clone(),
-            header,
-            codec: self.codec.clone(),
-            document: OnceLock::new(),
-            protobuf: OnceLock::new(),
-            json: OnceLock::new(),
-        }
+            self.codec.clone(),
+        )
     }
 
     /// What stands for a document that cannot be read: its metadata, as far as known.
     fn unreadable(&self, error: &WireError) -> Value {
         self.log(error);
-        json!({ "metadata": { "name": self.header.name, "namespace": self.header.namespace, "uid": self.header.uid } })
+        let header = self.header();
+        json!({ "metadata": { "name": header.name, "namespace": header.namespace, "uid": header.uid } })
     }
 
     fn log(&self, error: &WireError) {

@@ -70,11 +70,6 @@ impl ProtobufCodec {
         self.media_type = media_type;
         self
     }
-
-    /// Whether the stored message is the served one.
-    fn is_as_served(&self, stored: &[u8]) -> bool {
-        self.conversion.is_none() && stored.starts_with(ENVELOPE)
-    }
 }
 
 impl ObjectCodec for ProtobufCodec {
@@ -116,6 +111,10 @@ impl ObjectCodec for ProtobufCodec {
             encoding: Encoding::Json,
             bytes: stored.clone(),
         })
+    }
+
+    fn is_as_served(&self, stored: &[u8]) -> bool {
+        self.conversion.is_none() && stored.starts_with(ENVELOPE)
     }
 
     fn protobuf(&self, stored: &Bytes, resource_version: &str) -> Result<Option<Bytes>, WireError> {

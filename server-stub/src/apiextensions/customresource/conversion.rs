@@ -117,6 +117,10 @@ impl Storage for ConvertingStorage {
     async fn current_revision(&self) -> Result<u64, StorageError> {
         self.inner.current_revision().await
     }
+
+    async fn oldest_revision(&self) -> Result<u64, StorageError> {
+        self.inner.oldest_revision().await
+    }
 }
 
 struct Converter {

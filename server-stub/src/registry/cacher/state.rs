@@ -13,8 +13,6 @@ pub(super) struct CacheEvent {
     pub(super) current: Option<Arc<StoredObject>>,
     /// The object before the change; `None` for a creation.
     pub(super) previous: Option<Arc<StoredObject>>,
-    /// The last state with the version of the event: what is shown of an object that went away.
-    pub(super) gone: Option<Arc<StoredObject>>,
     pub(super) revision: u64,
 }
 
@@ -94,11 +92,9 @@ impl State {
             None => self.objects.remove(key),
         };
         if previous.is_some() || current.is_some() {
-            let gone = previous.as_ref().map(|object| Arc::new(object.at_version(revision)));
             self.events.push_back(CacheEvent {
                 current,
                 previous,
-                gone,
                 revision,
             });
             if self.events.len() > self.capacity

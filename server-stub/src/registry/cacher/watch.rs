@@ -141,8 +141,11 @@ impl Watch {
         match event.current.filter(selected) {
             Some(object) if was => Some(WatchEvent::Modified(object)),
             Some(object) => Some(WatchEvent::Added(object)),
-            None if was => event.gone.map(WatchEvent::Deleted),
-            None => None,
+            // What went away is shown as it was, with the version of the event.
+            None => {
+                let last = event.previous.filter(|_| was)?;
+                Some(WatchEvent::Deleted(Arc::new(last.at_version(event.revision))))
+            }
         }
     }
 

@@ -168,9 +168,10 @@ impl Store {
     }
 
     fn encode(&self, document: &Value) -> Result<bytes::Bytes, ApiError> {
-        self.codec
-            .encode(document)
-            .map_err(|error| ApiError::internal(format!("encoding {}: {error}", self.info.kind)))
+        let encoded = self.codec.encode(document);
+        let encoded = encoded.map_err(|error| ApiError::internal(format!("encoding {}: {error}", self.info.kind)))?;
+        // It is kept for long: without room to grow.
+        Ok(bytes::Bytes::copy_from_slice(&encoded))
     }
 
     /// Where the keys lie that a request can be about.
@@ -191,8 +192,9 @@ impl Store {
         let fields = query.field_selector.clone();
         let strategy = self.strategy.clone();
         Ok(Box::new(move |object| {
-            labels.matches(|key| object.header().label(key))
-                && fields.matches(|field| field_value(&*strategy, object, field))
+            let header = (!labels.is_empty()).then(|| object.header());
+            labels.matches(|key| header.as_ref().and_then(|header| header.label(key)))
+                && fields.matches(|field| object.field(field, |document| field_value(&*strategy, document, field)))
         }))
     }
 
@@ -221,17 +223,11 @@ impl fmt::Debug for Store {
 }
 
 /// A field for a field selector: the strategy's value, else what stands at the path.
-fn field_value(strategy: &dyn Strategy, object: &StoredObject, field: &str) -> String {
-    match field {
-        "metadata.name" => return object.header().name.clone(),
-        "metadata.namespace" => return object.header().namespace.clone(),
-        _ => {}
-    }
-    let document = object.document();
-    if let Some(value) = strategy.field(&document, field) {
+fn field_value(strategy: &dyn Strategy, document: &Value, field: &str) -> String {
+    if let Some(value) = strategy.field(document, field) {
         return value.into_owned();
     }
-    let value = field.split('.').try_fold(&*document, |value, name| value.get(name));
+    let value = field.split('.').try_fold(document, |value, name| value.get(name));
     match value {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),

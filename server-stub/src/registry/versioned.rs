@@ -1,0 +1,157 @@
+//! A stored protobuf object with its version, without a copy: the version is put between two parts of what is stored.
+
+use bytes::BufMut;
+use kubewire_client::wire::{Reader, Value};
+
+/// What a protobuf value in storage starts with.
+const ENVELOPE: &[u8] = b"k8s\0";
+/// The object in the envelope.
+const RAW: u32 = 2;
+/// `ObjectMeta` in every object, and `resourceVersion` in it.
+const METADATA: u32 = 1;
+const RESOURCE_VERSION: u32 = 6;
+/// Field number and type of both, whose content has a length.
+const METADATA_KEY: u8 = 0x0a;
+const RESOURCE_VERSION_KEY: u8 = 0x32;
+
+/// A message (without envelope) in two parts, and the version that belongs between them.
+#[derive(Clone, Debug)]
+pub struct VersionedMessage<'a> {
+    /// The metadata up to the version.
+    before: &'a [u8],
+    /// The other metadata and the other fields.
+    behind: &'a [u8],
+    metadata_length: usize,
+    version: String,
+}
+
+impl<'a> VersionedMessage<'a> {
+    /// Takes a stored value apart; `None` where it is not as servers write it.
+    pub(super) fn new(stored: &'a [u8], resource_version: u64) -> Option<Self> {
+        let message = field(stored.strip_prefix(ENVELOPE)?, RAW)?;
+        if *message.first()? != METADATA_KEY {
+            return None;
+        }
+        let metadata = field(message, METADATA)?;
+        let mut reader = Reader::new(metadata);
+        let at = loop {
+            let at = reader.offset();
+            match reader.next_field().ok()? {
+                Some(field) if field.number < RESOURCE_VERSION => {}
+                Some(field) if field.number == RESOURCE_VERSION => return None,
+                _ => break at,
+            }
+        };
+        let start = metadata.as_ptr().addr() - message.as_ptr().addr();
+        let another = field(message.get(start + metadata.len()..)?, METADATA).is_some();
+        let version = if resource_version == 0 {
+            String::new()
+        } else {
+            resource_version.to_string()
+        };
+        (!another && !version.is_empty()).then_some(())?;
+        Some(Self {
+            before: metadata.get(..at)?,
+            behind: message.get(start + at..)?,
+            metadata_length: metadata.len() + 2 + version.len(),
+            version,
+        })
+    }
+
+    /// How long the message is.
+    pub fn length(&self) -> usize {
+        let metadata_head = 1 + varint_length(self.metadata_length);
+        metadata_head + self.before.len() + 2 + self.version.len() + self.behind.len()
+    }
+
+    /// Appends the message.
+    pub fn put(&self, out: &mut impl BufMut) {
+        out.put_u8(METADATA_KEY);
+        put_varint(out, self.metadata_length);
+        out.put_slice(self.before);
+        out.put_u8(RESOURCE_VERSION_KEY);
+        // A number of 64 bits has 20 digits at most.
+        put_varint(out, self.version.len());
+        out.put_slice(self.version.as_bytes());
+        out.put_slice(self.behind);
+    }
+}
+
+/// The content of the first field with this number.
+fn field(message: &[u8], number: u32) -> Option<&[u8]> {
+    let mut reader = Reader::new(message);
+    while let Some(field) = reader.next_field().ok()? {
+        if field.number == number {
+            return match field.value {
+                Value::Bytes(bytes) => Some(bytes),
+                _ => None,
+            };
+        }
+    }
+    None
+}
+
+/// How many bytes a number takes.
+pub(crate) fn varint_length(number: usize) -> usize {
+    let bits = usize::BITS - (number | 1).leading_zeros();
+    usize::try_from(bits.div_ceil(7)).unwrap_or_default()
+}
+
+/// Appends a number.
+pub(crate) fn put_varint(out: &mut impl BufMut, mut number: usize) {
+    while number >= 0x80 {
+        out.put_u8(u8::try_from(number & 0x7f).unwrap_or_default() | 0x80);
+        number >>= 7;
+    }
+    out.put_u8(u8::try_from(number).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use kubewire_client::wire::{Envelope, transcode, with_resource_version};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn is_what_a_copy_with_the_version_is(
+            name in "[a-z]{0,300}", labels in proptest::collection::btree_map("[a-z]{1,9}", ".{0,40}", 0..5),
+            generation in 0..3_u64, version in 1..u64::MAX,
+        ) {
+            let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": name, "labels": labels, "generation": generation}, "data": {"k": name}});
+            let stored = transcode::encode_object(&object).unwrap();
+            let message = VersionedMessage::new(&stored, version).unwrap();
+            let mut written = BytesMut::new();
+            message.put(&mut written);
+            prop_assert_eq!(message.length(), written.len());
+            let plain = Envelope::decode(&stored).unwrap().object.bytes;
+            prop_assert_eq!(written.freeze(), with_resource_version(&plain, &version.to_string()).unwrap());
+        }
+
+        #[test]
+        fn takes_any_bytes(stored in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let stored = [ENVELOPE, &stored].concat();
+            let _ = VersionedMessage::new(&stored, 7).map(|message| message.length());
+        }
+    }
+
+    #[test]
+    fn lengths_of_numbers() {
+        for (number, length) in [
+            (0, 1),
+            (127, 1),
+            (128, 2),
+            (16_383, 2),
+            (16_384, 3),
+            (u32::MAX as usize, 5),
+        ] {
+            let mut out = Vec::new();
+            put_varint(&mut out, number);
+            assert_eq!((out.len(), varint_length(number)), (length, length), "{number}");
+        }
+    }
+}
