@@ -116,9 +116,12 @@ fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
                 _ = interrupt.recv() => "SIGINT",
             }
         };
-        tracing::info!("received {}, stopping; another one stops at once", next().await);
+        // Waiting must not depend on what is logged.
+        let signal = next().await;
+        tracing::info!("received {signal}, stopping; another one stops at once");
         stop.cancel();
-        tracing::warn!("received {} again, stopping at once", next().await);
+        let signal = next().await;
+        tracing::warn!("received {signal} again, stopping at once");
         std::process::exit(1);
     });
     Ok(())
