@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
+use kubewire_client::api::VersionMatch;
 use kubewire_client::rest::{Request, Verb};
 use kubewire_client::wire::EncodedEvent;
 use kubewire_client::{Api, Client, ListOptions};
@@ -91,7 +92,10 @@ async fn pages(client: &Client) {
 
 async fn stream(client: &Client) {
     let api = Api::<Pod>::namespaced(client.clone(), "default");
-    let options = ListOptions::default().with_initial_events(true).with_bookmarks();
+    let options = ListOptions::default()
+        .with_initial_events(true)
+        .with_version_match(VersionMatch::NotOlderThan)
+        .with_bookmarks();
     let mut events = api.watch_encoded(&options).await.expect("a watch");
     while let Some(event) = events.next().await {
         if let EncodedEvent::Bookmark {

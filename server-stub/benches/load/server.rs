@@ -31,7 +31,8 @@ impl Server {
         let place = place.map_err(|error| error.to_string())?;
         let kubeconfig = place.path().join("kubeconfig");
         let mut command = Command::new(env!("CARGO_BIN_EXE_kubewire-server-stub"));
-        command.args(["--bind-address=127.0.0.1", "--secure-port=0"]);
+        let port = free_port().map_err(|error| error.to_string())?;
+        command.args(["--bind-address=127.0.0.1", &format!("--secure-port={port}")]);
         command.arg("--cert-dir").arg(place.path().join("certificates"));
         command.arg("--write-kubeconfig").arg(&kubeconfig);
         if folder.is_some() {
@@ -86,6 +87,10 @@ impl Drop for Server {
             let _ = child.wait();
         }
     }
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Fields 14 and 15 of `stat` are ticks of 10 ms.
