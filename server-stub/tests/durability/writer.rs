@@ -73,7 +73,7 @@ impl Writer {
             Ok(new) => {
                 let version = new.as_ref().map(version);
                 if let Some(version) = version {
-                    let before = current.as_ref().map(|old| self::version(old)).unwrap_or_default();
+                    let before = current.as_ref().map(self::version).unwrap_or_default();
                     assert!(version > before, "{key}: version {version} after {before}");
                     self.newest.fetch_max(version, Ordering::SeqCst);
                 }
