@@ -34,16 +34,17 @@ impl<'a> VersionedMessage<'a> {
         }
         let metadata = field(message, METADATA)?;
         let mut reader = Reader::new(metadata);
-        let at = loop {
+        // Where the version belongs, and the end of an old one, which is empty as servers write it.
+        let (at, end) = loop {
             let at = reader.offset();
             match reader.next_field().ok()? {
                 Some(field) if field.number < RESOURCE_VERSION => {}
-                Some(field) if field.number == RESOURCE_VERSION => return None,
-                _ => break at,
+                Some(field) if field.number == RESOURCE_VERSION => break (at, reader.offset()),
+                _ => break (at, at),
             }
         };
-        let start = metadata.as_ptr().addr() - message.as_ptr().addr();
-        let another = field(message.get(start + metadata.len()..)?, METADATA).is_some();
+        let start = metadata.as_ptr().addr().checked_sub(message.as_ptr().addr())?;
+        let another = field(message.get(start.checked_add(metadata.len())?..)?, METADATA).is_some();
         let version = if resource_version == 0 {
             String::new()
         } else {
@@ -52,8 +53,8 @@ impl<'a> VersionedMessage<'a> {
         (!another && !version.is_empty()).then_some(())?;
         Some(Self {
             before: metadata.get(..at)?,
-            behind: message.get(start + at..)?,
-            metadata_length: metadata.len() + 2 + version.len(),
+            behind: message.get(start + end..)?,
+            metadata_length: metadata.len() - (end - at) + 2 + version.len(),
             version,
         })
     }
@@ -118,7 +119,7 @@ mod tests {
     proptest! {
         #[test]
         fn is_what_a_copy_with_the_version_is(
-            name in "[a-z]{0,300}", labels in proptest::collection::btree_map("[a-z]{1,9}", ".{0,40}", 0..5),
+            name in "[a-z]{1,300}", labels in proptest::collection::btree_map("[a-z]{1,9}", ".{0,40}", 0..5),
             generation in 0..3_u64, version in 1..u64::MAX,
         ) {
             let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
