@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use futures::Stream;
 use kubewire_client::Decode;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{EventHandler, HandlerRegistration};
 use crate::cache::CachedObject;
@@ -101,13 +102,17 @@ impl<K: Decode> std::fmt::Debug for Events<K> {
     }
 }
 
-/// A handler that hands everything on.
-pub(super) struct Forward<K: Decode>(pub(super) mpsc::Sender<Event<K>>);
+/// A handler that hands everything on until the informer stops.
+pub(super) struct Forward<K: Decode> {
+    pub(super) sender: mpsc::Sender<Event<K>>,
+    pub(super) stop: CancellationToken,
+}
 
 impl<K: Decode> Forward<K> {
     async fn send(&self, event: Event<K>) {
-        // Nobody reads any more where the stream was dropped, which also removes this handler.
-        self.0.send(event).await.ok();
+        // Nobody reads any more where the stream was dropped, which also removes this handler. Nobody may read one that
+        // is still there either, and the informer's end does not wait for it.
+        let _ = self.stop.run_until_cancelled(self.sender.send(event)).await;
     }
 }
 

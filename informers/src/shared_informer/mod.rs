@@ -274,7 +274,10 @@ impl<K: Decode> SharedInformer<K> {
     /// ```
     pub fn events(&self) -> Result<Events<K>, InformerStopped> {
         let (sender, receiver) = mpsc::channel(1);
-        let registration = self.add_handler(Forward(sender))?;
+        let registration = self.add_handler(Forward {
+            sender,
+            stop: self.core.stop.clone(),
+        })?;
         Ok(Events::new(receiver, registration, self.keep()))
     }
 

@@ -427,3 +427,14 @@ async fn stats_say_what_happened() {
     );
     assert_eq!(stats.reflector.last_resource_version.as_str(), "12");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_nobody_reads_does_not_hold_the_end_back() {
+    let (informer, _requests, _changes) = synced().await;
+    let events = informer.events().unwrap();
+    // The first event is in the stream by then, and the second waits for its place.
+    sleep(Duration::from_secs(1)).await;
+    let ended = tokio::time::timeout(Duration::from_secs(60), informer.shutdown()).await;
+    assert!(ended.is_ok(), "the informer waits for the stream");
+    drop(events);
+}
