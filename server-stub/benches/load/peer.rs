@@ -48,8 +48,7 @@ figures! {
     FAN_1000_P50: "1,000 watchers: p50 delay", "ms", None, Bar::None;
     FAN_1000_P99: "1,000 watchers: p99 delay", "ms", Some(171.0), Bar::AtMost(171.0);
     IDLE_OWN: "idle watcher with a TLS connection of its own", "KiB", None, Bar::AtMost(40.0);
-    MANY_IDLE: "10,000 watchers: memory of one", "KiB", None, Bar::AtMost(40.0);
-    MANY_LOST: "10,000 watchers, 1,000 changes: events lost", "", None, Bar::AtMost(0.0);
+    MANY_LOST: "10,000 watchers: events lost", "", None, Bar::AtMost(0.0);
     MANY_CPU: "10,000 watchers: CPU per delivered event", "µs", None, Bar::None;
     MANY_P99: "10,000 watchers: p99 delay", "ms", None, Bar::None;
 }

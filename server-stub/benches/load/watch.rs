@@ -81,7 +81,6 @@ pub(crate) async fn measure_many(server: &Server, watchers: usize, changes: usiz
         pause: Duration::from_millis(200),
     };
     let mut outcome = run(server, &many).await;
-    line(&peer::MANY_IDLE, outcome.idle / 1024.0);
     line(&peer::MANY_LOST, outcome.lost as f64);
     lines(&mut outcome, &peer::MANY_CPU, &[(&peer::MANY_P99, 0.99)]);
 }
