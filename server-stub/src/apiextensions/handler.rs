@@ -20,9 +20,6 @@ use crate::filters::WarningRecorder;
 use crate::generic::clock::Ids;
 use crate::generic::delegation::{DelegationTarget, Handler, NotFound};
 use crate::generic::discovery::{self, GroupDiscovery, VersionDiscovery};
-use crate::generic::health::HealthChecks;
-use crate::generic::hooks::{PostStartHook, PreShutdownHook};
-use crate::generic::openapi::DocumentSource;
 use crate::generic::request::{Request, RequestInfo, Response};
 use crate::generic::respond;
 use crate::registry::codec::JsonCodec;
@@ -306,22 +303,6 @@ impl DelegationTarget for CrdHandler {
             std::iter::once(root).chain(versions)
         });
         paths.collect()
-    }
-
-    fn openapi_sources(&self) -> Vec<Arc<dyn DocumentSource>> {
-        Vec::new()
-    }
-
-    fn health_checks(&self) -> HealthChecks {
-        HealthChecks::default()
-    }
-
-    fn post_start_hooks(&self) -> Vec<PostStartHook> {
-        Vec::new()
-    }
-
-    fn pre_shutdown_hooks(&self) -> Vec<PreShutdownHook> {
-        Vec::new()
     }
 }
 

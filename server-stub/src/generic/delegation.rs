@@ -24,7 +24,8 @@ pub trait Handler: Send + Sync {
 /// A server in the chain: aggregator → kube-apiserver → apiextensions → [`NotFound`].
 ///
 /// Its [`Handler`] is the part behind the filters: they run once, in front of the first server of the chain. What the
-/// other methods return includes what the servers further down have, those first.
+/// other methods return includes what the servers further down have, those first; what a target at the end of the chain
+/// does not say is nothing.
 pub trait DelegationTarget: Handler {
     /// The API groups, in no order that matters.
     fn groups(&self) -> Vec<GroupDiscovery>;
@@ -33,16 +34,24 @@ pub trait DelegationTarget: Handler {
     fn listed_paths(&self) -> Vec<String>;
 
     /// What describes groups that are not built in.
-    fn openapi_sources(&self) -> Vec<Arc<dyn DocumentSource>>;
+    fn openapi_sources(&self) -> Vec<Arc<dyn DocumentSource>> {
+        Vec::new()
+    }
 
     /// What must be well for the server to be well.
-    fn health_checks(&self) -> HealthChecks;
+    fn health_checks(&self) -> HealthChecks {
+        HealthChecks::default()
+    }
 
     /// What runs once the server answers.
-    fn post_start_hooks(&self) -> Vec<PostStartHook>;
+    fn post_start_hooks(&self) -> Vec<PostStartHook> {
+        Vec::new()
+    }
 
     /// What runs before the server stops answering.
-    fn pre_shutdown_hooks(&self) -> Vec<PreShutdownHook>;
+    fn pre_shutdown_hooks(&self) -> Vec<PreShutdownHook> {
+        Vec::new()
+    }
 }
 
 /// The end of the chain: a `Status` 404.
@@ -64,22 +73,6 @@ impl DelegationTarget for NotFound {
     }
 
     fn listed_paths(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn openapi_sources(&self) -> Vec<Arc<dyn DocumentSource>> {
-        Vec::new()
-    }
-
-    fn health_checks(&self) -> HealthChecks {
-        HealthChecks::default()
-    }
-
-    fn post_start_hooks(&self) -> Vec<PostStartHook> {
-        Vec::new()
-    }
-
-    fn pre_shutdown_hooks(&self) -> Vec<PreShutdownHook> {
         Vec::new()
     }
 }

@@ -1,5 +1,7 @@
 //! What a kubelet knows of its pods: logs, and streams into containers.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, StatusCode, Uri};
 use http_body_util::BodyExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -87,28 +89,27 @@ pub(super) async fn upgrade(call: &Call<'_>, kubelets: &Kubelets, request: Reque
 
 /// The pod's kubelet, and the path of one of its containers there.
 async fn container(call: &Call<'_>, kubelets: &Kubelets, action: &str) -> Result<(Location, String), ApiError> {
-    let document = call
-        .resource
-        .store
-        .get(call.namespace(), &call.info.name, None)
-        .await?
-        .document();
-    let container = chosen_container(call, &document)?;
-    let location = locations::kubelet(call, kubelets, host(call, &document)?).await?;
-    let path = format!("/{action}/{}/{}/{container}", call.namespace(), call.info.name);
-    Ok((location, path))
+    let pod = document(call).await?;
+    let container = chosen_container(call, &pod)?;
+    let location = locations::kubelet(call, kubelets, host(call, &pod)?).await?;
+    Ok((location, format!("{}/{container}", path(call, action))))
 }
 
 /// The pod's kubelet, and the pod's path there.
 async fn pod(call: &Call<'_>, kubelets: &Kubelets, action: &str) -> Result<(Location, String), ApiError> {
-    let document = call
-        .resource
-        .store
-        .get(call.namespace(), &call.info.name, None)
-        .await?
-        .document();
-    let location = locations::kubelet(call, kubelets, host(call, &document)?).await?;
-    Ok((location, format!("/{action}/{}/{}", call.namespace(), call.info.name)))
+    let pod = document(call).await?;
+    let location = locations::kubelet(call, kubelets, host(call, &pod)?).await?;
+    Ok((location, path(call, action)))
+}
+
+async fn document(call: &Call<'_>) -> Result<Arc<Value>, ApiError> {
+    let pod = call.resource.store.get(call.namespace(), &call.info.name, None).await?;
+    Ok(pod.document())
+}
+
+/// The pod's path at its kubelet.
+fn path(call: &Call<'_>, action: &str) -> String {
+    format!("/{action}/{}/{}", call.namespace(), call.info.name)
 }
 
 fn host<'a>(call: &Call<'_>, pod: &'a Value) -> Result<&'a str, ApiError> {

@@ -72,12 +72,16 @@ impl V3 {
         respond::bytes(StatusCode::OK, "text/plain; charset=utf-8", body.into())
     }
 
-    async fn document(&self, path: &str) -> Option<Bytes> {
-        for source in &self.sources {
-            if source.documents().iter().any(|info| info.path == path) {
-                return source.v3(path).await;
-            }
-        }
+    /// The fingerprint of a document, and the source that describes the path if it is not built in.
+    fn find(&self, path: &str) -> Option<(String, Option<&Arc<dyn DocumentSource>>)> {
+        let described = self.sources.iter().rev().find_map(|source| {
+            let info = source.documents().into_iter().find(|info| info.path == path)?;
+            Some((info.hash, Some(source)))
+        });
+        described.or_else(|| Some((self.built_in.get(path)?.hash.clone(), None)))
+    }
+
+    fn built_in(&self, path: &str) -> Option<Bytes> {
         let document = self.built_in.get(path)?;
         let make = || {
             let made = document::v3(document.group, document.version);
@@ -98,7 +102,7 @@ impl Handler for V3 {
         if path.is_empty() {
             return self.index();
         }
-        let Some(known) = self.documents().remove(path) else {
+        let Some((known, source)) = self.find(path) else {
             return not_found();
         };
         let query = Query::parse(request.uri().query().unwrap_or_default());
@@ -106,7 +110,11 @@ impl Handler for V3 {
         if asked_for.is_some_and(|hash| hash != known) {
             return redirect(path, &known);
         }
-        let Some(body) = self.document(path).await else {
+        let body = match source {
+            Some(source) => source.v3(path).await,
+            None => self.built_in(path),
+        };
+        let Some(body) = body else {
             return not_found();
         };
         let mut response = with_etag(request.headers(), &known, &body);
