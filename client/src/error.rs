@@ -240,6 +240,11 @@ impl Error {
         matches!(&self.0.cause, Cause::Transport(error) if error.is_broken())
     }
 
+    /// The server said that it did nothing about the request.
+    pub(crate) fn is_unprocessed(&self) -> bool {
+        matches!(&self.0.cause, Cause::Transport(error) if error.is_unprocessed())
+    }
+
     /// An answer came and could not be read.
     pub fn is_decode(&self) -> bool {
         matches!(self.0.cause, Cause::Wire(_))

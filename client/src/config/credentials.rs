@@ -205,7 +205,7 @@ fn bearer_of(field: &'static str, token: &Secret) -> Result<HeaderValue, ConfigE
     bearer(token.expose()).ok_or_else(|| ConfigError::invalid(field, None, "holds characters that a token cannot have"))
 }
 
-fn basic(username: &str, password: &Secret) -> Result<HeaderValue, ConfigError> {
+pub(super) fn basic(username: &str, password: &Secret) -> Result<HeaderValue, ConfigError> {
     let encoded = STANDARD.encode(format!("{username}:{}", password.expose()));
     sensitive(&format!("Basic {encoded}")).ok_or_else(|| ConfigError::invalid("username", None, "cannot be sent"))
 }

@@ -13,7 +13,7 @@ mod oidc;
 mod persist;
 mod resolve;
 mod secret;
-mod server;
+pub(crate) mod server;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
@@ -275,9 +275,7 @@ pub struct TlsOptions {
     /// Accepts any server certificate: whoever sits on the path can read the credentials. Tests only; not together
     /// with `ca`.
     pub insecure_skip_verify: bool,
-    /// Name or address to expect in the server's certificate instead of the URL's host. A name is also sent as SNI and
-    /// as the request's authority, and proxies named by the environment are then ignored; with `proxy` set, the URL's
-    /// host is sent.
+    /// Name or address to expect in the server's certificate instead of the URL's host. A name is also sent as SNI.
     pub server_name: Option<String>,
     /// The cryptography behind TLS. Default: what the process has installed as its default, else ring. ring knows no
     /// P-521 keys, RSA keys of less than 2048 bits, or SHA-512 with P-256.

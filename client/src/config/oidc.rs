@@ -8,21 +8,25 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http::HeaderValue;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Request, Uri};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::Url;
 use serde::Deserialize;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::credentials::{Credential, CredentialError, bearer};
+use super::credentials::{Credential, CredentialError, basic, bearer};
 use super::kubeconfig::Origin;
-use super::{AuthProvider, ConfigError, PemSource, Secret, TlsOptions};
+use super::{AuthProvider, Config, ConfigError, PemSource, Secret, TlsOptions};
+use crate::transport::{TransportError, collect, connect};
 
 /// A token that expires so soon counts as expired: clocks differ.
 const EXPIRY_DELTA: SignedDuration = SignedDuration::from_secs(10);
 /// Longest time for one request to the issuer.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How often the issuer may say that its discovery document is elsewhere, as in Go.
+const REDIRECTS: usize = 10;
 
 const ISSUER: &str = "idp-issuer-url";
 const CLIENT_ID: &str = "client-id";
@@ -172,15 +176,14 @@ impl Provider {
     async fn ask(&self, settings: &Settings) -> Result<Issued, CredentialError> {
         let refresh_token = setting(settings, REFRESH_TOKEN)
             .ok_or_else(|| self.failed("No valid id-token, and cannot refresh without refresh-token"))?;
-        let client = self.http_client().await?;
-        let endpoint = self.token_endpoint(&client).await?;
+        let endpoint = self.token_endpoint().await?;
         let secret = setting(settings, CLIENT_SECRET).unwrap_or_default();
 
         // Some issuers want the client's name and secret in the header, some in the form; only trying tells.
         let form = form(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]);
-        let in_header = (escaped(&self.client_id), escaped(secret));
-        let first = client.post(endpoint.clone()).basic_auth(in_header.0, Some(in_header.1));
-        let first = self.issued(first, form.clone()).await;
+        let in_header = basic(&escaped(&self.client_id), &escaped(secret).into());
+        let in_header = in_header.map_err(|error| self.failed(error.to_string()))?;
+        let first = self.issued(&endpoint, form.clone(), Some(in_header)).await;
         if first.is_ok() {
             return first;
         }
@@ -188,36 +191,56 @@ impl Provider {
         if !secret.is_empty() {
             names.push(("client_secret", secret));
         }
-        self.issued(client.post(endpoint), format!("{form}&{}", self::form(&names)))
+        self.issued(&endpoint, format!("{form}&{}", self::form(&names)), None)
             .await
     }
 
-    async fn token_endpoint(&self, client: &reqwest::Client) -> Result<Url, CredentialError> {
+    async fn token_endpoint(&self) -> Result<Uri, CredentialError> {
         #[derive(Deserialize)]
         struct Metadata {
             token_endpoint: Option<String>,
         }
         let url = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
-        let answer = client.get(url).send().await;
-        let answer = answer.map_err(|error| self.unreachable("the discovery document", error))?;
-        let code = answer.status();
-        if !code.is_success() {
-            return Err(self.failed(format!("the discovery document: the issuer answered {code}")));
-        }
-        let text = answer.bytes().await;
-        let text = text.map_err(|error| self.unreachable("the discovery document", error))?;
+        let invalid = |_| self.failed("idp-issuer-url is not a URL");
+        let text = self.document(url.parse().map_err(invalid)?).await?;
         let metadata: Option<Metadata> = serde_json::from_slice(&text).ok();
-        let endpoint = metadata.and_then(|metadata| Url::parse(&metadata.token_endpoint?).ok());
+        let endpoint = metadata.and_then(|metadata| metadata.token_endpoint?.parse().ok());
         endpoint.ok_or_else(|| self.failed("the issuer's discovery document has no token_endpoint"))
     }
 
-    async fn issued(&self, request: reqwest::RequestBuilder, form: String) -> Result<Issued, CredentialError> {
-        let request = request.header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let answer = request.body(form).send().await;
-        let answer = answer.map_err(|error| self.unreachable("the token endpoint", error))?;
+    /// The discovery document, wherever the issuer says that it is.
+    async fn document(&self, mut url: Uri) -> Result<Bytes, CredentialError> {
+        let what = "the discovery document";
+        for _ in 0..REDIRECTS {
+            let answer = self.exchange(what, &url, Request::get("/").body(Bytes::new())).await?;
+            let code = answer.status();
+            if code.is_success() {
+                return Ok(answer.into_body());
+            }
+            let elsewhere = answer.headers().get(LOCATION).filter(|_| code.is_redirection());
+            let elsewhere = elsewhere.and_then(|location| beside(&url, location.to_str().ok()?));
+            url = elsewhere.ok_or_else(|| self.failed(format!("{what}: the issuer answered {code}")))?;
+        }
+        Err(self.failed(format!(
+            "{what} is nowhere to be found: stopped after {REDIRECTS} redirects"
+        )))
+    }
+
+    async fn issued(
+        &self,
+        endpoint: &Uri,
+        form: String,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Issued, CredentialError> {
+        let mut request = Request::post("/").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let answer = self
+            .exchange("the token endpoint", endpoint, request.body(form.into()))
+            .await?;
         let code = answer.status();
-        let text = answer.bytes().await;
-        let text = text.map_err(|error| self.unreachable("the token endpoint", error))?;
+        let text = answer.into_body();
         let refusal: Refusal = serde_json::from_slice(&text).unwrap_or_default();
         if !code.is_success() || refusal.error.is_some() {
             let words = [refusal.error, refusal.error_description];
@@ -232,23 +255,36 @@ impl Provider {
         })
     }
 
-    async fn http_client(&self) -> Result<reqwest::Client, CredentialError> {
-        let tls = self.tls.clone();
-        let tls = tokio::task::spawn_blocking(move || tls.client_config(&tls.material()?)).await;
-        let tls = tls.map_err(|_| self.failed("the runtime is shutting down"))?;
-        let tls = tls.map_err(|error| self.failed(error.to_string()))?;
-        let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .timeout(TIMEOUT);
-        builder
-            .build()
-            .map_err(|error| self.unreachable("an HTTP client", error))
+    /// Sends a request to a URL over a connection of its own.
+    async fn exchange(
+        &self,
+        what: &str,
+        url: &Uri,
+        request: http::Result<Request<Bytes>>,
+    ) -> Result<http::Response<Bytes>, CredentialError> {
+        let mut request = request.map_err(|error| self.failed(format!("{what}: {error}")))?;
+        *request.uri_mut() = url.path_and_query().cloned().map(Uri::from).unwrap_or_default();
+        let scheme = url.scheme_str().unwrap_or_default();
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        let config = Config::new(format!("{scheme}://{authority}")).with_tls(self.tls.clone());
+
+        // Certificates are read from files.
+        let transport = tokio::task::spawn_blocking(move || connect(&config)).await;
+        let transport = transport.map_err(|_| self.failed("the runtime is shutting down"))?;
+        let transport = transport.map_err(|error| self.failed(format!("{what}: {error}")))?;
+        let exchange = async {
+            let (head, body) = transport.send(request).await?.into_parts();
+            Ok::<_, TransportError>(http::Response::from_parts(head, collect(body).await?))
+        };
+        match tokio::time::timeout(TIMEOUT, exchange).await {
+            Ok(answer) => answer.map_err(|error| self.unreachable(what, &error)),
+            Err(_) => Err(self.failed(format!("{what}: no answer within {TIMEOUT:?}"))),
+        }
     }
 
-    fn unreachable(&self, what: &str, error: reqwest::Error) -> CredentialError {
-        let error = error.without_url();
+    fn unreachable(&self, what: &str, error: &TransportError) -> CredentialError {
         let mut words = format!("{what}: {error}");
-        let mut source = std::error::Error::source(&error);
+        let mut source = std::error::Error::source(error);
         while let Some(error) = source {
             words = format!("{words}: {error}");
             source = error.source();
@@ -309,6 +345,16 @@ fn expiry(token: &str) -> Option<Timestamp> {
     };
     let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
     Timestamp::from_second(claims.exp as i64).ok()
+}
+
+/// What a redirect from `url` points at: another URL, or another path of the same server.
+fn beside(url: &Uri, location: &str) -> Option<Uri> {
+    let mut parts = location.parse::<Uri>().ok()?.into_parts();
+    if parts.authority.is_none() {
+        parts.scheme = url.scheme().cloned();
+        parts.authority = url.authority().cloned();
+    }
+    Uri::from_parts(parts).ok()
 }
 
 fn is_valid(expires: Timestamp) -> bool {

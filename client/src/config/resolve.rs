@@ -124,7 +124,7 @@ fn for_cluster(cluster: &Cluster, of: &str) -> Result<Config, ConfigError> {
 
 /// Like client-go, adds nothing to a plain http connection: anybody on the way could read it.
 fn add_user(config: &mut Config, user: &AuthInfo, cluster: &Cluster, of: &str) -> Result<(), ConfigError> {
-    if config.base_url()?.scheme() != "https" {
+    if config.base_url()?.scheme_str() != Some("https") {
         tracing::warn!(server = %config.server, user = %of, "credentials are not sent over plain http");
         return Ok(());
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 
@@ -20,7 +20,7 @@ const P521: [u8; 5] = [0x2b, 0x81, 0x04, 0x00, 0x23];
 /// `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct TlsMaterial {
-    ca: Option<Arc<Vec<u8>>>,
+    pub(crate) ca: Option<Arc<Vec<u8>>>,
     pub(crate) identity: Option<Arc<Identity>>,
 }
 
@@ -101,16 +101,9 @@ impl TlsOptions {
             None => (system_roots()?, Vec::new()),
         };
         let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
-        let server_name = self.server_name.clone().map(|name| {
-            ServerName::try_from(name).map_err(|_| {
-                let reason = "is neither a DNS name nor an address";
-                ConfigError::invalid("tls-server-name", None, reason)
-            })
-        });
         Ok(Verifier {
             authorities: authorities.build().map_err(|error| ConfigError::setup("TLS", error))?,
             trusted,
-            server_name: server_name.transpose()?,
         })
     }
 

@@ -17,8 +17,6 @@ use x509_parser::prelude::FromDer;
 pub(super) struct Verifier {
     pub(super) authorities: Arc<WebPkiServerVerifier>,
     pub(super) trusted: Vec<CertificateDer<'static>>,
-    /// Whom to expect instead of the URL's host.
-    pub(super) server_name: Option<ServerName<'static>>,
 }
 
 impl ServerCertVerifier for Verifier {
@@ -30,7 +28,6 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let server_name = self.server_name.as_ref().unwrap_or(server_name);
         if self.trusted.contains(end_entity) {
             return verify_trusted(end_entity, server_name, now);
         }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::observer::Observer;
 use super::rate_limiter::RateLimiter;
 use super::request::{PROTOBUF, Request};
-use super::response::{Response, collect};
+use super::response::Response;
 use super::retry::Retry;
 use super::status::read_status;
 use super::warning::WarningHandler;
@@ -20,7 +20,7 @@ use crate::backoff::{ExponentialOptions, retry_after};
 use crate::config::Config;
 use crate::error::Error;
 use crate::resource::Gvr;
-use crate::transport::{self, Body, Connection, Transport, Upgrade};
+use crate::transport::{self, Body, Connection, Transport, Upgrade, collect};
 use crate::wire::Encoding;
 
 /// A connection to one API server as one user. Cloning is cheap and shares everything.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::StreamExt;
 use http::{HeaderMap, StatusCode, header};
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::request::{PROTOBUF, Request};
 use crate::api::EachObject;
 use crate::error::Error;
-use crate::transport::{Body, TransportError};
+use crate::transport::{Body, collect};
 use crate::wire::{EncodedList, EncodedObject, Encoding, Envelope, ListDecoder, WireError, envelope};
 
 /// A 2xx answer whose body has not been read yet. Dropping it cancels the request.
@@ -120,22 +120,6 @@ impl Response {
     pub(crate) fn into_body(self) -> (Arc<Request>, Body) {
         (self.request, self.body)
     }
-}
-
-pub(super) async fn collect(mut body: Body) -> Result<Bytes, TransportError> {
-    let Some(first) = body.next().await.transpose()? else {
-        return Ok(Bytes::new());
-    };
-    let Some(second) = body.next().await.transpose()? else {
-        return Ok(first);
-    };
-    let mut whole = BytesMut::with_capacity((first.len() + second.len()) * 2);
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&second);
-    while let Some(chunk) = body.next().await.transpose()? {
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(whole.freeze())
 }
 
 pub(super) fn encoding(headers: &HeaderMap) -> Encoding {

@@ -56,7 +56,10 @@ impl Retry {
         let reads = matches!(self.verb, Verb::Get | Verb::List);
         match error.code() {
             Some(code) => reads && matches!(code, 429 | 502 | 503),
-            None => (error.is_connect() && !error.is_tls()) || (reads && error.is_broken_connection()),
+            None => {
+                let unsent = (error.is_connect() && !error.is_tls()) || error.is_unprocessed();
+                unsent || (reads && error.is_broken_connection())
+            }
         }
     }
 }
@@ -149,6 +152,10 @@ mod tests {
         let refused = || Err(TransportError::connect("connection refused"));
         for verb in [Verb::Create, Verb::Delete, Verb::Get] {
             assert_eq!(tries(verb, vec![refused(), success()]).await, (2, true));
+        }
+        for verb in [Verb::Create, Verb::Get] {
+            let turned_away = Err(TransportError::unprocessed("GOAWAY"));
+            assert_eq!(tries(verb, vec![turned_away, success()]).await, (2, true));
         }
         let untrusted = Err(TransportError::tls("unknown issuer"));
         assert_eq!(

@@ -16,6 +16,7 @@ enum Kind {
     Tls,
     Timeout,
     Request,
+    Unprocessed,
     Body,
     Credentials,
     Unsendable,
@@ -42,6 +43,11 @@ impl TransportError {
         Self::new(Kind::Request, source)
     }
 
+    /// The server said that it did nothing about the request.
+    pub fn unprocessed(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Unprocessed, source)
+    }
+
     /// The connection failed within the response's body.
     pub fn body(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Kind::Body, source)
@@ -57,9 +63,17 @@ impl TransportError {
         Self::new(Kind::Unsendable, source)
     }
 
-    /// True where the server has seen nothing of the request, so that any request may be tried again.
+    /// True where the server has done nothing about the request, so that any request may be tried again.
     pub fn is_unsent(&self) -> bool {
-        matches!(self.kind, Kind::Connect | Kind::Tls | Kind::Credentials)
+        matches!(
+            self.kind,
+            Kind::Connect | Kind::Tls | Kind::Credentials | Kind::Unprocessed
+        )
+    }
+
+    /// True where the server said that it did nothing about the request.
+    pub fn is_unprocessed(&self) -> bool {
+        self.kind == Kind::Unprocessed
     }
 
     /// True where no connection could be made.
@@ -99,6 +113,7 @@ impl TransportError {
             Kind::Tls => "tls",
             Kind::Timeout => "timeout",
             Kind::Request => "request",
+            Kind::Unprocessed => "unprocessed",
             Kind::Body => "body",
             Kind::Credentials => "credentials",
             Kind::Unsendable => "unsendable",
@@ -120,6 +135,7 @@ impl fmt::Display for TransportError {
             Kind::Timeout => "time ran out",
             Kind::Request => "send the request",
             Kind::Unsendable => "build the request",
+            Kind::Unprocessed => "the server turned the request away",
             Kind::Body => "read the response",
             Kind::Credentials => "get credentials",
         };

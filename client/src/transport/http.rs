@@ -1,43 +1,58 @@
 //! The transport over the network.
 
 use std::error::Error as StdError;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Response, StatusCode};
+use futures::future::{Either, select};
+use futures::{Stream, StreamExt, stream};
+use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{Request, Response, StatusCode, Uri};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::client::legacy;
+use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::Url;
 use rustls::AlertDescription;
 
+use super::connector::{BoxError, Route};
 use super::pool::{Lease, Pool};
-use super::{Body, Transport, TransportError, Upgrade};
+use super::{Body, Connection, Transport, TransportError, Upgrade};
 use crate::config::credentials::{Credential, CredentialSource};
 use crate::config::{Config, ConfigError, Impersonate};
 
 /// Pooled HTTP/2, or HTTP/1.1 where the server knows no better.
 pub(super) struct HttpTransport {
-    /// Scheme, host, port and path prefix; the host is the certificate's name where `tls-server-name` is set.
-    base: Url,
+    /// Scheme, host, port and path prefix.
+    base: Uri,
     pool: Pool,
     credentials: CredentialSource,
     /// Headers of every request that does not set them itself.
     headers: HeaderMap,
+    /// Headers of every request that says of nobody whom to act as.
+    impersonate: HeaderMap,
 }
 
 impl HttpTransport {
     pub(super) fn new(config: &Config) -> Result<Self, ConfigError> {
-        let mut base = config.base_url()?;
-        let pool = Pool::new(config, &base)?;
-        if let (Some(name), "https") = (config.host_alias(), base.scheme()) {
-            set_server_name(&mut base, name)?;
+        let base = config.base_url()?;
+        let route = Route::new(config, &base)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, header_value("user agent", &config.user_agent)?);
+        if let Some(credentials) = route.forwarding_credentials() {
+            headers.insert(PROXY_AUTHORIZATION, credentials.clone());
         }
         Ok(Self {
             base,
-            pool,
+            pool: Pool::new(config, route)?,
             credentials: CredentialSource::new(&config.credentials)?,
-            headers: match &config.impersonate {
+            headers,
+            impersonate: match &config.impersonate {
                 Some(impersonate) => impersonate_headers(impersonate)?,
                 None => HeaderMap::new(),
             },
@@ -49,32 +64,32 @@ impl HttpTransport {
         credential: &Credential,
         request: Request<Bytes>,
     ) -> Result<Response<Body>, TransportError> {
-        let (client, lease) = self
-            .pool
-            .client(credential.identity.as_ref())
-            .await
-            .map_err(TransportError::credentials)?;
-        let request = self.outgoing(credential, request);
-        let response = client.execute(request).await.map_err(of_request)?;
-        Ok(incoming(response, lease))
+        let client = self.pool.client(credential.identity.as_ref()).await;
+        let (client, lease) = client.map_err(TransportError::credentials)?;
+        let request = self.outgoing(credential, request)?;
+        let response = client.request(request).await.map_err(of_request)?;
+        Ok(response.map(|incoming| {
+            let body = ResponseBody {
+                incoming,
+                _lease: lease,
+            };
+            body.boxed()
+        }))
     }
 
     async fn upgrade_with(&self, credential: &Credential, request: Request<Bytes>) -> Result<Upgrade, TransportError> {
-        let client = self.pool.upgrade_client(credential.identity.as_ref()).await;
-        let client = client.map_err(TransportError::credentials)?;
-        let request = self.outgoing(credential, request);
-        let response = client.execute(request).await.map_err(of_request)?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Upgrade::Refused(incoming(response, Lease::default())));
+        let connector = self.pool.http1_connector(credential.identity.as_ref()).await;
+        let connector = connector.map_err(TransportError::credentials)?;
+        let mut request = self.outgoing(credential, request)?;
+        if let Some(authority) = request.uri().authority() {
+            let host = HeaderValue::from_str(authority.as_str()).map_err(TransportError::unsendable)?;
+            request.headers_mut().insert(HOST, host);
         }
-        let mut head = Response::new(());
-        *head.status_mut() = response.status();
-        *head.headers_mut() = response.headers().clone();
-        let connection = response.upgrade().await.map_err(of_request)?;
-        Ok(Upgrade::Switched {
-            head: head.into_parts().0,
-            connection: Box::new(connection),
-        })
+        // What follows the scheme and host: the server is not a proxy.
+        let target = request.uri().path_and_query().cloned();
+        *request.uri_mut() = target.map(Uri::from).unwrap_or_default();
+        let connection = connector.connect().await.map_err(of_connect)?;
+        upgrade_on(connection, request).await
     }
 
     /// Other credentials than those that the server answered with 401, where there are any.
@@ -89,30 +104,41 @@ impl HttpTransport {
         }
     }
 
-    fn outgoing(&self, credential: &Credential, request: Request<Bytes>) -> reqwest::Request {
-        let (head, body) = request.into_parts();
-        let mut url = self.base.clone();
-        match self.base.path() {
-            "/" => url.set_path(head.uri.path()),
-            prefix => url.set_path(&[prefix, head.uri.path()].concat()),
-        }
-        url.set_query(head.uri.query());
-
-        let mut outgoing = reqwest::Request::new(head.method, url);
-        let headers = outgoing.headers_mut();
-        *headers = head.headers;
+    fn outgoing(
+        &self,
+        credential: &Credential,
+        request: Request<Bytes>,
+    ) -> Result<Request<Full<Bytes>>, TransportError> {
+        let mut request = request.map(Full::new);
+        *request.uri_mut() = self.url(request.uri())?;
+        let headers = request.headers_mut();
         if let Some(authorization) = &credential.authorization {
             headers.entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
         }
+        for (name, value) in &self.headers {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
         if !headers.contains_key(IMPERSONATE_USER) {
-            for (name, value) in &self.headers {
+            for (name, value) in &self.impersonate {
                 headers.append(name, value.clone());
             }
         }
-        if !body.is_empty() {
-            *outgoing.body_mut() = Some(body.into());
-        }
-        outgoing
+        Ok(request)
+    }
+
+    /// The whole URL for a path and query.
+    fn url(&self, target: &Uri) -> Result<Uri, TransportError> {
+        let mut parts = self.base.clone().into_parts();
+        let target = target.path_and_query();
+        parts.path_and_query = match (self.base.path(), target) {
+            ("/", target) => target.cloned(),
+            (prefix, target) => {
+                let target = target.map_or("", PathAndQuery::as_str);
+                let target = [prefix, target].concat().parse();
+                Some(target.map_err(TransportError::unsendable)?)
+            }
+        };
+        Uri::from_parts(parts).map_err(TransportError::unsendable)
     }
 }
 
@@ -150,33 +176,86 @@ impl Transport for HttpTransport {
     }
 }
 
-fn incoming(mut response: reqwest::Response, lease: Lease) -> Response<Body> {
-    let mut incoming = Response::new(());
-    *incoming.status_mut() = response.status();
-    *incoming.version_mut() = response.version();
-    *incoming.headers_mut() = std::mem::take(response.headers_mut());
-    let body = response.bytes_stream().map(move |chunk| {
-        // The request counts as under way until its body is dropped.
-        let _ = &lease;
-        chunk.map_err(|error| TransportError::body(error.without_url()))
-    });
-    incoming.map(|()| body.boxed())
+/// The data of a body; trailers are dropped.
+struct ResponseBody {
+    incoming: Incoming,
+    /// The request counts as under way until its body is dropped.
+    _lease: Lease,
 }
 
-fn of_request(error: reqwest::Error) -> TransportError {
-    let error = error.without_url();
-    if error.is_connect() {
-        match tls_error(&error) {
-            Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)) => {
-                TransportError::tls(NoCommonTls(error))
+impl Stream for ResponseBody {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
+            match frame.map(|frame| frame.map(|frame| frame.into_data())) {
+                None => return Poll::Ready(None),
+                Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
+                Some(Ok(Err(_trailers))) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(TransportError::body(error)))),
             }
-            Some(_) => TransportError::tls(error),
-            None => TransportError::connect(error),
         }
-    } else if error.is_timeout() {
-        TransportError::timeout(error)
+    }
+}
+
+/// Sends a request to change the protocol over a connection of its own. No task is left behind: the connection makes
+/// progress only within this future, and afterwards it is the caller's.
+async fn upgrade_on(connection: Connection, request: Request<Full<Bytes>>) -> Result<Upgrade, TransportError> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(connection))
+        .await
+        .map_err(TransportError::request)?;
+    let answer = pin!(async move {
+        let mut response = sender.send_request(request).await.map_err(TransportError::request)?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let connection = hyper::upgrade::on(&mut response)
+                .await
+                .map_err(TransportError::request)?;
+            let (head, _) = response.into_parts();
+            return Ok(Upgrade::Switched {
+                head,
+                connection: Box::new(TokioIo::new(connection)),
+            });
+        }
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.map_err(TransportError::body)?.to_bytes();
+        let body = stream::once(std::future::ready(Ok(body))).boxed();
+        Ok(Upgrade::Refused(Response::from_parts(head, body)))
+    });
+    match select(answer, pin!(connection.with_upgrades())).await {
+        Either::Left((answer, _)) => answer,
+        // The connection has done its part, or is broken: either way the answer is known.
+        Either::Right((_, answer)) => answer.await,
+    }
+}
+
+fn of_request(error: legacy::Error) -> TransportError {
+    if error.is_connect() {
+        of_connect(error.into())
+    } else if is_unprocessed(&error) {
+        TransportError::unprocessed(error)
     } else {
         TransportError::request(error)
+    }
+}
+
+fn of_connect(error: BoxError) -> TransportError {
+    match tls_error(&*error) {
+        Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)) => {
+            TransportError::tls(NoCommonTls(error))
+        }
+        Some(_) => TransportError::tls(error),
+        None => TransportError::connect(error),
+    }
+}
+
+/// True where the server said that it will do nothing about the request: it is about to end the connection, or has too
+/// many streams (RFC 9113, 8.7).
+fn is_unprocessed(error: &(dyn StdError + 'static)) -> bool {
+    match error.downcast_ref::<h2::Error>() {
+        Some(error) if error.is_go_away() => error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR),
+        Some(error) => error.is_remote() && error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM),
+        None => error.source().is_some_and(is_unprocessed),
     }
 }
 
@@ -199,16 +278,7 @@ fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
     "the server knows none of the ciphers, key exchanges and kinds of certificates that our crypto provider does \
      (ring, the default, has no P-521 keys and no RSA keys of less than 2048 bits)"
 )]
-struct NoCommonTls(#[source] reqwest::Error);
-
-fn set_server_name(base: &mut Url, name: &str) -> Result<(), ConfigError> {
-    let invalid = || ConfigError::invalid("tls-server-name", None, format!("{name:?} is not a DNS name"));
-    base.set_host(Some(name)).map_err(|_| invalid())?;
-    match base.domain() {
-        Some(domain) if domain.eq_ignore_ascii_case(name) => Ok(()),
-        _ => Err(invalid()),
-    }
-}
+struct NoCommonTls(#[source] BoxError);
 
 const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
 const IMPERSONATE_UID: HeaderName = HeaderName::from_static("impersonate-uid");
@@ -233,16 +303,12 @@ const EXTRA_KEY: &AsciiSet = &NON_ALPHANUMERIC
 
 fn impersonate_headers(impersonate: &Impersonate) -> Result<HeaderMap, ConfigError> {
     let mut headers = HeaderMap::new();
-    let value = |field: &'static str, value: &str| {
-        HeaderValue::from_bytes(value.as_bytes())
-            .map_err(|_| ConfigError::invalid(field, None, "holds characters that a header cannot have"))
-    };
-    headers.append(IMPERSONATE_USER, value("as", &impersonate.user)?);
+    headers.append(IMPERSONATE_USER, header_value("as", &impersonate.user)?);
     if let Some(uid) = &impersonate.uid {
-        headers.append(IMPERSONATE_UID, value("as-uid", uid)?);
+        headers.append(IMPERSONATE_UID, header_value("as-uid", uid)?);
     }
     for group in &impersonate.groups {
-        headers.append(IMPERSONATE_GROUP, value("as-groups", group)?);
+        headers.append(IMPERSONATE_GROUP, header_value("as-groups", group)?);
     }
     for (key, values) in &impersonate.extra {
         let name = format!(
@@ -252,8 +318,13 @@ fn impersonate_headers(impersonate: &Impersonate) -> Result<HeaderMap, ConfigErr
         let name = HeaderName::try_from(name)
             .map_err(|_| ConfigError::invalid("as-user-extra", None, format!("{key:?} cannot be a header name")))?;
         for text in values {
-            headers.append(name.clone(), value("as-user-extra", text)?);
+            headers.append(name.clone(), header_value("as-user-extra", text)?);
         }
     }
     Ok(headers)
+}
+
+fn header_value(field: &'static str, value: &str) -> Result<HeaderValue, ConfigError> {
+    HeaderValue::from_bytes(value.as_bytes())
+        .map_err(|_| ConfigError::invalid(field, None, "holds characters that a header cannot have"))
 }

@@ -1,8 +1,10 @@
 //! Sends one HTTP request to the API server: connections, TLS, proxies and credentials, and nothing of Kubernetes' API.
 
+mod connector;
 mod error;
 mod http;
 mod pool;
+mod proxy;
 #[cfg(test)]
 pub(crate) mod script;
 mod service;
@@ -11,7 +13,8 @@ use std::sync::Arc;
 
 use ::http::{Request, Response};
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use futures::stream::BoxStream;
 
 pub use error::TransportError;
@@ -84,4 +87,26 @@ pub enum Upgrade {
 /// ```
 pub fn connect(config: &Config) -> Result<Arc<dyn Transport>, ConfigError> {
     Ok(Arc::new(HttpTransport::new(config)?))
+}
+
+/// The whole of a body.
+pub(crate) async fn collect(mut body: Body) -> Result<Bytes, TransportError> {
+    let Some(first) = body.next().await.transpose()? else {
+        return Ok(Bytes::new());
+    };
+    let Some(second) = body.next().await.transpose()? else {
+        return Ok(first);
+    };
+    let mut whole = BytesMut::with_capacity((first.len() + second.len()) * 2);
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
+    while let Some(chunk) = body.next().await.transpose()? {
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}
+
+/// A host without the brackets that URLs put around IPv6 addresses.
+fn unbracketed(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }

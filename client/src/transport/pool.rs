@@ -1,19 +1,20 @@
 //! HTTP clients, rebuilt when certificates change and multiplied when one connection is full.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Proxy, Url, redirect};
-use rustls::crypto::CryptoProvider;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio::time::Instant;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::connector::{Connector, Route};
 use crate::config::credentials::REREAD_AFTER;
 use crate::config::tls::{Identity, TlsMaterial};
 use crate::config::{Config, ConfigError, TlsOptions};
@@ -29,12 +30,19 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How long an HTTP/1.1 connection waits for its next request, as in Go's transport.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Sends requests over connections of its own.
+pub(super) type HttpClient = Client<Connector, Full<Bytes>>;
+
 /// Held while a request is under way, its body included.
 pub(super) type Lease = Arc<()>;
 
 pub(super) struct Pool {
     tls: TlsOptions,
-    settings: Settings,
+    route: Arc<Route>,
+    http1: bool,
     metrics: Option<Arc<dyn ClientMetrics>>,
     state: Mutex<State>,
 }
@@ -46,7 +54,7 @@ struct State {
     /// What the clients were built with: the files' content, or a credential plugin's certificate in its place.
     built_with: TlsMaterial,
     tls_config: Option<rustls::ClientConfig>,
-    clients: Vec<(reqwest::Client, Lease)>,
+    clients: Vec<(HttpClient, Lease)>,
 }
 
 impl State {
@@ -69,25 +77,24 @@ fn expiry(pem: &[u8]) -> Option<Timestamp> {
 }
 
 impl Pool {
-    /// Reads the certificates and builds the first client, so that mistakes show at once.
-    pub(super) fn new(config: &Config, base: &Url) -> Result<Self, ConfigError> {
+    /// Reads the certificates, so that mistakes show at once.
+    pub(super) fn new(config: &Config, route: Route) -> Result<Self, ConfigError> {
         let material = config.tls.material()?;
-        let tls_config = match base.scheme() {
-            "https" => Some(config.tls.client_config(&material)?),
-            _ => None,
+        let tls_config = match route.has_tls() {
+            true => Some(config.tls.client_config(&material)?),
+            false => None,
         };
-        let settings = Settings::new(config, base)?;
-        let first = settings.build(tls_config.clone(), settings.http1)?;
         let pool = Self {
             tls: config.tls.clone(),
-            settings,
+            route: Arc::new(route),
+            http1: config.http1,
             metrics: config.metrics.clone(),
             state: Mutex::new(State {
                 built_with: material.clone(),
                 material,
                 looked_at: Instant::now(),
                 tls_config,
-                clients: vec![(first, Lease::default())],
+                clients: Vec::new(),
             }),
         };
         pool.state.lock().tell_expiry(pool.metrics.as_deref());
@@ -95,41 +102,65 @@ impl Pool {
     }
 
     /// A client that has room for one more request, connecting with `identity` where there is one.
-    pub(super) async fn client(
-        &self,
-        identity: Option<&Arc<Identity>>,
-    ) -> Result<(reqwest::Client, Lease), ConfigError> {
+    pub(super) async fn client(&self, identity: Option<&Arc<Identity>>) -> Result<(HttpClient, Lease), ConfigError> {
         self.reload().await;
         let mut state = self.state.lock();
         let state = &mut *state;
+        self.renew(state, identity)?;
 
-        let mut wanted = state.material.clone();
-        wanted.identity = identity.cloned().or(wanted.identity);
-        if state.tls_config.is_some() && wanted != state.built_with {
-            // Requests under way keep their connections; new ones must show the new certificate.
-            state.tls_config = Some(self.tls.client_config(&wanted)?);
-            state.built_with = wanted;
-            state.clients.clear();
-            state.tell_expiry(self.metrics.as_deref());
-        }
-        let free = |(_, lease): &&(reqwest::Client, Lease)| Lease::strong_count(lease) <= STREAMS_PER_CONNECTION;
+        let free = |(_, lease): &&(HttpClient, Lease)| Lease::strong_count(lease) <= STREAMS_PER_CONNECTION;
         if let Some((client, lease)) = state.clients.iter().find(free) {
             return Ok((client.clone(), lease.clone()));
         }
-        let client = self.settings.build(state.tls_config.clone(), self.settings.http1)?;
+        let client = self.build(Connector::new(
+            self.route.clone(),
+            state.tls_config.as_ref(),
+            self.http1,
+        ));
         let lease = Lease::default();
         state.clients.push((client.clone(), lease.clone()));
         Ok((client, lease))
     }
 
-    /// A client of one HTTP/1.1 connection, for a request that changes the protocol: HTTP/2 cannot.
-    pub(super) async fn upgrade_client(
-        &self,
-        identity: Option<&Arc<Identity>>,
-    ) -> Result<reqwest::Client, ConfigError> {
-        self.client(identity).await?;
-        let tls_config = self.state.lock().tls_config.clone();
-        self.settings.build(tls_config, true)
+    /// Makes HTTP/1.1 connections, for requests that change the protocol: HTTP/2 cannot.
+    pub(super) async fn http1_connector(&self, identity: Option<&Arc<Identity>>) -> Result<Connector, ConfigError> {
+        self.reload().await;
+        let mut state = self.state.lock();
+        self.renew(&mut state, identity)?;
+        Ok(Connector::new(self.route.clone(), state.tls_config.as_ref(), true))
+    }
+
+    /// Leaves the connections that were made with other certificates to the requests under way on them.
+    fn renew(&self, state: &mut State, identity: Option<&Arc<Identity>>) -> Result<(), ConfigError> {
+        if state.tls_config.is_none() {
+            return Ok(());
+        }
+        let identity = identity.or(state.material.identity.as_ref());
+        if state.built_with.ca == state.material.ca && state.built_with.identity.as_ref() == identity {
+            return Ok(());
+        }
+        let wanted = TlsMaterial {
+            ca: state.material.ca.clone(),
+            identity: identity.cloned(),
+        };
+        state.tls_config = Some(self.tls.client_config(&wanted)?);
+        state.built_with = wanted;
+        state.clients.clear();
+        state.tell_expiry(self.metrics.as_deref());
+        Ok(())
+    }
+
+    fn build(&self, connector: Connector) -> HttpClient {
+        Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .http2_keep_alive_while_idle(true)
+            .build(connector)
     }
 
     /// Looks at the certificate files once a minute. A file that cannot be used now, perhaps because it is being
@@ -163,124 +194,5 @@ impl Pool {
             // The runtime is shutting down.
             Err(_) => {}
         }
-    }
-}
-
-/// What every client is built with.
-struct Settings {
-    provider: Arc<CryptoProvider>,
-    user_agent: String,
-    http1: bool,
-    connect_timeout: Duration,
-    proxy: Option<Proxy>,
-    /// Whether the environment may name a proxy.
-    proxy_from_environment: bool,
-    /// Where to connect to where the URL holds the certificate's name instead.
-    address: Option<(String, u16)>,
-}
-
-impl Settings {
-    fn new(config: &Config, base: &Url) -> Result<Self, ConfigError> {
-        let host = base.host_str().unwrap_or_default();
-        let address = match (config.host_alias(), base.scheme()) {
-            (Some(_), "https") => Some((
-                unbracketed(host).to_owned(),
-                base.port_or_known_default().unwrap_or(443),
-            )),
-            _ => None,
-        };
-        let proxy = config.proxy.as_ref().map(|url| proxy(url.expose())).transpose()?;
-        Ok(Self {
-            provider: config.tls.provider(),
-            user_agent: config.user_agent.clone(),
-            http1: config.http1,
-            connect_timeout: config.connect_timeout,
-            proxy,
-            proxy_from_environment: address.is_none() && !is_loopback(host),
-            address,
-        })
-    }
-
-    fn build(&self, tls_config: Option<rustls::ClientConfig>, http1: bool) -> Result<reqwest::Client, ConfigError> {
-        // reqwest insists on a TLS configuration even for plain http.
-        let mut tls_config = match tls_config {
-            Some(config) => config,
-            None => no_tls(self.provider.clone())?,
-        };
-        if http1 {
-            // Or the server would choose HTTP/2 while TLS is set up.
-            tls_config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        }
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls_config)
-            .user_agent(&self.user_agent)
-            .connect_timeout(self.connect_timeout)
-            // The API server redirects nothing that this client asks for, and credentials must not follow elsewhere.
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .tcp_nodelay(true)
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(PING_TIMEOUT)
-            .http2_keep_alive_while_idle(true);
-        if http1 {
-            builder = builder.http1_only();
-        }
-        if let Some(proxy) = &self.proxy {
-            builder = builder.proxy(proxy.clone());
-        } else if !self.proxy_from_environment {
-            builder = builder.no_proxy();
-        }
-        if let Some(address) = &self.address {
-            builder = builder.dns_resolver(Arc::new(Pinned(address.clone())));
-        }
-        builder
-            .build()
-            .map_err(|error| ConfigError::setup("the HTTP client", error.without_url()))
-    }
-}
-
-fn no_tls(provider: Arc<CryptoProvider>) -> Result<rustls::ClientConfig, ConfigError> {
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ConfigError::setup("TLS", error))?;
-    Ok(builder
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth())
-}
-
-/// Messages leave the URL out: it may hold a password.
-fn proxy(url: &str) -> Result<Proxy, ConfigError> {
-    let invalid = |reason: &str| ConfigError::invalid("proxy-url", None, reason);
-    let parsed = Url::parse(url).map_err(|error| invalid(&format!("is not a URL: {error}")))?;
-    // Like client-go, names are resolved by the SOCKS proxy.
-    let url = match parsed.scheme() {
-        "http" | "https" => url.to_owned(),
-        "socks5" => url.replacen("socks5://", "socks5h://", 1),
-        "socks5h" => url.to_owned(),
-        _ => return Err(invalid("must be an http, https or socks5 URL")),
-    };
-    Proxy::all(url).map_err(|_| invalid("cannot be used"))
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || unbracketed(host).parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-}
-
-fn unbracketed(host: &str) -> &str {
-    host.trim_start_matches('[').trim_end_matches(']')
-}
-
-/// Resolves every name to one server: the URL's host is then only the name that its certificate must carry.
-struct Pinned((String, u16));
-
-impl Resolve for Pinned {
-    fn resolve(&self, _name: Name) -> Resolving {
-        let (host, port) = self.0.clone();
-        Box::pin(async move {
-            let addresses = tokio::net::lookup_host((host, port)).await?.collect::<Vec<_>>();
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
     }
 }

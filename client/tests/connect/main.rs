@@ -5,10 +5,12 @@
 mod certificates;
 mod exec;
 mod oidc;
+mod proxies;
 mod reload;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+mod turned_away;
 
 use kubewire_client::rest::{Request, Verb};
 use kubewire_client::{Client, Config, Error};

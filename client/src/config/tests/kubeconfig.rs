@@ -101,12 +101,16 @@ fn servers() {
             "server: 'https://me:s3cr3t@h'",
             Err("server: must not hold a user name or password"),
         ),
-        ("server: 'https://'", Err("server: is not a URL: empty host")),
+        ("server: 'https://'", Err("server: is not a URL: empty string")),
+        (
+            "server: 'https://h:port'",
+            Err("server: is not a URL: invalid port number"),
+        ),
     ];
     for (cluster, wanted) in table {
         let url = resolve(cluster, "token: t").and_then(|config| config.base_url());
         match (url, wanted) {
-            (Ok(url), Ok(wanted)) => assert_eq!(url.as_str(), wanted, "{cluster}"),
+            (Ok(url), Ok(wanted)) => assert_eq!(url.to_string(), wanted, "{cluster}"),
             (Err(error), Err(wanted)) => assert_eq!(error.to_string(), wanted, "{cluster}"),
             (found, _) => panic!("{cluster}: {found:?}"),
         }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use http::Uri;
+use http::uri::Scheme;
 use percent_encoding::percent_decode_str;
-use reqwest::Url;
 use tokio::time::Instant;
 use tracing::Instrument;
 use tracing::field::{Empty, display};
@@ -53,7 +54,7 @@ const SHOWN: [&str; 31] = [
 
 pub(super) struct Observer {
     /// Where the server is, unless the transport alone knows.
-    server: Option<Url>,
+    server: Option<Uri>,
     pub(super) metrics: Option<Arc<dyn ClientMetrics>>,
 }
 
@@ -84,8 +85,8 @@ impl Observer {
             http.request.method = %method,
             http.request.resend_count = (resends > 0).then_some(resends),
             url.full = %FullUrl { server, request },
-            server.address = server.and_then(Url::host_str),
-            server.port = server.and_then(Url::port_or_known_default),
+            server.address = server.and_then(Uri::host),
+            server.port = server.map(port),
             http.response.status_code = Empty,
             error.type = Empty,
         );
@@ -123,7 +124,7 @@ impl Request {
 
 /// The URL of a request without secrets; a path where the transport alone knows the server.
 struct FullUrl<'a> {
-    server: Option<&'a Url>,
+    server: Option<&'a Uri>,
     request: &'a Request,
 }
 
@@ -131,7 +132,7 @@ impl fmt::Display for FullUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { server, request } = self;
         if let Some(server) = server {
-            f.write_str(server.as_str().trim_end_matches('/'))?;
+            f.write_str(server.to_string().trim_end_matches('/'))?;
         }
         // The path of a proxied request may have a query of its own.
         let (path, more) = request.path.split_once('?').unwrap_or((&request.path, ""));
@@ -149,6 +150,15 @@ impl fmt::Display for FullUrl<'_> {
         }
         Ok(())
     }
+}
+
+fn port(server: &Uri) -> u16 {
+    let default = if server.scheme() == Some(&Scheme::HTTPS) {
+        443
+    } else {
+        80
+    };
+    server.port_u16().unwrap_or(default)
 }
 
 #[cfg(test)]
