@@ -24,6 +24,7 @@ impl ApiGroups {
             stores: Arc::new(Stores::open(config.storage_factory.clone(), &config.service_ranges)),
             backends: config.backends.clone(),
             admission: config.admission.clone(),
+            service_account_tokens: config.service_account_tokens.clone(),
             clock: config.clock.clone(),
             ids: config.ids.clone(),
             stop: config.lifecycle.not_accepting_new_request.clone(),
@@ -94,7 +95,7 @@ fn backend(facts: &'static ResourceFacts, config: &ChainConfig, stores: &Stores)
         ("authorization.k8s.io", "selfsubjectrulesreviews") => {
             Arc::new(SelfSubjectRulesReview(config.authorizer.clone()))
         }
-        ("authentication.k8s.io", "tokenreviews") => Arc::new(TokenReview(config.authenticator.clone())),
+        ("authentication.k8s.io", "tokenreviews") => Arc::new(TokenReview(config.tokens.clone())),
         ("authentication.k8s.io", "selfsubjectreviews") => Arc::new(SelfSubjectReview(config.clock.clone())),
         ("", "componentstatuses") => Arc::new(ComponentStatuses(config.storage_factory.default_storage().clone())),
         _ => return None,

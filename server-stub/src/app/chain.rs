@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::api_groups::ApiGroups;
 use super::options::ControllerOptions;
 use crate::admission::AdmissionPlugins;
-use crate::authentication::Authenticator;
+use crate::authentication::service_account::install_discovery;
+use crate::authentication::{BearerTokens, ServiceAccountTokens};
 use crate::authorization::{Authorizer, RbacAuthorizer, bootstrap_hook};
 use crate::controllers::{ClusterAuthentication, KubernetesService};
 use crate::generic::certificates::KeyPair;
@@ -37,8 +38,12 @@ pub struct ChainConfig {
     pub clock: Clock,
     /// Uids and generated names.
     pub ids: Ids,
-    /// Says who sends a request, for reviews of tokens.
-    pub authenticator: Arc<dyn Authenticator>,
+    /// Says whose a token is, for reviews of tokens.
+    pub tokens: Arc<BearerTokens>,
+    /// Issues tokens of service accounts.
+    pub service_account_tokens: Arc<ServiceAccountTokens>,
+    /// Where the keys of their issuer are published, if not on this server.
+    pub service_account_jwks_uri: Option<String>,
     /// Says who may do what, for reviews of access.
     pub authorizer: Arc<dyn Authorizer>,
     /// Follows roles and bindings once the server has started; `None` where no role counts.
@@ -78,11 +83,17 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     apiextensions.add_health_check(storage_check("etcd", &config.storage_factory, health));
     apiextensions.add_readyz_check(storage_check("etcd-readiness", &config.storage_factory, ready));
     let stores = groups.endpoints().stores.clone();
+    config.service_account_tokens.look_up_in(stores.clone());
     let registration = groups.take(aggregator::GROUP);
     let mut kube_apiserver = GenericApiServer::new("kube-apiserver", address, Arc::new(apiextensions));
     for group in groups.rest() {
         kube_apiserver.install_api_group(group);
     }
+    let (tokens, jwks_uri) = (
+        &config.service_account_tokens,
+        config.service_account_jwks_uri.as_deref(),
+    );
+    install_discovery(kube_apiserver.mux(), tokens, jwks_uri, address);
     kube_apiserver.add_post_start_hook(config.admission.webhooks.clone().hook());
     if let Some(rbac) = config.rbac.clone() {
         kube_apiserver.add_post_start_hook(rbac.hook());

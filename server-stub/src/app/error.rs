@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::options::InvalidOptions;
-use crate::authentication::{ClientCaError, TokenFileError};
+use crate::authentication::{ClientCaError, KeyError, TokenFileError};
 use crate::generic::RunError;
 use crate::generic::certificates::CertificateError;
 use crate::generic::dynamic_files::{DynamicFilesError, MakeError};
@@ -56,6 +56,9 @@ pub enum AppError {
     /// The administrator's certificate cannot be read.
     #[error("use the administrator's certificate that was made")]
     AdminCertificate(#[source] rustls_pki_types::pem::Error),
+    /// A key for service account tokens cannot be used.
+    #[error("keys of service account tokens")]
+    ServiceAccountKey(#[from] KeyError),
     /// A certificate cannot be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

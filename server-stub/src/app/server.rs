@@ -67,9 +67,14 @@ impl Server {
             .collect();
         options.audit.apply_to(&mut config)?;
         let request_header = Arc::new(options.request_header.config(&authority)?);
+        let service_account_tokens = options
+            .authentication
+            .service_accounts
+            .tokens(&options.secure_serving, &config)?;
+        let tokens = Arc::new(options.authentication.bearer_tokens(service_account_tokens.clone())?);
         options
             .authentication
-            .apply_to(&mut config, &authority, &request_header)?;
+            .apply_to(&mut config, &authority, &request_header, tokens.clone())?;
         let lifecycle = LifecycleSignals::default();
         let chain = create_server_chain(&ChainConfig {
             external_address,
@@ -77,7 +82,9 @@ impl Server {
             service_ranges: options.services.service_ranges(),
             clock: config.clock.clone(),
             ids: config.ids.clone(),
-            authenticator: config.authenticator.clone(),
+            tokens,
+            service_account_tokens,
+            service_account_jwks_uri: options.authentication.service_accounts.jwks_uri(),
             authorizer: config.authorizer.clone(),
             rbac,
             controllers: options.controllers.clone(),

@@ -1,9 +1,10 @@
-//! Who sends a request: client certificates and bearer tokens.
+//! Who sends a request: client certificates and bearer tokens, those of service accounts among them.
 
 mod bearer;
 mod connection;
 mod request_header;
 pub(crate) mod reviews;
+pub(crate) mod service_account;
 mod token_file;
 mod x509;
 
@@ -16,10 +17,14 @@ pub use bearer::BearerTokens;
 pub use connection::Connection;
 pub use request_header::{RequestHeader, RequestHeaderConfig};
 pub(crate) use reviews::user_info;
+pub use service_account::{KeyError, ServiceAccountTokens, TokenConfig};
 pub use token_file::{TokenFileError, read_token_file};
 pub use x509::{ClientCaError, ClientCertificates};
 
 use crate::generic::request::UserInfo;
+
+/// Where a user's `extra` tells which credentials were shown.
+pub(crate) const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
 /// Credentials that are there but wrong. The text goes to the log, never to the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,13 +61,9 @@ impl Authenticator for UnionAuthenticator {
         let mut wrong = Vec::new();
         for authenticator in &self.0 {
             match authenticator.authenticate(headers, connection).await {
-                Ok(Some(mut user)) => {
-                    if !user.is_in_group("system:authenticated") {
-                        user.groups.push("system:authenticated".to_owned());
-                    }
-                    return Ok(Some(user));
-                }
+                Ok(Some(user)) => return Ok(Some(as_authenticated(user))),
                 Ok(None) => {}
+                Err(error) if wrong.contains(&error.0) => {}
                 Err(error) => wrong.push(error.0),
             }
         }
@@ -72,4 +73,12 @@ impl Authenticator for UnionAuthenticator {
             several => Err(AuthenticationError(format!("[{}]", several.join(", ")))),
         }
     }
+}
+
+/// Everybody known is in one group.
+fn as_authenticated(mut user: UserInfo) -> UserInfo {
+    if !user.is_in_group("system:authenticated") {
+        user.groups.push("system:authenticated".to_owned());
+    }
+    user
 }

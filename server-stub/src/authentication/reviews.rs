@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
-use super::Authenticator;
+use super::bearer::INVALID;
+use super::{AuthenticationError, BearerTokens, as_authenticated};
 use crate::endpoints::{Question, VirtualResource};
 use crate::generic::clock::Clock;
 use crate::generic::request::UserInfo;
+use crate::registry::validation::values::texts;
 use crate::status::ApiError;
 
 /// Whose token is this?
-pub(crate) struct TokenReview(pub(crate) Arc<dyn Authenticator>);
+pub(crate) struct TokenReview(pub(crate) Arc<BearerTokens>);
 
 #[async_trait]
 impl VirtualResource for TokenReview {
@@ -25,13 +26,31 @@ impl VirtualResource for TokenReview {
                 "token is required for TokenReview in authentication",
             ));
         }
-        let mut headers = HeaderMap::new();
-        if let Ok(value) = HeaderValue::from_str(&format!("Bearer {token}")) {
-            headers.insert(AUTHORIZATION, value);
-        }
-        review["status"] = match self.0.authenticate(&headers, None).await {
-            Ok(Some(user)) => json!({ "authenticated": true, "user": user_info(&user) }),
-            Ok(None) => json!({ "user": {} }),
+        let wanted: Vec<String> = match texts(&review, "/spec/audiences") {
+            own if own.is_empty() => self.0.api_audiences().to_vec(),
+            own => own.into_iter().map(str::to_owned).collect(),
+        };
+        // A token is what follows the first space of a header.
+        let found = match token.starts_with(' ') {
+            true => Ok((UserInfo::anonymous(), wanted)),
+            false => self
+                .0
+                .user(token, &wanted)
+                .await
+                .map(|(user, audiences)| (as_authenticated(user), audiences)),
+        };
+        review["status"] = match found {
+            Ok((user, audiences)) => {
+                let mut status = json!({ "authenticated": true, "user": user_info(&user) });
+                if !audiences.is_empty() {
+                    status["audiences"] = audiences.into();
+                }
+                status
+            }
+            // The server's own token is not this one, either.
+            Err(AuthenticationError(error)) if error != INVALID => {
+                json!({ "user": {}, "error": format!("[{INVALID}, {error}]") })
+            }
             Err(error) => json!({ "user": {}, "error": error.to_string() }),
         };
         Ok(review)

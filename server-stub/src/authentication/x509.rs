@@ -13,7 +13,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{AuthenticationError, Authenticator, Connection};
+use super::{AuthenticationError, Authenticator, CREDENTIAL_ID, Connection};
 use crate::generic::clock::Clock;
 use crate::generic::dynamic_files::{DynamicFiles, DynamicFilesError};
 use crate::generic::request::UserInfo;
@@ -63,6 +63,7 @@ impl ClientCertificates {
             .verify_client_cert(certificate, intermediates, UnixTime::since_unix_epoch(since_epoch))
             .map_err(|error| AuthenticationError(format!("verify the client certificate: {error}")))?;
         let wrong = |error: String| AuthenticationError(format!("read the client certificate: {error}"));
+        let fingerprint = ring::digest::digest(&ring::digest::SHA256, certificate);
         let (_, certificate) = X509Certificate::from_der(certificate).map_err(|e| wrong(e.to_string()))?;
         let text = |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| {
             attribute.as_str().map(str::to_owned).map_err(|e| wrong(e.to_string()))
@@ -80,9 +81,18 @@ impl ClientCertificates {
         Ok(UserInfo {
             name,
             groups: subject.iter_organization().map(text).collect::<Result<_, _>>()?,
+            extra: [(
+                CREDENTIAL_ID.to_owned(),
+                vec![format!("X509SHA256={}", hex(fingerprint.as_ref()))],
+            )]
+            .into(),
             ..UserInfo::default()
         })
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn verifier(ca_pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, ClientCaError> {

@@ -16,6 +16,7 @@ use super::resource::{BodyKind, Resource};
 use super::table::{IncludeObject, TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
 use crate::admission::{AdmissionPlugins, Attributes, webhooks};
 use crate::audit::AuditContext;
+use crate::authentication::ServiceAccountTokens;
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::request::{RequestInfo, Response, UserInfo};
@@ -33,8 +34,9 @@ pub(crate) struct Call<'a> {
     pub(crate) query: Query,
     /// Of all resources.
     pub(crate) stores: &'a Stores,
+    pub(crate) service_account_tokens: &'a ServiceAccountTokens,
     admission: &'a AdmissionPlugins,
-    audit: AuditContext,
+    pub(crate) audit: AuditContext,
     pub(crate) clock: &'a Clock,
     pub(crate) ids: &'a Ids,
     raw_query: Option<&'a str>,
@@ -56,6 +58,7 @@ impl<'a> Call<'a> {
             warnings: WarningRecorder::of(&head.extensions),
             query: Query::parse(head.uri.query().unwrap_or_default()),
             stores: &endpoints.stores,
+            service_account_tokens: &endpoints.service_account_tokens,
             admission: &endpoints.admission,
             audit: AuditContext::of(&head.extensions),
             clock: &endpoints.clock,

@@ -14,6 +14,7 @@ use super::resource::{ObjectKind, Resource};
 use super::virtual_resource::{Virtual, VirtualResource};
 use super::{connect, delete, patch, read, subresources, write};
 use crate::admission::AdmissionPlugins;
+use crate::authentication::ServiceAccountTokens;
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::discovery::ApiResource;
@@ -44,6 +45,8 @@ pub struct Endpoints {
     pub backends: Arc<Backends>,
     /// What looks at objects before they are stored.
     pub(crate) admission: Arc<AdmissionPlugins>,
+    /// Issues tokens of service accounts.
+    pub service_account_tokens: Arc<ServiceAccountTokens>,
     /// Time.
     pub clock: Clock,
     /// Uids and generated names.
@@ -81,7 +84,8 @@ impl ApiGroupVersion {
                     );
                 }
                 (_, Some(Backend::Virtual(resource))) => {
-                    virtuals.insert(facts.plural, Virtual { facts, resource });
+                    let clock = endpoints.clock.clone();
+                    virtuals.insert(facts.plural, Virtual { facts, resource, clock });
                 }
                 _ => not_served.push(facts),
             }
@@ -222,7 +226,7 @@ fn refuse(error: &ApiError, head: &http::request::Parts) -> Response {
 }
 
 /// The empty name stands for the object itself.
-const SERVED_SUBRESOURCES: [&str; 9] = [
+const SERVED_SUBRESOURCES: [&str; 10] = [
     "",
     "status",
     "finalize",
@@ -232,6 +236,7 @@ const SERVED_SUBRESOURCES: [&str; 9] = [
     "scale",
     "binding",
     "eviction",
+    "token",
 ];
 
 const ERRORS: Offer<'static> = Offer {

@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::options::{DeleteOptions, WriteOptions};
+use super::virtual_resource::attribute;
 use super::{delete, write};
 use crate::admission::admit_create;
 use crate::generic::request::{RequestBody, Response};
 use crate::registry::Operation;
 use crate::registry::subresources::eviction::{self, Evicted};
-use crate::registry::subresources::{binding, scale};
+use crate::registry::subresources::{binding, scale, token};
 use crate::registry::validation::values::put;
 use crate::status::ApiError;
 
@@ -22,6 +23,9 @@ pub(crate) async fn create(call: &Call<'_>, subresource: &str, body: RequestBody
     let mut object = write::read_object(call, body, &options).await?;
     write::set_namespace(call, &mut object)?;
     admit_create(&call.attributes(), None).await?;
+    if subresource == token::NAME {
+        return issue_token(call, &options, object).await;
+    }
     let mut context = call.write_context(&options);
     // What follows from it is not asked about again.
     let admission = std::mem::take(&mut context.admission);
@@ -59,6 +63,35 @@ pub(crate) async fn create(call: &Call<'_>, subresource: &str, body: RequestBody
         }
         _ => Err(not_served(call)),
     }
+}
+
+/// Issues a token for a service account.
+async fn issue_token(call: &Call<'_>, options: &WriteOptions, mut request: Value) -> Result<Response, ApiError> {
+    let kind = call.body_kind()?.schema();
+    let kind = kind.ok_or_else(|| ApiError::internal("no schema of TokenRequest"))?;
+    let (tokens, context) = (call.service_account_tokens, call.write_context(options));
+    let now = call.clock.now();
+    token::set_defaults(&mut request);
+    attribute(
+        kind,
+        call.subresource(),
+        context.field_manager.as_deref(),
+        now,
+        &mut request,
+    );
+    let mut request = context.admission.mutate(Operation::Create, request, None).await?;
+    let (accounts, name, namespace) = (&call.resource.store, &call.info.name, call.namespace());
+    token::complete(accounts, tokens, name, namespace, &mut request, now).await?;
+    context
+        .admission
+        .validate(Operation::Create, Some(&request), None)
+        .await?;
+    let issued = token::issue(call.stores, tokens, &mut request, &call.warnings).await?;
+    call.audit.annotate(
+        "authentication.kubernetes.io/issued-credential-id",
+        issued.credential_id,
+    );
+    call.document(StatusCode::CREATED, &request, kind)
 }
 
 /// The scale of the object, where the request is about that.

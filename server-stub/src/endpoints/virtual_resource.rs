@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::StatusCode;
+use http::header::USER_AGENT;
+use jiff::Timestamp;
 use kubewire_client::Gvk;
 use kubewire_client::wire::schema::{self, KindSchema};
 use serde_json::{Value, json};
@@ -12,11 +14,13 @@ use super::answer;
 use super::body;
 use super::decode::decode;
 use super::negotiation::{ALL_FORMATS, Accepted, Offer};
-use super::options::{Query, WriteOptions};
+use super::options::{Query, WriteOptions, manager_or_user_agent};
 use super::resource::BodyKind;
 use crate::filters::WarningRecorder;
+use crate::generic::clock::Clock;
 use crate::generic::request::{RequestBody, RequestInfo, Response, UserInfo};
 use crate::registry::facts::ResourceFacts;
+use crate::registry::managed_fields::{FieldManager, Shape};
 use crate::status::{ApiError, GroupResource};
 
 /// A question to a virtual resource.
@@ -48,6 +52,7 @@ pub trait VirtualResource: Send + Sync {
 pub(crate) struct Virtual {
     pub(crate) facts: &'static ResourceFacts,
     pub(crate) resource: Arc<dyn VirtualResource>,
+    pub(crate) clock: Clock,
 }
 
 impl Virtual {
@@ -87,7 +92,10 @@ impl Virtual {
                 let decoded = decode(&bytes, format, BodyKind::BuiltIn(kind), options.field_validation)?;
                 WarningRecorder::of(&head.extensions).extend(decoded.warnings);
                 let namespace = info.namespace.as_str();
-                let object = decoded.object;
+                let mut object = decoded.object;
+                let agent = head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+                let manager = manager_or_user_agent(options.field_manager.as_deref(), agent.unwrap_or_default());
+                attribute(kind, None, Some(&manager), self.clock.now(), &mut object);
                 let answer = self
                     .resource
                     .create(Question {
@@ -125,4 +133,27 @@ impl Virtual {
         let body = answer::document(&object, self.kind(kind)?, accepted.format, accepted.pretty)?;
         Ok(answer::answer(code, accepted.format, body))
     }
+}
+
+/// Says in a new object who wrote it, as in those that are stored.
+pub(super) fn attribute(
+    kind: &KindSchema,
+    subresource: Option<&str>,
+    manager: Option<&str>,
+    now: Timestamp,
+    object: &mut Value,
+) {
+    let Some(manager) = manager else { return };
+    let gvk = Gvk::new(kind.group, kind.version, kind.kind);
+    object["apiVersion"] = gvk.api_version().into();
+    object["kind"] = kind.kind.into();
+    let fields = FieldManager {
+        shape: Shape::of_message(kind.message),
+        kind: kind.kind,
+        api_version: &gvk.api_version(),
+        subresource,
+        has_status: false,
+        now,
+    };
+    fields.update(&Value::Null, object, manager);
 }

@@ -118,19 +118,12 @@ const ACCEPTED: &[(&str, Kind, &[&str])] = &[
     (
         "authentication",
         Kind::Bool,
-        &[
-            "enable-bootstrap-token-auth",
-            "service-account-extend-token-expiration",
-            "service-account-lookup",
-        ],
+        &["enable-bootstrap-token-auth", "service-account-lookup"],
     ),
     (
         "authentication",
         Kind::Duration,
-        &[
-            "authentication-token-webhook-cache-ttl",
-            "service-account-max-token-expiration",
-        ],
+        &["authentication-token-webhook-cache-ttl"],
     ),
     (
         "authentication",
@@ -146,10 +139,9 @@ const ACCEPTED: &[(&str, Kind, &[&str])] = &[
             "oidc-issuer-url",
             "oidc-username-claim",
             "oidc-username-prefix",
-            "service-account-jwks-uri",
         ],
     ),
-    ("authentication", Kind::Strings, &["api-audiences", "oidc-signing-algs"]),
+    ("authentication", Kind::Strings, &["oidc-signing-algs"]),
     ("authentication", Kind::Map, &["oidc-required-claim"]),
     (
         "authorization",

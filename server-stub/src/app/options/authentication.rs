@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::secure_serving::read;
+use super::service_accounts::ServiceAccountOptions;
 use crate::app::AppError;
 use crate::app::flags::FlagSet;
 use crate::authentication::{
-    Authenticator, BearerTokens, ClientCertificates, RequestHeader, RequestHeaderConfig, UnionAuthenticator,
-    read_token_file,
+    Authenticator, BearerTokens, ClientCertificates, RequestHeader, RequestHeaderConfig, ServiceAccountTokens,
+    UnionAuthenticator, read_token_file,
 };
 use crate::generic::Config;
 use crate::generic::certificates::Authority;
@@ -25,12 +26,8 @@ pub struct AuthenticationOptions {
     pub client_ca_file: Option<PathBuf>,
     /// CSV file of tokens: token,user,uid,"group1,group2".
     pub token_auth_file: Option<PathBuf>,
-    /// Issuers of service account tokens.
-    pub service_account_issuer: Vec<String>,
-    /// Files of keys (PEM, or a certificate) that service account tokens are checked with.
-    pub service_account_key_file: Vec<String>,
-    /// File of the key (PEM) that signs service account tokens.
-    pub service_account_signing_key_file: Option<PathBuf>,
+    /// Tokens of service accounts.
+    pub service_accounts: ServiceAccountOptions,
     /// Tokens beside those of the file.
     pub tokens: Vec<(String, UserInfo)>,
 }
@@ -41,9 +38,7 @@ impl Default for AuthenticationOptions {
             anonymous_auth: true,
             client_ca_file: None,
             token_auth_file: None,
-            service_account_issuer: Vec::new(),
-            service_account_key_file: Vec::new(),
-            service_account_signing_key_file: None,
+            service_accounts: ServiceAccountOptions::default(),
             tokens: Vec::new(),
         }
     }
@@ -67,40 +62,11 @@ impl AuthenticationOptions {
             &mut self.token_auth_file,
             "CSV file of tokens: token,user,uid,\"group1,group2\".",
         );
-        flags.add(
-            "service-account-issuer",
-            &mut self.service_account_issuer,
-            "Issuers of service account tokens. There is no issuer in this server.",
-        );
-        flags.add(
-            "service-account-key-file",
-            &mut self.service_account_key_file,
-            "Files of keys (PEM, or a certificate) that service account tokens are checked with; they must be readable.",
-        );
-        flags.add(
-            "service-account-signing-key-file",
-            &mut self.service_account_signing_key_file,
-            "File of the key (PEM) that signs service account tokens; it must be readable.",
-        );
+        self.service_accounts.add_flags(flags);
     }
 
     pub(super) fn validate(&self, errors: &mut Vec<String>) {
-        let mut readable = |flag: &str, path: &std::path::Path| {
-            if let Err(error) = std::fs::File::open(path) {
-                errors.push(format!("--{flag}: open {}: {error}", path.display()));
-            }
-        };
-        for path in &self.service_account_key_file {
-            readable("service-account-key-file", path.as_ref());
-        }
-        if let Some(path) = &self.service_account_signing_key_file {
-            readable("service-account-signing-key-file", path);
-        }
-        for (index, issuer) in self.service_account_issuer.iter().enumerate() {
-            if self.service_account_issuer[..index].contains(issuer) {
-                errors.push(format!("service-account-issuer {issuer:?} is already specified"));
-            }
-        }
+        self.service_accounts.validate(errors);
     }
 
     pub(crate) fn apply_to(
@@ -108,9 +74,10 @@ impl AuthenticationOptions {
         config: &mut Config,
         authority: &Authority,
         request_header: &Arc<RequestHeaderConfig>,
+        tokens: Arc<BearerTokens>,
     ) -> Result<(), AppError> {
         config.anonymous = self.anonymous_auth;
-        config.authenticator = self.authenticator(authority, request_header, &config.clock)?;
+        config.authenticator = self.authenticator(authority, request_header, tokens, &config.clock)?;
         Ok(())
     }
 
@@ -122,11 +89,22 @@ impl AuthenticationOptions {
         }
     }
 
+    /// The tokens that do not change, and those of service accounts.
+    pub(crate) fn bearer_tokens(&self, service_accounts: Arc<ServiceAccountTokens>) -> Result<BearerTokens, AppError> {
+        let mut tokens = BearerTokens::default().with_service_accounts(service_accounts);
+        tokens.extend(self.tokens.iter().cloned());
+        if let Some(path) = &self.token_auth_file {
+            tokens.extend(read_token_file(path)?);
+        }
+        Ok(tokens)
+    }
+
     /// The authenticator for these options; it also knows the clients of `authority`, and proxies that know the user.
     fn authenticator(
         &self,
         authority: &Authority,
         request_header: &Arc<RequestHeaderConfig>,
+        tokens: Arc<BearerTokens>,
         clock: &Clock,
     ) -> Result<Arc<dyn Authenticator>, AppError> {
         let own = ClientCertificates::new(authority.certificate_pem().as_bytes(), clock.clone())?;
@@ -135,12 +113,7 @@ impl AuthenticationOptions {
         if let Some(path) = &self.client_ca_file {
             authenticators.push(Arc::new(ClientCertificates::from_file(path, clock.clone())?));
         }
-        let mut tokens = BearerTokens::default();
-        tokens.extend(self.tokens.iter().cloned());
-        if let Some(path) = &self.token_auth_file {
-            tokens.extend(read_token_file(path)?);
-        }
-        authenticators.push(Arc::new(tokens));
+        authenticators.push(tokens);
         Ok(Arc::new(UnionAuthenticator(authenticators)))
     }
 }

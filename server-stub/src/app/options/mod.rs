@@ -15,6 +15,7 @@ mod kubelet;
 mod request_header;
 mod secure_serving;
 mod server_run;
+mod service_accounts;
 mod services;
 mod storage;
 
@@ -35,6 +36,7 @@ pub use kubelet::KubeletOptions;
 pub use request_header::RequestHeaderOptions;
 pub use secure_serving::{SecureServingOptions, ServingCertificate, SniCertKeys};
 pub use server_run::ServerRunOptions;
+pub use service_accounts::ServiceAccountOptions;
 pub use services::{PortRange, ServiceOptions};
 pub use storage::{StorageBackend, StorageOptions};
 

@@ -31,6 +31,6 @@ pub(super) fn names(metadata: &Map<String, Value>, field: &str) -> Vec<String> {
 }
 
 /// A time as Kubernetes writes it: whole seconds, UTC.
-pub(in crate::registry) fn seconds(time: jiff::Timestamp) -> String {
+pub(crate) fn seconds(time: jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use kubewire_client::selector::{FieldRequirement, FieldSelector};
 use serde_json::Value;
 
-pub(super) use self::fields::seconds;
+pub(crate) use self::fields::seconds;
 use super::cacher::{Cacher, Selection, WatchStart, watch};
 use super::codec::ObjectCodec;
 use super::object::StoredObject;

@@ -5,6 +5,7 @@ pub(crate) mod eviction;
 pub(crate) mod scale;
 #[cfg(test)]
 mod tests;
+pub(crate) mod token;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -1,0 +1,1 @@
+vhOYRjkYEiztIdjTLyAh-wZPXfizs0WOkm6MsvA_820

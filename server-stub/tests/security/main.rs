@@ -1,0 +1,6 @@
+//! Who is let in, who may do what, and what is refused on its way into storage.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // a test program
+
+mod caller;
+mod service_account_tokens;
