@@ -15,6 +15,9 @@ pub trait Decode: Sized + Send + Sync + 'static {
     /// What has to be known beside the bytes: nothing where the type says it.
     type Context: Clone + Debug + Send + Sync + 'static;
 
+    /// True where every object of a server that comes as JSON can be read.
+    const HOLDS_ANY_JSON: bool = false;
+
     /// Reads one object from the bytes of a response, a list item or a watch event.
     fn decode_in(object: &EncodedObject, context: &Self::Context) -> Result<Self, WireError>;
 
@@ -50,6 +53,8 @@ impl<K: Object> Decode for K {
 
 impl Decode for DynamicObject {
     type Context = std::sync::Arc<ApiResource>;
+
+    const HOLDS_ANY_JSON: bool = true;
 
     fn decode_in(object: &EncodedObject, resource: &Self::Context) -> Result<Self, WireError> {
         Self::decode(object, &resource.gvk())

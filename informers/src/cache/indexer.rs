@@ -75,12 +75,9 @@ impl<K: Decode> Indexer<K> {
 
     /// The objects whose labels fulfil the selector, in no particular order.
     pub fn select(&self, selector: &LabelSelector) -> Vec<CachedObject<K>> {
-        let objects = self.0.read();
+        let mut objects = self.list();
+        objects.retain(|object| object.is_selected_by(selector));
         objects
-            .iter()
-            .filter(|object| object.is_selected_by(selector))
-            .cloned()
-            .collect()
     }
 
     /// The objects under one value of an index, in no particular order.

@@ -9,7 +9,7 @@
 //! - **K5** After a failure or a panic the item comes back by the queue's rate limiter, later each time. **K6** After a
 //!   success it comes back when the answer says so ([`Action`]).
 //! - **K7** What changes comes before what is merely there: items of the initial list and of resyncs have a low
-//!   priority.
+//!   priority, also when they come back.
 //! - **K8** Stopping lets the calls that have begun come to their end and begins no others.
 
 mod enqueue;
@@ -19,18 +19,20 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::join_all;
 use kubewire_client::{Decode, ObjectKey};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::enqueue::Enqueue;
 use crate::cache::CachedObject;
 use crate::shared_informer::{HandlerRegistration, HandlerRemoved, InformerStopped, SharedInformer};
-use crate::workqueue::{Item, WorkQueue};
+use crate::workqueue::{Item, Processing, WorkQueue};
 
 /// When an item that was reconciled comes back without anything having changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,7 +124,7 @@ impl<T: Item + fmt::Debug> Controller<T> {
         }
     }
 
-    /// How many calls run at once at most. Default 1.
+    /// How many calls run at once at most, each in a task of its own. Default 1.
     pub fn concurrency(mut self, calls: usize) -> Self {
         self.concurrency = calls.max(1);
         self
@@ -156,41 +158,45 @@ impl<T: Item + fmt::Debug> Controller<T> {
         let synced = stop.run_until_cancelled(synced).await.unwrap_or_default();
         let result: Result<(), HandlerRemoved> = synced.into_iter().collect();
         if result.is_ok() {
-            let workers = (0..self.concurrency).map(|_| self.work(&reconciler, &stop));
-            join_all(workers).await;
+            let reconciler = Arc::new(reconciler);
+            let worker = |_| work(self.queue.clone(), reconciler.clone(), stop.clone());
+            let mut workers: JoinSet<()> = (0..self.concurrency).map(worker).collect();
+            while workers.join_next().await.is_some() {}
         }
         self.registrations.iter().for_each(HandlerRegistration::remove);
         self.queue.shut_down();
         result
     }
+}
 
-    async fn work(&self, reconciler: &impl Reconciler<T>, stop: &CancellationToken) {
-        while let Some(Some(item)) = stop.run_until_cancelled(self.queue.get()).await {
-            let call = AssertUnwindSafe(reconciler.reconcile(&item)).catch_unwind();
-            match call.await {
-                Ok(Ok(action)) => self.succeeded(&item, action),
-                Ok(Err(error)) => self.failed(&item, &*error),
-                Err(_) => self.failed(&item, &"it panicked"),
-            }
+/// Works on one item after the other until it is stopped.
+async fn work<T: Item + fmt::Debug>(queue: WorkQueue<T>, reconciler: Arc<impl Reconciler<T>>, stop: CancellationToken) {
+    while let Some(Some(item)) = stop.run_until_cancelled(queue.get()).await {
+        let call = AssertUnwindSafe(reconciler.reconcile(&item)).catch_unwind();
+        match call.await {
+            Ok(Ok(action)) => succeeded(&queue, &item, action),
+            Ok(Err(error)) => failed(&queue, &item, &*error),
+            Err(_) => failed(&queue, &item, &"it panicked"),
         }
     }
+}
 
-    fn succeeded(&self, item: &T, action: Action) {
-        match action {
-            Action::Done => self.queue.forget(item),
-            Action::RequeueAfter(delay) => {
-                self.queue.forget(item);
-                self.queue.add_after(item.clone(), delay);
-            }
-            Action::Requeue => self.queue.add_rate_limited(item.clone()),
+fn succeeded<T: Item>(queue: &WorkQueue<T>, item: &Processing<T>, action: Action) {
+    let again = T::clone(item);
+    match action {
+        Action::Done => queue.forget(item),
+        Action::RequeueAfter(delay) => {
+            queue.forget(item);
+            queue.add_after_with_priority(again, delay, item.priority());
         }
+        Action::Requeue => queue.add_rate_limited_with_priority(again, item.priority()),
     }
+}
 
-    fn failed(&self, item: &T, error: &(impl fmt::Display + ?Sized)) {
-        let (controller, tries) = (self.queue.name(), self.queue.requeues(item) + 1);
-        tracing::warn!(controller, ?item, tries, %error, "reconciling failed, trying again");
-        self.queue.add_rate_limited(item.clone());
-    }
+fn failed<T: Item + fmt::Debug>(queue: &WorkQueue<T>, item: &Processing<T>, error: &(impl fmt::Display + ?Sized)) {
+    let (controller, tries) = (queue.name(), queue.requeues(item) + 1);
+    tracing::warn!(controller, ?item, tries, %error, "reconciling failed, trying again");
+    queue.add_rate_limited_with_priority(T::clone(item), item.priority());
 }
 
 impl Controller<ObjectKey> {

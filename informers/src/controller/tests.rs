@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::*;
 use crate::fake::{Requests, object, source};
 use crate::shared_informer::InformerOptions;
+use crate::workqueue::LOW_PRIORITY;
 
 fn informer() -> (SharedInformer<ConfigMap>, Requests) {
     let (source, requests) = source();
@@ -165,4 +166,71 @@ async fn an_informer_that_stops_before_its_list_is_an_error() {
     informer.shutdown().await;
     let (reconciler, _items) = reporting(|_| Ok(Action::Done));
     assert!(controller.run(reconciler, CancellationToken::new()).await.is_err());
+}
+
+/// Proves K7.
+#[tokio::test(start_paused = true)]
+async fn what_comes_back_has_the_priority_that_it_had() {
+    let controller = Controller::new("test");
+    let queue = controller.queue().clone();
+    let low = ["fails", "again", "later"];
+    low.iter().for_each(|item| queue.add_with_priority(*item, LOW_PRIORITY));
+    let gate = Arc::new(Semaphore::new(0));
+    let (sender, mut calls) = mpsc::unbounded_channel();
+    let reconcile = {
+        let gate = gate.clone();
+        move |item: &'static str| {
+            sender.send(item).unwrap();
+            let gate = gate.clone();
+            async move {
+                match item {
+                    "fails" => Err("for the test".into()),
+                    "again" => Ok(Action::Requeue),
+                    "later" => Ok(Action::RequeueAfter(Duration::from_millis(5))),
+                    _ => {
+                        gate.acquire().await.unwrap().forget();
+                        Ok(Action::Done)
+                    }
+                }
+            }
+        }
+    };
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(controller.run(reconcile, stop.clone()));
+    for item in low {
+        assert_eq!(calls.recv().await.unwrap(), item);
+    }
+    queue.add("busy");
+    assert_eq!(calls.recv().await.unwrap(), "busy");
+    tokio::time::advance(Duration::from_millis(10)).await;
+    assert_eq!(queue.len(), 3, "they wait again");
+    queue.add("new");
+    gate.add_permits(2);
+    assert_eq!(calls.recv().await.unwrap(), "new");
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
+
+/// Proves K4.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn calls_that_block_a_thread_run_side_by_side() {
+    let controller = Controller::new("test").concurrency(2);
+    let queue = controller.queue().clone();
+    (0..2).for_each(|item| queue.add(item));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let receiver = Arc::new(Mutex::new(receiver));
+    let stop = CancellationToken::new();
+    let reconcile = {
+        let stop = stop.clone();
+        move |item: u8| {
+            // The one waits for the other.
+            if item == 0 {
+                sender.send(()).unwrap();
+            } else if receiver.lock().recv_timeout(Duration::from_secs(60)).is_ok() {
+                stop.cancel();
+            }
+            async { Ok(Action::Done) }
+        }
+    };
+    controller.run(reconcile, stop).await.unwrap();
 }

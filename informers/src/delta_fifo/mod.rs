@@ -189,6 +189,12 @@ impl<K: Decode> DeltaFifo<K> {
         }
     }
 
+    /// Forgets what is pending.
+    pub(crate) fn clear(&self) {
+        let pending = std::mem::take(&mut *self.pending.lock());
+        drop(pending);
+    }
+
     /// How many keys have deltas.
     pub fn len(&self) -> usize {
         self.pending.lock().pending.len()

@@ -143,6 +143,14 @@ impl About {
             reference.field_path.clone(),
         ])
     }
+
+    /// The whole object, of which this may be a field.
+    pub(super) fn whole(&self) -> Self {
+        let mut whole = self.clone();
+        let [.., field_path] = &mut whole.0;
+        *field_path = None;
+        whole
+    }
 }
 
 /// Names an object in an [`Occurrence`].

@@ -25,6 +25,12 @@ struct Series {
     ahead: bool,
 }
 
+impl Series {
+    fn is_over(&self) -> bool {
+        self.last.elapsed() > ENDS_AFTER
+    }
+}
+
 impl AllSeries {
     pub(super) fn new() -> Self {
         Self(HashMap::new())
@@ -34,9 +40,6 @@ impl AllSeries {
     /// write. An error where it is none.
     pub(super) fn count(&mut self, same: &Same, now: MicroTime) -> Result<Option<Event>, ()> {
         let series = self.0.get_mut(same).ok_or(())?;
-        if series.last.elapsed() > ENDS_AFTER {
-            return Err(());
-        }
         series.last = Instant::now();
         let first = series.event.series.is_none();
         let counted = series.event.series.get_or_insert(EventSeries {
@@ -51,6 +54,15 @@ impl AllSeries {
         }
         series.ahead = true;
         Ok(None)
+    }
+
+    /// Ends the series of these occurrences where its time is over; gives its event where the count is to be written.
+    pub(super) fn end(&mut self, same: &Same) -> Option<Event> {
+        if !self.0.get(same)?.is_over() {
+            return None;
+        }
+        let series = self.0.remove(same)?;
+        series.ahead.then_some(series.event)
     }
 
     /// Remembers an event that was written.
@@ -70,7 +82,7 @@ impl AllSeries {
     pub(super) fn due(&mut self, all: bool) -> Vec<Event> {
         let mut due = Vec::new();
         self.0.retain(|_, series| {
-            let ended = all || series.last.elapsed() > ENDS_AFTER;
+            let ended = all || series.is_over();
             if series.ahead && (ended || series.written.elapsed() > WRITE_EVERY) {
                 due.push(series.event.clone());
                 series.ahead = false;

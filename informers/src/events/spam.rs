@@ -35,8 +35,8 @@ impl SpamFilter {
     }
 
     /// True where there is not too much about this object.
-    pub(super) fn lets_through(&mut self, about: &About) -> bool {
-        let bucket = self.0.entry(about.clone()).or_insert_with(|| Bucket {
+    pub(super) fn lets_through(&mut self, about: About) -> bool {
+        let bucket = self.0.entry(about).or_insert_with(|| Bucket {
             tokens: BURST,
             at: Instant::now(),
         });

@@ -223,3 +223,33 @@ async fn a_series_whose_event_was_deleted_is_created_anew() {
     recorder.shutdown().await;
     assert_eq!(server.counts(), [("Expensive".to_owned(), 2)]);
 }
+
+/// Proves E3.
+#[tokio::test(start_paused = true)]
+async fn a_series_that_a_new_event_ends_is_written_too() {
+    let (recorder, server) = recorder();
+    sleep(Duration::from_secs(60)).await;
+    for _ in 0..5 {
+        recorder.record(occurrence("Expensive"));
+        sleep(Duration::from_secs(1)).await;
+    }
+    // It has ended by then, which is looked after every six minutes.
+    sleep(Duration::from_secs(361)).await;
+    recorder.record(occurrence("Expensive"));
+    sleep(Duration::from_secs(1)).await;
+    let counts = server.counts();
+    assert_eq!(counts, [("Expensive".to_owned(), 1), ("Expensive".to_owned(), 5)]);
+}
+
+/// Proves E4.
+#[tokio::test(start_paused = true)]
+async fn the_fields_of_an_object_share_its_events() {
+    let (recorder, server) = recorder();
+    for container in 0..40 {
+        let mut occurrence = occurrence("Expensive");
+        occurrence.regarding.field_path = Some(format!("spec.containers{{{container}}}"));
+        recorder.record(occurrence);
+    }
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((server.events.lock().len(), recorder.stats().spam), (25, 15));
+}

@@ -91,10 +91,13 @@ impl Writer {
 
     async fn take(&mut self, occurrence: Occurrence) {
         let (same, now) = (occurrence.same(), MicroTime(Timestamp::now()));
+        if let Some(ended) = self.series.end(&same) {
+            self.write_series(ended).await;
+        }
         match self.series.count(&same, now.clone()) {
             Ok(None) => {}
             Ok(Some(event)) => self.write_series(event).await,
-            Err(()) if !self.spam.lets_through(&same.regarding) => {
+            Err(()) if !self.spam.lets_through(same.regarding.whole()) => {
                 self.counts.spam.fetch_add(1, Ordering::Relaxed);
             }
             Err(()) => {

@@ -74,14 +74,24 @@ impl SharedInformerFactoryBuilder {
         self
     }
 
+    /// Changes the options of the informers of one type.
+    pub fn custom_options<K: Object>(
+        mut self,
+        customise: impl Fn(InformerOptions) -> InformerOptions + Send + Sync + 'static,
+    ) -> Self {
+        let custom = self.settings.custom.entry(TypeId::of::<K>()).or_default();
+        custom.push(Box::new(customise));
+        self
+    }
+
     /// The resync period of the informers of one type; zero for no resync.
     pub fn custom_resync<K: Object>(self, period: Duration) -> Self {
-        self.customise::<K>(move |options| options.with_resync(period))
+        self.custom_options::<K>(move |options| options.with_resync(period))
     }
 
     /// Changes every object of one type before it is kept; see [`ReflectorOptions::with_transform`].
     pub fn transform<K: Object>(self, transform: impl Fn(&mut K) + Clone + Send + Sync + 'static) -> Self {
-        self.customise::<K>(move |mut options| {
+        self.custom_options::<K>(move |mut options| {
             options.reflector = options.reflector.with_transform(transform.clone());
             options
         })
@@ -115,15 +125,6 @@ impl SharedInformerFactoryBuilder {
     /// How collections are listed and watched, and what is kept of objects.
     pub fn reflector(mut self, options: ReflectorOptions) -> Self {
         self.settings.informer.reflector = options;
-        self
-    }
-
-    fn customise<K: Object>(
-        mut self,
-        customise: impl Fn(InformerOptions) -> InformerOptions + Send + Sync + 'static,
-    ) -> Self {
-        let custom = self.settings.custom.entry(TypeId::of::<K>()).or_default();
-        custom.push(Box::new(customise));
         self
     }
 

@@ -9,10 +9,11 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Secret};
 use kubewire_client::dynamic::ApiResource;
 use kubewire_client::transport::{Body, Transport, TransportError};
-use kubewire_client::{Client, Clientset, ObjectKey};
+use kubewire_client::{Client, Clientset, Gvr, ObjectKey};
 use parking_lot::Mutex;
 
 use super::{NotSyncedReason, Scope, SharedInformerFactory};
+use crate::cache::CacheFormat;
 use crate::reflector::ReflectorOptions;
 use crate::shared_informer::EventHandlerFuncs;
 
@@ -281,4 +282,83 @@ async fn the_same_resource_in_three_ways() {
     for asked in server.asked.lock().iter() {
         assert!(asked.contains("labelSelector=app%3Dweb") && asked.contains("fieldSelector=metadata.name%3Da"));
     }
+}
+
+/// A resource that is not there, and an object that would not decode.
+struct Odd;
+
+#[async_trait]
+impl Transport for Odd {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Body>, TransportError> {
+        let uri = request.uri().to_string();
+        Ok(if uri.contains("sendInitialEvents") {
+            answer(
+                422,
+                r#"{"kind":"Status","apiVersion":"v1","code":422,"reason":"Invalid"}"#,
+            )
+        } else if uri.contains("/widgets") {
+            answer(
+                404,
+                r#"{"kind":"Status","apiVersion":"v1","code":404,"reason":"NotFound","message":"the server could not find the requested resource"}"#,
+            )
+        } else if uri.contains("continue=") {
+            let mut response = answer(200, "");
+            *response.body_mut() = futures::stream::pending().boxed();
+            response
+        } else {
+            answer(
+                200,
+                r#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7","continue":"more"},"items":[
+                    {"metadata":{"name":"odd","namespace":"shop","resourceVersion":"3"},"data":"no map"}]}"#,
+            )
+        })
+    }
+}
+
+/// Proves F5.
+#[tokio::test(start_paused = true)]
+async fn waiting_names_a_missing_resource_and_an_undecodable_object() {
+    let clientset = Clientset::from_client(Client::with_transport(Arc::new(Odd)));
+    let factory = SharedInformerFactory::builder(clientset).reflector(quiet()).build();
+    let widgets = ApiResource::new(Gvr::new("shop.example", "v1", "widgets"), "Widget", true);
+    let _informers = (factory.dynamic(&widgets), factory.informer::<ConfigMap>());
+    factory.start();
+    let limit = Duration::from_secs(20);
+    let error = factory.wait_for_cache_sync_timeout(limit).await.unwrap_err();
+    let reasons: Vec<_> = error.informers.iter().map(ToString::to_string).collect();
+    assert_eq!(reasons.len(), 2, "{error}");
+    assert!(
+        reasons[0].starts_with("configmaps not listed within 20s, last error: read configmaps: object \"shop/odd\""),
+        "{error}"
+    );
+    assert!(
+        reasons[1].starts_with("widgets.shop.example not listed within 20s"),
+        "{error}"
+    );
+    assert!(reasons[1].ends_with("could not find the requested resource"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_objects_of_an_informer_go_with_it() {
+    let (_server, clientset) = server();
+    let factory = SharedInformerFactory::builder(clientset)
+        .custom_options::<ConfigMap>(|mut options| {
+            options.reflector = options.reflector.with_cache_format(CacheFormat::Decoded);
+            options
+        })
+        .build();
+    let informer = factory.informer::<ConfigMap>();
+    factory.start();
+    informer.wait_for_sync().await.unwrap();
+    let map = {
+        let map = informer.lister().list().remove(0);
+        assert!(map.is_decoded());
+        Arc::downgrade(&map.decode().unwrap())
+    };
+    assert!(map.upgrade().is_some());
+    drop(informer);
+    assert!(
+        map.upgrade().is_none(),
+        "the factory has not been asked for anything since"
+    );
 }

@@ -87,25 +87,29 @@ impl LeaderElectionOptions {
     }
 
     fn check(&self) -> Result<(), LeaderElectionError> {
-        let invalid = |reason| Err(LeaderElectionError::Options { reason });
-        if self.lease_duration <= self.renew_deadline {
-            return invalid("lease_duration must be longer than renew_deadline");
+        // A lease has whole seconds.
+        if Duration::from_secs(self.lease_duration.as_secs()) <= self.renew_deadline {
+            return invalid("lease_duration, in whole seconds, must be longer than renew_deadline");
         }
         if self.renew_deadline <= self.retry_period.mul_f64(JITTER) {
             return invalid("renew_deadline must be longer than 1.2 times retry_period");
         }
-        if self.retry_period.is_zero() || self.lease_duration.as_secs() == 0 {
-            return invalid("retry_period must not be zero, and lease_duration at least a second");
+        if self.retry_period.is_zero() {
+            return invalid("retry_period must not be zero");
         }
         Ok(())
     }
+}
+
+fn invalid<T>(reason: &'static str) -> Result<T, LeaderElectionError> {
+    Err(LeaderElectionError::Options { reason })
 }
 
 /// Why an election ended, or could not begin.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LeaderElectionError {
-    /// The times do not fit together.
+    /// The times do not fit together, or there is no identity.
     #[error("leader election: {reason}")]
     Options {
         /// What is wrong.
@@ -152,7 +156,7 @@ impl LeaderElector {
     /// A candidate of this identity, which no other candidate must have, for the lease `namespace/name`.
     ///
     /// # Errors
-    /// The times do not fit together.
+    /// The times do not fit together, or the identity is empty.
     pub fn new(
         client: Client,
         namespace: &str,
@@ -161,6 +165,9 @@ impl LeaderElector {
         options: LeaderElectionOptions,
     ) -> Result<Self, LeaderElectionError> {
         options.check()?;
+        if identity.is_empty() {
+            return invalid("the identity must not be empty: that is what a lease without a holder has");
+        }
         let leases = Api::<Lease>::namespaced(client, namespace);
         Ok(Self {
             lock: LeaseLock::new(leases, name, identity, options.lease_duration),

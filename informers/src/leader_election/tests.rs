@@ -251,5 +251,12 @@ async fn times_must_fit_together() {
     assert!(check(LeaderElectionOptions::default().with_lease_duration(seconds(10))).is_err());
     assert!(check(LeaderElectionOptions::default().with_retry_period(seconds(9))).is_err());
     assert!(check(LeaderElectionOptions::default().with_retry_period(Duration::ZERO)).is_err());
+    assert!(check(LeaderElectionOptions::default().with_retry_period(seconds(8))).is_ok());
     assert!(check(LeaderElectionOptions::default().with_renew_deadline(seconds(12))).is_ok());
+    let in_seconds = LeaderElectionOptions::default()
+        .with_lease_duration(Duration::from_millis(10_900))
+        .with_renew_deadline(Duration::from_millis(10_500));
+    assert!(check(in_seconds).is_err(), "the lease would say 10 s");
+    let nobody = LeaderElector::new(client.clone(), "shop", "checkout", "", Default::default());
+    assert!(nobody.unwrap_err().to_string().contains("identity"));
 }

@@ -7,9 +7,9 @@
 //! - **R3** The first list may come from the server's cache (version `0`); later ones are never older than what the
 //!   store has had. **R4** Lists are paged; where a page's token has expired, the whole list is read at once.
 //! - **R5** The list comes as the first events of the watch, unless that is not wanted
-//!   ([`streaming_list`](ReflectorOptions)). **R6** A server that refuses that, or is silent for ten seconds before the
-//!   list is complete, is asked for a plain list, also later on; so is one that has cut off such a stream three times
-//!   in a row.
+//!   ([`streaming_list`](ReflectorOptions)). **R6** A server that refuses that, or shows by what it sends or by five
+//!   seconds of silence that it does not know of it, is asked for a plain list, also later on; so is one that has cut off
+//!   such a stream three times in a row.
 //! - **R7** A watch goes on where the last one ended, without a list, as long as the server still has that version.
 //!   **R8** Bookmarks keep the version fresh. **R9** Where it has expired (410), or is ahead of the server, the
 //!   collection is listed anew.
@@ -19,8 +19,7 @@
 //! - **R13** Between tries it waits, longer each time up to a cap, and never less than the server asks for
 //!   (`Retry-After`).
 //! - **R14** An object without metadata is reported and passed over. **R15** One that its type cannot hold is reported
-//!   by name when it arrives, without having been decoded, and kept: its metadata can be read. **R16** The stream lives
-//!   on in both cases.
+//!   by name when it arrives, and kept as it came: its metadata can be read. **R16** The stream lives on in both cases.
 //! - **R17** Nobody ever sees a part of a list, however it broke off.
 
 mod decoding;
@@ -40,7 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kubewire_client::backoff::{Backoff, ExponentialBackoff};
-use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader, StructureChecker};
+use kubewire_client::wire::{EncodedObject, Encoding, ObjectHeader, StructureChecker, WireError};
 use kubewire_client::{Decode, Error, ResourceVersion};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -258,15 +257,16 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
         Some(object)
     }
 
-    /// Makes an entry that is not decoded yet.
+    /// Makes an entry that is not decoded yet. One that its type cannot hold is kept as it came: its metadata is of use,
+    /// and it has to be deleted one day.
     fn encoded_entry(&mut self, encoded: &EncodedObject) -> Option<CachedObject<K>> {
         let reflector = self.reflector;
         let options = &reflector.options;
         let transformed = options.transform.as_ref().map(|transform| transform(encoded));
-        let encoded = match &transformed {
-            None => encoded,
-            Some(Ok(transformed)) => transformed,
-            Some(Err(error)) => return self.unreadable(encoded, error.to_string()),
+        let (encoded, refused) = match &transformed {
+            None => (encoded, None),
+            Some(Ok(transformed)) => (transformed, None),
+            Some(Err(error)) => (encoded, Some(error)),
         };
         let decoded = options.cache_format == CacheFormat::Decoded;
         let entry = EntryOptions {
@@ -277,18 +277,36 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
             },
             managed_fields: options.managed_fields,
         };
-        match CachedObject::new(encoded, &reflector.context, entry) {
-            Ok(object) => {
-                #[cfg(feature = "zstd")]
-                if options.cache_format == CacheFormat::Compressed {
-                    object.pack(&self.packer);
-                }
-                if !decoded {
-                    self.check_structure(encoded);
-                }
-                Some(object)
+        let object = match CachedObject::new(encoded, &reflector.context, entry) {
+            Ok(object) => object,
+            Err(error) => {
+                self.no_object(encoded, error.to_string());
+                return None;
             }
-            Err(error) => self.unreadable(encoded, error.to_string()),
+        };
+        #[cfg(feature = "zstd")]
+        if options.cache_format == CacheFormat::Compressed {
+            object.pack(&self.packer);
+        }
+        if !decoded {
+            let reason = match refused {
+                Some(error) => Some(error.to_string()),
+                None => self.fault(encoded).map(|error| error.to_string()),
+            };
+            reason
+                .into_iter()
+                .for_each(|reason| self.would_not_decode(&object, reason));
+        }
+        Some(object)
+    }
+
+    /// Why an object would not decode when somebody looks inside. That is seen from the structure of a message; a text
+    /// has to be decoded for it.
+    fn fault(&mut self, encoded: &EncodedObject) -> Option<WireError> {
+        match (encoded.encoding, &mut self.checker) {
+            (Encoding::Protobuf, Some(checker)) => checker.check(&encoded.bytes).err(),
+            (Encoding::Json, _) if !K::HOLDS_ANY_JSON => K::decode_in(encoded, &self.reflector.context).err(),
+            _ => None,
         }
     }
 
@@ -297,24 +315,16 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
         self.report(error.into());
     }
 
-    /// Reports an object that would not decode when somebody looks inside. It is kept all the same: its metadata is of
-    /// use, and it has to be deleted one day.
-    fn check_structure(&mut self, encoded: &EncodedObject) {
-        if let (Encoding::Protobuf, Some(checker)) = (encoded.encoding, &mut self.checker)
-            && let Err(error) = checker.check(&encoded.bytes)
-        {
-            let (resource, key, reason) = (self.reflector.describe(), name_of(encoded), error.to_string());
-            self.count(|stats| stats.undecodable += 1);
-            self.report(ReflectorError::Undecodable { resource, key, reason });
-        }
+    fn would_not_decode(&self, object: &CachedObject<K>, reason: String) {
+        let (resource, key) = (self.reflector.describe(), object.key().to_string());
+        self.count(|stats| stats.undecodable += 1);
+        self.report(ReflectorError::Undecodable { resource, key, reason });
     }
 
-    /// Reports something that is no object.
-    fn unreadable(&self, encoded: &EncodedObject, reason: String) -> Option<CachedObject<K>> {
+    fn no_object(&self, encoded: &EncodedObject, reason: String) {
         let (resource, key) = (self.reflector.describe(), name_of(encoded));
         self.count(|stats| stats.undecodable += 1);
         self.report(ReflectorError::NoObject { resource, key, reason });
-        None
     }
 }
 

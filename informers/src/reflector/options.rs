@@ -36,7 +36,7 @@ pub struct ReflectorOptions {
     pub cache_format: CacheFormat,
     /// Keeps managed fields, which are often a third of an object. Default off.
     pub managed_fields: bool,
-    /// Is applied to every object before it is kept. Default none.
+    /// Is applied to every object before it is kept; one for which it fails is reported, and kept as it came. Default none.
     pub transform: Option<Transform>,
     /// The first list must not be older than this version, which a program may have saved from its last run; unset for
     /// whatever the server has at hand. Default unset.
@@ -105,7 +105,8 @@ impl ReflectorOptions {
 
     /// Changes every object before it is kept: leaves out what nobody needs, as a rule.
     ///
-    /// It costs decoding and encoding each object once. An object that its type cannot hold is reported and passed over.
+    /// It costs decoding and encoding each object once. An object that its type cannot hold is reported, and kept as it
+    /// came.
     #[must_use]
     pub fn with_transform<K: Object>(mut self, transform: impl Fn(&mut K) + Send + Sync + 'static) -> Self {
         self.transform = Some(Arc::new(move |object| {

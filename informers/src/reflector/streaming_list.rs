@@ -7,7 +7,7 @@ use hashbrown::HashSet;
 use kubewire_client::api::VersionMatch;
 use kubewire_client::wire::EncodedEvent;
 use kubewire_client::{Decode, Error, ListOptions};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::decoding::Decoding;
 use super::list::Listed;
@@ -15,9 +15,9 @@ use super::watch::{End, Watch};
 use super::{ReflectorStore, Session, State};
 use crate::cache::ByKey;
 
-/// How long a server may be silent within the initial state. One that does not know of streaming lists takes the
-/// request for any other watch, and never says that the state is complete.
-const SILENCE: Duration = Duration::from_secs(10);
+/// How long a server may be without a further object of the initial state. One that does not know of streaming lists
+/// takes the request for any other watch, and never says that the state is complete.
+const SILENCE: Duration = Duration::from_secs(5);
 /// After so many streams in a row that were cut off within the initial state, plain lists are asked for.
 const MAX_CUT_OFF: u32 = 3;
 
@@ -30,7 +30,7 @@ enum Failure {
     /// The stream had begun, and then broke off.
     CutOff,
     /// The server does not do what it was asked for.
-    Silent,
+    NotKnown,
 }
 
 impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
@@ -62,20 +62,30 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
     async fn initial_events(&mut self, mut watch: Watch) -> Result<(Listed<K>, Watch), Failure> {
         let mut objects = HashSet::<ByKey<K>, RandomState>::default();
         let mut decoding = Decoding::new();
+        let mut deadline = Instant::now() + SILENCE;
+        let mut changing = false;
         loop {
-            let event = timeout(SILENCE, watch.next()).await.map_err(|_| Failure::Silent)?;
+            let event = timeout_at(deadline, watch.next()).await;
+            let event = event.map_err(|_| Failure::NotKnown)?;
             let event = match event {
                 Some(Ok(event)) => event,
                 Some(Err(error)) if error.status().is_some() => return Err(Failure::Refused(error)),
                 Some(Err(_)) | None => return Err(Failure::CutOff),
             };
             match event {
-                EncodedEvent::Added(object) | EncodedEvent::Modified(object) => {
+                EncodedEvent::Added(object) => {
+                    if let Some(object) = self.entry_of_list(&object, &mut decoding) {
+                        changing |= objects.replace(ByKey(object)).is_some();
+                    }
+                }
+                EncodedEvent::Modified(object) => {
+                    changing = true;
                     if let Some(object) = self.entry_of_list(&object, &mut decoding) {
                         objects.replace(ByKey(object));
                     }
                 }
                 EncodedEvent::Deleted(object) => {
+                    changing = true;
                     if let Some(object) = self.entry(&object) {
                         objects.remove(&ByKey(object));
                     }
@@ -89,7 +99,13 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
                     let objects = objects.into_iter().map(|object| object.0).collect();
                     return Ok((Listed { objects, version }, watch));
                 }
+                // The first bookmark of a server that knows what it was asked for is the one above.
+                EncodedEvent::Bookmark { .. } => return Err(Failure::NotKnown),
                 _ => {}
+            }
+            // What changes comes after the initial state, whose end is due then.
+            if !changing {
+                deadline = Instant::now() + SILENCE;
             }
         }
     }
@@ -113,7 +129,7 @@ impl<K: Decode, S: ReflectorStore<K>> Session<'_, K, S> {
                 self.streaming_list &= self.streams_cut_off < MAX_CUT_OFF;
                 self.wait(None).await;
             }
-            Failure::Silent => self.streaming_list = false,
+            Failure::NotKnown => self.streaming_list = false,
         }
         if !self.streaming_list {
             tracing::debug!(

@@ -57,6 +57,17 @@ impl<K: Decode> Core<K> {
         if handles.strong_count() == 0 && !kept {
             self.stop.cancel();
         }
+        drop((handles, processor));
+        self.forget_if_unused();
+    }
+
+    /// Lets go of the objects of an informer that has stopped and that nobody can read any more: its factory knows it
+    /// for a while yet.
+    pub(super) fn forget_if_unused(&self) {
+        if self.stop.is_cancelled() && self.handles.0.lock().strong_count() == 0 {
+            self.indexer.replace(Vec::new());
+            self.fifo.clear();
+        }
     }
 }
 

@@ -20,6 +20,8 @@
 //!   one.
 //! - **I13** The informer runs while somebody has a handle, a lister or a stream of it.
 //! - **I14** Stopping cancels requests, lets handler calls that have begun come to their end, and joins every task.
+//! - **I15** Where an index function, a transform or a hook panics, the informer stops: its store could not be relied
+//!   on any more.
 
 mod changes;
 mod events;
@@ -40,9 +42,12 @@ mod tests;
 mod users;
 
 use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use kubewire_client::{Decode, ResourceVersion};
 use parking_lot::Mutex;
 use tokio::runtime;
@@ -211,17 +216,18 @@ impl<K: Decode> SharedInformer<K> {
         }
         *started = Some(Instant::now());
         core.processor.lock().start(core, runtime::Handle::current());
-        let reflecting = core.clone();
-        core.tasks
-            .spawn(async move { reflecting.reflector.run(reflecting.stop.clone()).await });
-        let processing = core.clone();
+        let (reflecting, processing) = (core.clone(), core.clone());
+        core.tasks.spawn(async move {
+            let reflect = reflecting.reflector.run(reflecting.stop.clone());
+            reflecting.run(reflect).await;
+        });
         core.tasks.spawn(async move {
             let process = async {
                 loop {
                     processing.process(processing.fifo.pop().await)
                 }
             };
-            processing.stop.run_until_cancelled(process).await.unwrap_or(())
+            processing.run(process).await;
         });
     }
 
@@ -405,6 +411,19 @@ impl<K: Decode> SharedInformer<K> {
 }
 
 impl<K: Decode> Core<K> {
+    /// Works until the informer stops, which a panic of something that the user has given makes it do.
+    async fn run(&self, work: impl Future<Output = ()>) {
+        let work = AssertUnwindSafe(self.stop.run_until_cancelled(work)).catch_unwind();
+        if work.await.is_err() {
+            tracing::error!(
+                of = self.reflector.describe(),
+                "an index, a transform or a hook panicked; the informer stops"
+            );
+            self.stop.cancel();
+        }
+        self.forget_if_unused();
+    }
+
     /// Changes the store, and then tells the handlers. Nobody can join in between.
     fn process(&self, batch: crate::delta_fifo::Batch<K>) {
         let mut processor = self.processor.lock();

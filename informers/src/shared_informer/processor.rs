@@ -136,17 +136,19 @@ impl<K: Decode> HandlerTask<K> {
 
     async fn tell(&mut self, core: &Core<K>, notification: Notification<K>) {
         let handler = &mut self.handler;
-        let call = match &notification {
-            Notification::Add {
-                object,
-                is_in_initial_list,
-            } => handler.on_add(object, *is_in_initial_list),
-            Notification::Update { old, new } => handler.on_update(old, new),
-            Notification::Sync(object) => handler.on_sync(object),
-            Notification::Delete {
-                object,
-                final_state_known,
-            } => handler.on_delete(object, *final_state_known),
+        let call = async {
+            match &notification {
+                Notification::Add {
+                    object,
+                    is_in_initial_list,
+                } => handler.on_add(object, *is_in_initial_list).await,
+                Notification::Update { old, new } => handler.on_update(old, new).await,
+                Notification::Sync(object) => handler.on_sync(object).await,
+                Notification::Delete {
+                    object,
+                    final_state_known,
+                } => handler.on_delete(object, *final_state_known).await,
+            }
         };
         if AssertUnwindSafe(call).catch_unwind().await.is_err() {
             self.queue.count_panic();

@@ -314,3 +314,24 @@ async fn two_thousand_informers_leave_nothing_behind() {
     assert_eq!(Arc::strong_count(&alive), 1, "every handler is gone");
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
 }
+
+/// Proves I15.
+#[tokio::test(start_paused = true)]
+async fn an_index_or_a_transform_that_panics_stops_the_informer() {
+    let mistake = |options: ReflectorOptions| options.with_transform(|_: &mut ConfigMap| panic!("for the test"));
+    for in_transform in [false, true] {
+        let (source, mut requests) = source();
+        let options = ReflectorOptions::default();
+        let options = if in_transform { mistake(options) } else { options };
+        let informer = SharedInformer::<ConfigMap>::new(source, InformerOptions::default().with_reflector(options));
+        if !in_transform {
+            informer.add_index("panics", |_| panic!("for the test")).unwrap();
+        }
+        let mut events = informer.events().unwrap();
+        informer.start();
+        requests.list().await.answer("10", [object("a", 1)]);
+        assert!(informer.wait_for_sync().await.is_err());
+        assert!(events.next().await.is_none());
+        informer.shutdown().await;
+    }
+}

@@ -115,9 +115,9 @@ impl<T: Item> Items<T> {
         self.later.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Takes the item whose turn it is, and says how long it has waited.
-    pub(super) fn take(&mut self, now: Instant) -> Option<(T, Duration)> {
-        let (_, item) = self.waiting.pop_first()?;
+    /// Takes the item whose turn it is, and says its priority and how long it has waited.
+    pub(super) fn take(&mut self, now: Instant) -> Option<(T, i32, Duration)> {
+        let ((Reverse(priority), _), item) = self.waiting.pop_first()?;
         let work = Entry::Processing {
             since: now,
             again: None,
@@ -127,7 +127,7 @@ impl<T: Item> Items<T> {
             _ => Duration::ZERO,
         };
         self.processing += 1;
-        Some((item, waited))
+        Some((item, priority, waited))
     }
 
     /// The work on an item is done; true where it waits again.

@@ -196,6 +196,7 @@ impl<T: Item> WorkQueue<T> {
 
     /// How many items wait.
     pub fn len(&self) -> usize {
+        self.promote();
         self.0.items.lock().depth()
     }
 
@@ -206,6 +207,7 @@ impl<T: Item> WorkQueue<T> {
 
     /// How the queue stands.
     pub fn stats(&self) -> WorkQueueStats {
+        self.promote();
         self.0.items.lock().stats(Instant::now())
     }
 
@@ -216,6 +218,7 @@ impl<T: Item> WorkQueue<T> {
 
     /// Takes nothing in from now on; [`get`](WorkQueue::get) gives out what waits, and then `None`.
     pub fn shut_down(&self) {
+        self.promote();
         self.0.items.lock().shut_down();
         self.0.changed.notify_waiters();
         self.0.changed.notify_one();
@@ -243,10 +246,10 @@ impl<T: Item> WorkQueue<T> {
 
     /// An item, or `None` at the end; an error with the soonest time where there is nothing yet.
     fn take(&self) -> Result<Option<Processing<T>>, Option<Instant>> {
+        self.promote();
         let now = Instant::now();
         let mut items = self.0.items.lock();
-        items.promote(now);
-        let Some((item, waited)) = items.take(now) else {
+        let Some((item, priority, waited)) = items.take(now) else {
             return if items.is_shut_down() {
                 Ok(None)
             } else {
@@ -262,9 +265,20 @@ impl<T: Item> WorkQueue<T> {
         self.0.metrics.queue_taken(&self.0.name, waited, depth);
         Ok(Some(Processing {
             item,
+            priority,
             queue: self.clone(),
             since: now,
         }))
+    }
+
+    /// Lets items wait whose time has come.
+    fn promote(&self) {
+        let mut items = self.0.items.lock();
+        let before = items.depth();
+        items.promote(Instant::now());
+        let depth = items.depth();
+        drop(items);
+        (before..depth).for_each(|before| self.0.metrics.queue_added(&self.0.name, before + 1));
     }
 
     fn done(&self, item: &T, since: Instant) {
@@ -286,8 +300,16 @@ impl<T: Item> WorkQueue<T> {
 /// An item that somebody works on. Dropping it says that the work is done.
 pub struct Processing<T: Item> {
     item: T,
+    priority: i32,
     queue: WorkQueue<T>,
     since: Instant,
+}
+
+impl<T: Item> Processing<T> {
+    /// The priority that the item had.
+    pub fn priority(&self) -> i32 {
+        self.priority
+    }
 }
 
 impl<T: Item> Deref for Processing<T> {

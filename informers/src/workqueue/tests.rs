@@ -65,8 +65,10 @@ async fn a_priority_given_during_the_work_counts_after_it() {
     let work = queue.get().await.unwrap();
     queue.add_with_priority("a", 7);
     queue.add("b");
+    assert_eq!(work.priority(), DEFAULT_PRIORITY);
     drop(work);
-    assert_eq!(*now_or_never(&queue).unwrap(), "a");
+    let again = now_or_never(&queue).unwrap();
+    assert_eq!((*again, again.priority()), ("a", 7));
 }
 
 /// Proves W5.
@@ -176,14 +178,18 @@ async fn all_items_together_come_back_at_a_bounded_rate() {
 }
 
 /// Proves W7.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn shut_down_gives_out_what_waits_and_takes_nothing_in() {
     let queue = WorkQueue::new("test");
     queue.add("a");
-    queue.add_after("later", secs(1));
+    queue.add_after("due", secs(1));
+    queue.add_after("later", secs(2));
+    tokio::time::advance(secs(1)).await;
     queue.shut_down();
     queue.add("b");
+    queue.add_after("c", secs(1));
     assert_eq!(*queue.get().await.unwrap(), "a");
+    assert_eq!(*queue.get().await.unwrap(), "due");
     assert!(queue.get().await.is_none());
     assert!(queue.is_shut_down());
 }
@@ -256,8 +262,10 @@ async fn metrics_and_stats_tell_what_happens() {
     );
     drop(work);
     queue.add_rate_limited("a");
+    tokio::time::advance(secs(1)).await;
+    assert_eq!((queue.len(), queue.stats().delayed), (1, 0), "its time has come");
     let counted = [&counts.added, &counts.waited, &counts.worked, &counts.retried];
-    assert_eq!(counted.map(|count| count.load(Ordering::Relaxed)), [1, 3, 4, 1]);
+    assert_eq!(counted.map(|count| count.load(Ordering::Relaxed)), [2, 3, 4, 1]);
 }
 
 /// Proves W2.

@@ -33,7 +33,8 @@ async fn main() -> Result<(), Failure> {
     let reflector = ReflectorOptions::default()
         .with_streaming_list(args.mode == Mode::Watchlist)
         .with_cache_format(args.cache.into())
-        .with_managed_fields(!args.strip);
+        .with_managed_fields(!args.strip)
+        .with_error_handler(|error| eprintln!("{error}"));
     let factory = SharedInformerFactory::builder(Clientset::from_client(client.clone()))
         .reflector(reflector)
         .build();

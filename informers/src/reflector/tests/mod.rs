@@ -412,27 +412,74 @@ async fn large_lists_are_decoded_by_when_they_are_in_the_store() {
     }
 }
 
+/// Objects that are no config maps, and what is said of them.
+fn odd_maps() -> [(EncodedObject, &'static str); 2] {
+    let mut message = object("odd", 14).bytes.to_vec();
+    message.extend_from_slice(b"\x12\x04\x0a\x09no"); // data: an entry that ends too soon
+    let text = br#"{"metadata":{"name":"odd","namespace":"shop","resourceVersion":"14"},"data":"no map"}"#;
+    let encoded = |encoding, bytes: &[u8]| EncodedObject {
+        encoding,
+        bytes: bytes.to_vec().into(),
+    };
+    [
+        (encoded(Encoding::Protobuf, &message), "data"),
+        (encoded(Encoding::Json, text), "no map"),
+    ]
+}
+
 /// Proves R15 R16.
 #[tokio::test(start_paused = true)]
 async fn object_that_would_not_decode_is_named_on_arrival_and_kept() {
-    let mut odd = object("odd", 4).bytes.to_vec();
-    odd.extend_from_slice(b"\x12\x04\x0a\x09no"); // data: an entry that ends too soon
-    let odd = EncodedObject {
-        encoding: Encoding::Protobuf,
-        bytes: odd.into(),
-    };
-    let mut run = run_with(ReflectorOptions::default());
-    run.requests.list().await.answer("10", [odd, object("a", 5)]);
-    run.requests.watch().await;
-    assert_eq!(run.stored(), ["a@5", "odd@4"]);
-    let errors = run.errors.lock().clone();
-    assert_eq!(errors.len(), 1, "{errors:?}");
-    assert!(
-        errors[0].starts_with("read configmaps: object \"shop/odd\" would not decode: "),
-        "{}",
-        errors[0]
-    );
-    assert!(errors[0].contains("data"), "{}", errors[0]);
+    let formats = [CacheFormat::Lazy, CacheFormat::Compact];
+    for ((odd, reason), format) in odd_maps().into_iter().zip(formats) {
+        let mut run = run_with(ReflectorOptions::default().with_cache_format(format));
+        run.requests.list().await.answer("10", [odd.clone(), object("a", 5)]);
+        let events = run.requests.watch().await.accept();
+        assert_eq!(run.stored(), ["a@5", "odd@14"]);
+        let errors = run.errors.lock().clone();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0].starts_with("read configmaps: object \"shop/odd\" would not decode: "),
+            "{}",
+            errors[0]
+        );
+        assert!(errors[0].contains(reason), "{}", errors[0]);
+        events.modified(odd.clone());
+        events.deleted(odd);
+        events.end().await;
+        run.requests.watch().await;
+        assert_eq!(run.stored(), ["a@5"], "the stream lives on");
+        assert_eq!(run.reflector.stats().undecodable, 3);
+    }
+}
+
+/// Proves R15.
+#[tokio::test(start_paused = true)]
+async fn object_that_cannot_be_transformed_is_named_and_kept_as_it_came() {
+    for format in [CacheFormat::Lazy, CacheFormat::Decoded] {
+        let options = ReflectorOptions::default()
+            .with_cache_format(format)
+            .with_transform(|map: &mut ConfigMap| map.metadata.labels = None);
+        for (odd, _) in odd_maps() {
+            let mut run = run_with(options.clone());
+            run.requests
+                .list()
+                .await
+                .answer("10", [object("odd", 3), object("a", 5)]);
+            let events = run.requests.watch().await.accept();
+            events.modified(odd.clone());
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(run.stored(), ["a@5", "odd@14"], "not as it was before");
+            assert!(run.store.list().iter().any(|map| map.label("app").is_none()));
+            let errors = run.errors.lock().clone();
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert!(errors[0].contains("shop/odd"), "{}", errors[0]);
+            events.deleted(odd);
+            events.end().await;
+            run.requests.watch().await;
+            assert_eq!(run.stored(), ["a@5"], "its deletion is understood all the same");
+        }
+    }
 }
 
 /// Proves R2.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use kubewire_client::api::VersionMatch;
 use kubewire_client::backoff::ExponentialOptions;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{Run, run_on};
-use crate::fake::{connection_refused, object, refusal, streaming_source, too_large};
+use crate::fake::{Events, connection_refused, object, refusal, streaming_source, too_large};
 use crate::reflector::ReflectorOptions;
 
 fn run() -> Run {
@@ -24,10 +24,9 @@ async fn streams_the_list_by_default() {
     let events = watch.accept();
     events.added(object("a", 7));
     events.added(object("b", 3));
-    events.bookmark("4");
     events.deleted(object("b", 8));
     events.added(object("c", 2));
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     assert!(run.stored().is_empty(), "nobody sees half a list");
     events.initial_events_end("10");
     events.modified(object("a", 11));
@@ -81,26 +80,56 @@ async fn another_refusal_is_not_for_ever() {
     assert_eq!(run.requests.watch().await.version(), "10");
 }
 
-/// A server from before streaming lists ignores what it does not know: it sends every object, perhaps a bookmark, and
+/// A server that does not know of streaming lists ignores the wish: it sends every object, then whatever happens, and
 /// never says that the state is complete.
 ///
 /// Proves R6.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_know_of_streams_is_asked_for_lists_from_then_on() {
-    let mut run = run();
-    let started = Instant::now();
-    let events = run.requests.watch().await.accept();
-    events.added(object("a", 1));
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    events.bookmark("5");
-    run.requests.list().await.answer("10", [object("a", 1)]);
-    events.closed().await;
-    let waited = started.elapsed();
-    assert!((18..20).contains(&waited.as_secs()), "{waited:?}");
-    run.requests.watch().await.fail(refusal(410, "Expired"));
-    run.requests.list().await.answer("11", []);
-    run.requests.watch().await;
-    assert!(run.errors.lock().is_empty(), "nothing is wrong");
+    type EverySecond = fn(&Events, u64);
+    let silent: EverySecond = |_, _| ();
+    let slow: EverySecond = |events, second| {
+        if second <= 8 {
+            events.added(object(&second.to_string(), second));
+        }
+    };
+    let busy: EverySecond = |events, second| events.modified(object("a", second));
+    let coming_and_going: EverySecond = |events, second| events.deleted(object("other", second));
+    let anew: EverySecond = |events, second| events.added(object("a", second));
+    let bookmarks: EverySecond = |events, second| {
+        if second == 3 {
+            events.bookmark("5");
+        }
+    };
+    let cases = [
+        (silent, 5),
+        (slow, 13),
+        (busy, 5),
+        (coming_and_going, 5),
+        (anew, 5),
+        (bookmarks, 3),
+    ];
+    for (case, (every_second, expected)) in cases.into_iter().enumerate() {
+        let mut run = run();
+        let started = Instant::now();
+        let events = run.requests.watch().await.accept();
+        events.added(object("a", 1));
+        for second in 1.. {
+            sleep(Duration::from_secs(1)).await;
+            if run.requests.any() {
+                break;
+            }
+            every_second(&events, second);
+        }
+        let waited = started.elapsed().as_secs();
+        assert!((expected..=expected + 1).contains(&waited), "case {case}: {waited} s");
+        run.requests.list().await.answer("10", [object("a", 1)]);
+        events.closed().await;
+        run.requests.watch().await.fail(refusal(410, "Expired"));
+        run.requests.list().await.answer("11", []);
+        run.requests.watch().await;
+        assert!(run.errors.lock().is_empty(), "nothing is wrong");
+    }
 }
 
 /// Proves R6 R17.
