@@ -330,7 +330,8 @@ async fn an_index_or_a_transform_that_panics_stops_the_informer() {
         let mut events = informer.events().unwrap();
         informer.start();
         requests.list().await.answer("10", [object("a", 1)]);
-        assert!(informer.wait_for_sync().await.is_err());
+        let wait = tokio::time::timeout(Duration::from_secs(60), informer.wait_for_sync());
+        assert!(wait.await.expect("it has stopped").is_err());
         assert!(events.next().await.is_none());
         informer.shutdown().await;
     }
