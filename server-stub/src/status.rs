@@ -51,6 +51,9 @@ pub struct ApiError {
     status: Box<Status>,
 }
 
+/// The message for a path at which there is nothing.
+pub(crate) const UNKNOWN_PATH: &str = "the server could not find the requested resource";
+
 impl ApiError {
     /// An error with a code, a reason (empty for none) and a message.
     pub fn new(code: u16, reason: &str, message: impl Into<String>) -> Self {
@@ -136,7 +139,7 @@ impl ApiError {
 
     /// 404 for a path or resource that the server does not serve.
     pub fn unknown_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource").with_empty_details()
+        Self::new(404, "NotFound", UNKNOWN_PATH).with_empty_details()
     }
 
     /// 409: the name is taken.

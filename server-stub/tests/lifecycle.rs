@@ -9,7 +9,7 @@ mod free_port;
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 
 use free_port::free_port;
 
@@ -60,11 +60,19 @@ impl Process {
         assert!(sent.unwrap().success());
     }
 
-    async fn status(&self, path: &str) -> StatusCode {
+    async fn get(&self, path: &str) -> Response {
         // The only one that is compiled in; reqwest wants to be told.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().tls_danger_accept_invalid_certs(true).build().unwrap();
-        client.get(format!("{}{path}", self.url)).send().await.unwrap().status()
+        client.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    async fn status(&self, path: &str) -> StatusCode {
+        self.get(path).await.status()
+    }
+
+    async fn text(&self, path: &str) -> String {
+        self.get(path).await.text().await.unwrap()
     }
 }
 
@@ -75,28 +83,98 @@ impl Drop for Process {
     }
 }
 
+/// The hooks as the checks show them: kube-apiserver's order, without those of parts that are not there.
+const POST_START_HOOKS: [&str; 20] = [
+    "start-apiserver-admission-initializer",
+    "generic-apiserver-start-informers",
+    "max-in-flight-filter",
+    "start-apiextensions-informers",
+    "start-apiextensions-controllers",
+    "crd-informer-synced",
+    "start-system-namespaces-controller",
+    "start-cluster-authentication-info-controller",
+    "start-kube-apiserver-identity-lease-controller",
+    "start-kube-apiserver-identity-lease-garbage-collector",
+    "storage-readiness",
+    "start-legacy-token-tracking-controller",
+    "rbac/bootstrap-roles",
+    "scheduling/bootstrap-system-priority-classes",
+    "bootstrap-controller",
+    "start-kubernetes-service-cidr-controller",
+    "start-kube-aggregator-informers",
+    "apiservice-status-remote-available-controller",
+    "apiservice-registration-controller",
+    "apiservice-discovery-controller",
+];
+
+const PRE_SHUTDOWN_HOOKS: [&str; 2] = [
+    "stop-kube-apiserver-identity-lease-controller",
+    "stop-kubernetes-service-controllers",
+];
+
 #[tokio::test]
 async fn starts_and_stops_in_the_order_of_the_original() {
-    let mut process = Process::start(&["--shutdown-delay-duration", "50ms"]);
+    let mut process = Process::start(&["-v=4", "--shutdown-delay-duration=50ms", "--controllers=-*"]);
     let mut log = process.read_until("HasBeenReady");
     assert!(log[0].contains("Version: v1."), "{log:#?}");
-    assert_eq!(process.status("/readyz").await, 200);
+    let checks = process.text("/readyz?verbose").await;
     process.send("-TERM");
     log.extend(process.log.by_ref().map(Result::unwrap));
-    let expected = [
-        "HasBeenReady",
-        "received SIGTERM",
-        "ShutdownInitiated",
-        "PreShutdownHooksStopped",
-        "AfterShutdownDelayDuration",
-        "NotAcceptingNewRequest",
-        "InFlightRequestsDrained",
-        "HTTPServerStoppedListening",
+
+    let hooks = |names: &[&str], kind: &str| -> Vec<String> {
+        names
+            .iter()
+            .map(|name| format!("{kind} hook hook={name} ok=true"))
+            .collect()
+    };
+    let step = |text: &str| vec![text.to_owned()];
+    let post_start = [&POST_START_HOOKS[..], &["kube-apiserver-autoregistration"]].concat();
+    // The parts of a step come in any order, the steps one after the other.
+    let steps = [
+        step("Version: v1."),
+        step("created server=\"apiextensions\""),
+        step("created server=\"kube-apiserver\""),
+        step("created server=\"aggregator\""),
+        step("Serving securely on"),
+        hooks(&post_start, "post-start"),
+        step("signal=\"HasBeenReady\""),
+        step("received SIGTERM"),
+        step("signal=\"ShutdownInitiated\""),
+        hooks(&PRE_SHUTDOWN_HOOKS, "pre-shutdown"),
+        step("signal=\"PreShutdownHooksStopped\""),
+        step("signal=\"AfterShutdownDelayDuration\""),
+        step("signal=\"NotAcceptingNewRequest\""),
+        step("signal=\"InFlightRequestsDrained\""),
+        step("Stopped listening on"),
+        step("signal=\"HTTPServerStoppedListening\""),
+        step("the server has stopped"),
     ];
-    let place = |step: &&str| log.iter().position(|line| line.contains(*step));
-    let places: Vec<_> = expected.iter().map(place).collect();
-    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{log:#?}");
+    let mut after = None;
+    for parts in steps {
+        let places = parts.iter().map(|part| {
+            let place = log.iter().position(|line| line.contains(part.as_str()));
+            place.unwrap_or_else(|| panic!("no {part} in {log:#?}"))
+        });
+        let places: Vec<usize> = places.collect();
+        assert!(
+            places.iter().min().copied() > after,
+            "{parts:?} is too early in {log:#?}"
+        );
+        after = places.into_iter().max();
+    }
+    assert_eq!(
+        log.iter().filter(|line| line.contains("post-start hook")).count(),
+        post_start.len()
+    );
     assert!(process.child.wait().unwrap().success());
+
+    let mut expected = vec!["ping".to_owned(), "log".into(), "etcd".into(), "etcd-readiness".into()];
+    expected.push("informer-sync".into());
+    expected.extend(post_start.iter().map(|hook| format!("poststarthook/{hook}")));
+    expected.extend(["autoregister-completion".to_owned(), "shutdown".into()]);
+    let mut expected: String = expected.iter().map(|check| format!("[+]{check} ok\n")).collect();
+    expected.push_str("readyz check passed\n");
+    assert_eq!(checks, expected);
 }
 
 #[tokio::test]

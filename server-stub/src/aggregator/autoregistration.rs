@@ -6,19 +6,33 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::{APIService, APIServiceSpec};
 use kubewire_client::{Api, Error, WriteOptions};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::api_services::ApiServiceInfo;
 use crate::generic::delegation::DelegationTarget;
+use crate::generic::health::HealthCheck;
 use crate::generic::hooks::PostStartHook;
+use crate::generic::server::GenericApiServer;
 
 /// Marks objects that the server makes itself: `onstart` for groups that it always serves, `true` for those of custom
 /// resources.
 pub(super) const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
 
-/// Registers the built-in groups once the server answers.
-pub(super) fn hook(delegate: Arc<dyn DelegationTarget>) -> PostStartHook {
+/// Registers the built-in groups once the server answers; `autoregister-completion` fails until all are there.
+pub(super) fn add_to(server: &mut GenericApiServer, delegate: Arc<dyn DelegationTarget>) {
+    let registered = CancellationToken::new();
+    server.add_post_start_hook(hook(delegate, registered.clone()));
+    server.add_health_check(HealthCheck::new("autoregister-completion", move || {
+        match registered.is_cancelled() {
+            true => Ok(()),
+            false => Err("missing APIServices".to_owned()),
+        }
+    }));
+}
+
+fn hook(delegate: Arc<dyn DelegationTarget>, done: CancellationToken) -> PostStartHook {
     PostStartHook::new("kube-apiserver-autoregistration", move |context| {
-        let groups = delegate.groups();
+        let (groups, done) = (delegate.groups(), done.clone());
         async move {
             let api = context.clientset().apiregistration_v1().api_services();
             let local = groups.into_iter().flat_map(|group| {
@@ -27,6 +41,7 @@ pub(super) fn hook(delegate: Arc<dyn DelegationTarget>) -> PostStartHook {
             });
             let registered: JoinSet<_> = local.map(|info| register(api.clone(), info)).collect();
             registered.join_all().await.into_iter().collect::<Result<(), Error>>()?;
+            done.cancel();
             Ok(())
         }
     })

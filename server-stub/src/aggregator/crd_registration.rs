@@ -23,7 +23,6 @@ pub(super) fn hook() -> PostStartHook {
             Ok(definition) => versions_of(&definition),
             Err(_) => Vec::new(),
         })?;
-        informer.start();
         let registration = CrdRegistrationController {
             definitions: informer.lister(),
             api: context.clientset().apiregistration_v1().api_services(),

@@ -15,6 +15,7 @@ pub(crate) use service_resolver::{ServiceResolver, Unresolved};
 
 use std::sync::Arc;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kubewire_informers::workqueue::WorkQueue;
 use kubewire_informers::{CachedObject, EventHandlerFuncs};
@@ -64,11 +65,29 @@ pub fn new(
     server.mux().handle_prefix("/apis/", proxy);
     server.install_api_group(own);
     server.add_openapi_source(Arc::new(openapi::RemoteDocuments(services.clone())));
-    server.add_post_start_hook(registration_hook(services.clone(), suspects.clone()));
-    server.add_post_start_hook(availability::hook(services, resolver, suspects));
-    server.add_post_start_hook(autoregistration::hook(delegate));
+    server.add_post_start_hook(start_informers_hook());
+    server.add_post_start_hook(availability::hook(services.clone(), resolver, suspects.clone()));
+    server.add_post_start_hook(registration_hook(services, suspects));
     server.add_post_start_hook(crd_registration::hook());
+    autoregistration::add_to(&mut server, delegate);
     server
+}
+
+/// Starts what the controllers of this server look at.
+fn start_informers_hook() -> PostStartHook {
+    PostStartHook::new("start-kube-aggregator-informers", |context| async move {
+        let services = context.informers.informer::<APIService>();
+        let definitions = context.informers.informer::<CustomResourceDefinition>();
+        services.start();
+        definitions.start();
+        let stop = context.lifecycle.shutdown_initiated.clone();
+        context.tasks.spawn(async move {
+            stop.cancelled().await;
+            // Informers that nobody has end.
+            drop((services, definitions));
+        });
+        Ok(())
+    })
 }
 
 /// Follows the APIService objects. Each that is new or has changed is looked at: it goes into `queue` once it is known.
@@ -92,7 +111,6 @@ fn registration_hook(services: Arc<ApiServices>, queue: WorkQueue<String>) -> Po
                     .on_update(move |_, service| store_again(&on_update, service))
                     .on_delete(move |service, _| on_delete.remove(&service.key().name)),
             )?;
-            informer.start();
             informer.wait_for_sync().await?;
             Ok(())
         }

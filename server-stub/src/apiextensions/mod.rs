@@ -19,10 +19,18 @@ use crate::registry::storage_factory::StorageFactory;
 /// The group that this server serves.
 pub(crate) const GROUP: &str = "apiextensions.k8s.io";
 
-/// Builds the server. `own` is the group `apiextensions.k8s.io`; custom resources are kept in `storage`.
-pub fn new(external_address: &str, own: ApiGroup, storage: StorageFactory, endpoints: Endpoints) -> GenericApiServer {
+/// Builds the server. `own` is the group `apiextensions.k8s.io`; custom resources are kept in `storage`; `generic` adds
+/// what any server has, ahead of what is this one's.
+pub fn new(
+    external_address: &str,
+    own: ApiGroup,
+    storage: StorageFactory,
+    endpoints: Endpoints,
+    generic: impl FnOnce(&mut GenericApiServer),
+) -> GenericApiServer {
     let handler = Arc::new(CrdHandler::new(storage, endpoints));
     let mut server = GenericApiServer::new("apiextensions", external_address, handler.clone());
+    generic(&mut server);
     server.install_api_group(own);
     server.add_openapi_source(handler.clone());
     controllers::add_to(&mut server, handler);

@@ -25,6 +25,7 @@ impl ApiGroups {
             backends: config.backends.clone(),
             admission: config.admission.clone(),
             service_account_tokens: config.service_account_tokens.clone(),
+            metrics: config.metrics.clone(),
             clock: config.clock.clone(),
             ids: config.ids.clone(),
             stop: config.lifecycle.not_accepting_new_request.clone(),

@@ -9,13 +9,15 @@ use super::options::ControllerOptions;
 use crate::admission::AdmissionPlugins;
 use crate::authentication::service_account::install_discovery;
 use crate::authentication::{BearerTokens, ServiceAccountTokens};
-use crate::authorization::{Authorizer, RbacAuthorizer, bootstrap_hook};
-use crate::controllers::{ClusterAuthentication, KubernetesService};
+use crate::authorization::{Authorizer, RbacAuthorizer};
+use crate::controllers::{ClusterAuthentication, KubeApiServerControllers, KubernetesService};
+use crate::filters::max_in_flight_hook;
 use crate::generic::certificates::KeyPair;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::delegation::DelegationTarget;
 use crate::generic::health::HealthCheck;
 use crate::generic::lifecycle::LifecycleSignals;
+use crate::generic::metrics::Metrics;
 use crate::generic::server::GenericApiServer;
 use crate::proxy::Backends;
 use crate::registry::service_ranges::ServiceRanges;
@@ -64,6 +66,8 @@ pub struct ChainConfig {
     pub(crate) admission: Arc<AdmissionPlugins>,
     /// Whether the metrics tell how many objects there are.
     pub count_objects: bool,
+    /// What the server counts.
+    pub metrics: Arc<Metrics>,
     /// The moments in the server's life.
     pub lifecycle: LifecycleSignals,
 }
@@ -72,16 +76,12 @@ pub struct ChainConfig {
 pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
     let address = &config.external_address.to_string();
     let mut groups = ApiGroups::new(config);
-    let mut apiextensions = {
+    let apiextensions = {
         let endpoints = groups.endpoints().clone();
         let own = groups.take(apiextensions::GROUP);
-        apiextensions::new(address, own, config.storage_factory.clone(), endpoints)
+        let storage = config.storage_factory.clone();
+        apiextensions::new(address, own, storage, endpoints, |server| add_generic(server, config))
     };
-    apiextensions.add_health_check(HealthCheck::ping());
-    apiextensions.add_health_check(HealthCheck::log());
-    let (health, ready) = config.storage_timeouts;
-    apiextensions.add_health_check(storage_check("etcd", &config.storage_factory, health));
-    apiextensions.add_readyz_check(storage_check("etcd-readiness", &config.storage_factory, ready));
     let stores = groups.endpoints().stores.clone();
     config.service_account_tokens.look_up_in(stores.clone());
     let registration = groups.take(aggregator::GROUP);
@@ -94,11 +94,22 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
         config.service_account_jwks_uri.as_deref(),
     );
     install_discovery(kube_apiserver.mux(), tokens, jwks_uri, address);
-    kube_apiserver.add_post_start_hook(config.admission.webhooks.clone().hook());
-    if let Some(rbac) = config.rbac.clone() {
-        kube_apiserver.add_post_start_hook(rbac.hook());
-        kube_apiserver.add_post_start_hook(bootstrap_hook());
-    }
+    let service = KubernetesService {
+        cluster_ip: config.service_ip,
+        address: config.external_address,
+        storage: config.storage_factory.default_storage().clone(),
+    };
+    controllers::add_to(
+        &mut kube_apiserver,
+        KubeApiServerControllers {
+            server_id: format!("apiserver-{}", config.ids.uid().to_string().replace('-', "")),
+            stores: stores.clone(),
+            service,
+            service_networks: config.service_ranges.networks.clone(),
+            authentication: config.cluster_authentication.clone(),
+            bootstrap_roles: config.rbac.is_some(),
+        },
+    );
     let kube_apiserver: Arc<dyn DelegationTarget> = Arc::new(kube_apiserver);
     let mut aggregator = aggregator::new(
         address,
@@ -106,24 +117,28 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
         config.proxy_identity.clone(),
         kube_apiserver.clone(),
     );
-    if config.count_objects {
-        aggregator.show_object_counts(Arc::new(move || stores.object_counts()));
-    }
-    let service = KubernetesService {
-        cluster_ip: config.service_ip,
-        address: config.external_address,
-        storage: config.storage_factory.default_storage().clone(),
-    };
-    let server_id = format!("apiserver-{}", config.ids.uid().to_string().replace('-', ""));
-    controllers::add_to(
-        &mut aggregator,
-        server_id,
-        kube_apiserver,
-        service,
-        config.cluster_authentication.clone(),
-        &config.controllers,
-    );
+    let count_objects = config.count_objects;
+    config
+        .metrics
+        .add_source(move |shown| stores.show(shown, count_objects));
+    let backends = config.backends.clone();
+    config.metrics.add_source(move |shown| backends.show(shown));
+    controllers::add_switchable(&mut aggregator, kube_apiserver, &config.controllers);
     aggregator
+}
+
+/// What any server has, in the order in which the checks show it.
+fn add_generic(server: &mut GenericApiServer, config: &ChainConfig) {
+    server.add_health_check(HealthCheck::ping());
+    server.add_health_check(HealthCheck::log());
+    let (health, ready) = config.storage_timeouts;
+    server.add_health_check(storage_check("etcd", &config.storage_factory, health));
+    server.add_readyz_check(storage_check("etcd-readiness", &config.storage_factory, ready));
+    server.add_post_start_hook(config.admission.webhooks.clone().hook());
+    if let Some(rbac) = config.rbac.clone() {
+        server.add_post_start_hook(rbac.hook());
+    }
+    server.add_post_start_hook(max_in_flight_hook(config.metrics.clone()));
 }
 
 /// Whether every store answers in time.

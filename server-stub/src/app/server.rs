@@ -16,6 +16,7 @@ use crate::controllers::ClusterAuthentication;
 use crate::generic::certificates::KeyPair;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::lifecycle::LifecycleSignals;
+use crate::generic::metrics::Metrics;
 use crate::generic::serving::Serving;
 use crate::generic::{Config, InProcess, PreparedGenericApiServer};
 use crate::registry::storage_factory::StorageFactory;
@@ -39,7 +40,9 @@ impl Server {
         for flag in options.accepted.given() {
             tracing::warn!("--{flag} is accepted for compatibility and makes no difference");
         }
+        let metrics = Arc::new(Metrics::default());
         let storage_factory = options.storage.storage_factory(&clock).await?;
+        let storage_factory = storage_factory.with_metrics(metrics.clone());
         let serving = &options.secure_serving;
         let external_ip = options.server_run.advertise_address.unwrap_or(serving.external_ip());
         let service_ip = options.services.kubernetes_service_ip();
@@ -55,6 +58,7 @@ impl Server {
             clock,
             ids,
             authorizer,
+            metrics: metrics.clone(),
             ..Config::default()
         };
         options.server_run.apply_to(&mut config);
@@ -98,6 +102,7 @@ impl Server {
             storage_timeouts: options.storage.etcd.check_timeouts(),
             admission: Arc::new(options.admission.plugins()),
             count_objects: !options.storage.etcd.etcd_count_metric_poll_period.is_zero(),
+            metrics,
             lifecycle: lifecycle.clone(),
         });
         let server = Self {
@@ -120,6 +125,7 @@ impl Server {
         for storage in self.storage_factory.backends() {
             storage.close().await;
         }
+        tracing::info!("the server has stopped");
         Ok(result?)
     }
 

@@ -1,14 +1,16 @@
 //! Every running server keeps a Lease in `kube-system`, so that others know of it (KEP-1965); the leases of servers
-//! that are gone are removed.
+//! that are gone are removed. A server that is stopped takes its own with it.
 
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, MicroTime, ObjectMeta};
 use kubewire_client::{Clientset, Error, ListOptions, WriteOptions};
+use tokio_util::task::TaskTracker;
 
 use crate::generic::clock::Clock;
-use crate::generic::hooks::PostStartHook;
+use crate::generic::hooks::{PostStartHook, PreShutdownHook};
+use crate::generic::server::GenericApiServer;
 
 const NAMESPACE: &str = "kube-system";
 /// How long a lease counts after it was last renewed.
@@ -16,20 +18,35 @@ const DURATION: Duration = Duration::from_secs(3600);
 const RENEW_PERIOD: Duration = Duration::from_secs(10);
 const IDENTITY: (&str, &str) = ("apiserver.kubernetes.io/identity", "kube-apiserver");
 
-/// The hook that creates and renews the lease of the server with this id.
-pub(super) fn hook(id: String) -> PostStartHook {
+/// Adds the hooks of the server with this id.
+pub(super) fn add_to(server: &mut GenericApiServer, id: String) {
+    let renewing = TaskTracker::new();
+    server.add_post_start_hook(hook(id, renewing.clone()));
+    server.add_post_start_hook(garbage_collector());
+    server.add_pre_shutdown_hook(PreShutdownHook::join(
+        "stop-kube-apiserver-identity-lease-controller",
+        renewing,
+    ));
+}
+
+/// The hook that creates and renews the lease.
+fn hook(id: String, renewing: TaskTracker) -> PostStartHook {
     PostStartHook::new("start-kube-apiserver-identity-lease-controller", move |context| {
-        let id = id.clone();
+        let (id, renewing) = (id.clone(), renewing.clone());
         async move {
             super::system_namespaces::ensure(context.clientset(), NAMESPACE).await?;
             let (clientset, clock) = (context.clientset().clone(), context.clock.clone());
             let stop = context.lifecycle.shutdown_initiated.clone();
             renew(&clientset, &clock, &id).await?;
-            context.tasks.spawn(async move {
+            renewing.spawn(async move {
                 while tokio::time::timeout(RENEW_PERIOD, stop.cancelled()).await.is_err() {
                     if let Err(error) = renew(&clientset, &clock, &id).await {
                         tracing::warn!(%error, lease = id, "renew the identity lease");
                     }
+                }
+                let leases = clientset.coordination_v1().leases(NAMESPACE);
+                if let Err(error) = leases.delete(&id, &DeleteOptions::default()).await {
+                    tracing::warn!(%error, lease = id, "remove the identity lease");
                 }
             });
             Ok(())
@@ -38,7 +55,7 @@ pub(super) fn hook(id: String) -> PostStartHook {
 }
 
 /// The hook that removes leases that were not renewed for long.
-pub(super) fn garbage_collector() -> PostStartHook {
+fn garbage_collector() -> PostStartHook {
     let name = "start-kube-apiserver-identity-lease-garbage-collector";
     PostStartHook::new(name, |context| async move {
         let (clientset, clock) = (context.clientset().clone(), context.clock.clone());

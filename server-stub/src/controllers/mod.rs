@@ -4,35 +4,71 @@ mod bootstrap;
 mod cluster_authentication;
 mod garbage_collector;
 mod identity_lease;
+mod legacy_token_tracking;
 mod namespace;
 mod priority_classes;
+mod service_cidr;
 mod system_namespaces;
 
 use std::sync::Arc;
 
 use crate::app::options::{ControllerOptions, SwitchableController};
+use crate::authorization::bootstrap_hook as bootstrap_roles;
 use crate::generic::delegation::DelegationTarget;
+use crate::generic::hooks::PostStartHook;
 use crate::generic::server::GenericApiServer;
+use crate::registry::service_ranges::IpNetwork;
+use crate::registry::stores::Stores;
 
 pub use bootstrap::KubernetesService;
 pub use cluster_authentication::ClusterAuthentication;
 
-/// Adds the controllers to the first server of the chain, those that can be switched off as the options say.
-/// `resources` knows what there is; `server_id` tells this server apart from others on the same storage.
-pub(crate) fn add_to(
+/// What the controllers of kube-apiserver itself need.
+pub(crate) struct KubeApiServerControllers {
+    /// Tells this server apart from others on the same storage.
+    pub(crate) server_id: String,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) service: KubernetesService,
+    /// Where the addresses of services come from.
+    pub(crate) service_networks: Vec<IpNetwork>,
+    pub(crate) authentication: ClusterAuthentication,
+    /// Whether the default roles are looked after.
+    pub(crate) bootstrap_roles: bool,
+}
+
+/// Adds the controllers of kube-apiserver.
+pub(crate) fn add_to(server: &mut GenericApiServer, controllers: KubeApiServerControllers) {
+    server.add_post_start_hook(system_namespaces::hook());
+    server.add_post_start_hook(cluster_authentication::hook(controllers.authentication));
+    identity_lease::add_to(server, controllers.server_id);
+    server.add_post_start_hook(storage_readiness(controllers.stores));
+    server.add_post_start_hook(legacy_token_tracking::hook());
+    if controllers.bootstrap_roles {
+        server.add_post_start_hook(bootstrap_roles());
+    }
+    server.add_post_start_hook(priority_classes::hook());
+    bootstrap::add_to(server, controllers.service);
+    server.add_post_start_hook(service_cidr::hook(controllers.service_networks));
+}
+
+/// The hook that waits until the objects of all built-in resources are at hand.
+fn storage_readiness(stores: Arc<Stores>) -> PostStartHook {
+    PostStartHook::new("storage-readiness", move |_| {
+        let stores = stores.clone();
+        async move {
+            stores.wait_until_ready().await;
+            Ok(())
+        }
+    })
+}
+
+/// Adds the controllers that can be switched on and off, in the original those of another program.
+/// `resources` knows what there is.
+pub(crate) fn add_switchable(
     server: &mut GenericApiServer,
-    server_id: String,
     resources: Arc<dyn DelegationTarget>,
-    service: KubernetesService,
-    authentication: ClusterAuthentication,
     options: &ControllerOptions,
 ) {
-    server.add_post_start_hook(system_namespaces::hook());
-    server.add_post_start_hook(identity_lease::hook(server_id));
-    server.add_post_start_hook(identity_lease::garbage_collector());
-    server.add_post_start_hook(priority_classes::hook());
-    server.add_post_start_hook(bootstrap::hook(service));
-    server.add_post_start_hook(cluster_authentication::hook(authentication));
     if options.is_enabled(SwitchableController::Namespace) {
         server.add_post_start_hook(namespace::hook(resources.clone()));
     }

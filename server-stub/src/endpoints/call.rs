@@ -19,6 +19,7 @@ use crate::audit::AuditContext;
 use crate::authentication::ServiceAccountTokens;
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
+use crate::generic::metrics::Metrics;
 use crate::generic::request::{RequestInfo, Response, UserInfo};
 use crate::registry::stores::Stores;
 use crate::registry::{ListQuery, StoredObject, WriteContext};
@@ -39,6 +40,7 @@ pub(crate) struct Call<'a> {
     pub(crate) audit: AuditContext,
     pub(crate) clock: &'a Clock,
     pub(crate) ids: &'a Ids,
+    pub(crate) metrics: &'a Metrics,
     raw_query: Option<&'a str>,
 }
 
@@ -63,6 +65,7 @@ impl<'a> Call<'a> {
             audit: AuditContext::of(&head.extensions),
             clock: &endpoints.clock,
             ids: &endpoints.ids,
+            metrics: &endpoints.metrics,
             raw_query: head.uri.query(),
         }
     }

@@ -18,6 +18,7 @@ use crate::authentication::ServiceAccountTokens;
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::discovery::ApiResource;
+use crate::generic::metrics::Metrics;
 use crate::generic::request::{Request, RequestBody, RequestInfo, Response, UserInfo};
 use crate::generic::respond;
 use crate::generic::server::ApiVersionHandler;
@@ -47,6 +48,8 @@ pub struct Endpoints {
     pub(crate) admission: Arc<AdmissionPlugins>,
     /// Issues tokens of service accounts.
     pub service_account_tokens: Arc<ServiceAccountTokens>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Time.
     pub clock: Clock,
     /// Uids and generated names.

@@ -113,6 +113,8 @@ pub(crate) async fn watch(call: &Call<'_>, stop: CancellationToken) -> Result<Re
     let query = call.list_query(options)?;
     let events = call.resource.store.watch(call.namespace(), &query).await?;
     let info = call.resource.info();
-    let writer = EventWriter::new(accepted, call.table(accepted.view)?, info, call.resource.frames.clone());
+    let frames = call.resource.frames.clone();
+    let sent = call.metrics.watch(&info.group, &info.version, &info.resource);
+    let writer = EventWriter::new(accepted, call.table(accepted.view)?, info, frames, sent);
     Ok(watch::respond(events, writer, timeout, stop))
 }

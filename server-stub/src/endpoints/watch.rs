@@ -16,6 +16,7 @@ use super::answer::{ListMeta, quote};
 use super::event_frames::EventFrames;
 use super::negotiation::{Accepted, Format, MetaVersion, View};
 use super::table::{TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
+use crate::generic::metrics::WatchSeries;
 use crate::generic::request::{BodyError, Response};
 use crate::registry::{ResourceInfo, StoredObject, WatchEvent};
 use crate::status::ApiError;
@@ -30,6 +31,8 @@ pub(crate) struct EventWriter {
     api_version: String,
     kind: String,
     frames: Arc<EventFrames>,
+    /// Counts what is sent.
+    sent: Arc<WatchSeries>,
     /// Tables name their columns in the first event only.
     first: bool,
 }
@@ -70,6 +73,7 @@ impl EventWriter {
         table: TableConvertor,
         info: &ResourceInfo,
         frames: Arc<EventFrames>,
+        sent: Arc<WatchSeries>,
     ) -> Self {
         Self {
             accepted,
@@ -77,6 +81,7 @@ impl EventWriter {
             api_version: info.api_version(),
             kind: info.kind.clone().into_owned(),
             frames,
+            sent,
             first: true,
         }
     }
@@ -93,6 +98,12 @@ impl EventWriter {
     }
 
     fn event(&mut self, event: &WatchEvent) -> Result<Bytes, ApiError> {
+        let bytes = self.encoded(event)?;
+        self.sent.sent(bytes.len());
+        Ok(bytes)
+    }
+
+    fn encoded(&mut self, event: &WatchEvent) -> Result<Bytes, ApiError> {
         match event {
             WatchEvent::Added(object) => self.object("ADDED", object),
             WatchEvent::Modified(object) => self.object("MODIFIED", object),

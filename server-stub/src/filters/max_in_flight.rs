@@ -1,6 +1,7 @@
 //! Refuses requests with 429 while too many are under way. Watches, streams and `system:masters` do not count.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::StatusCode;
@@ -9,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::timeout::is_long_running;
 use crate::generic::delegation::{Handler, text};
+use crate::generic::hooks::PostStartHook;
 use crate::generic::metrics::Metrics;
 use crate::generic::request::{Request, RequestInfo, Response, UserInfo};
 
@@ -30,6 +32,21 @@ impl Default for InFlightLimits {
         }
     }
 }
+
+/// The hook that keeps the time by which the highest numbers of requests under way are told.
+pub(crate) fn max_in_flight_hook(metrics: Arc<Metrics>) -> PostStartHook {
+    PostStartHook::new("max-in-flight-filter", move |context| {
+        let (metrics, stop) = (metrics.clone(), context.lifecycle.shutdown_initiated.clone());
+        context.tasks.spawn(async move {
+            while tokio::time::timeout(SECOND, stop.cancelled()).await.is_err() {
+                metrics.next_second();
+            }
+        });
+        async { Ok(()) }
+    })
+}
+
+const SECOND: Duration = Duration::from_secs(1);
 
 struct WithMaxInFlight {
     inner: Arc<dyn Handler>,

@@ -9,6 +9,7 @@ mod body;
 mod cache_control;
 mod compression;
 mod hsts;
+mod http_logging;
 mod impersonation;
 mod max_in_flight;
 mod metrics;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use max_in_flight::InFlightLimits;
+pub(crate) use max_in_flight::max_in_flight_hook;
 pub use retry_after::RequestsInFlight;
 pub use timeout::is_long_running;
 pub use warning::WarningRecorder;
@@ -67,8 +69,9 @@ pub struct ChainConfig {
 pub fn build_handler_chain(api: Arc<dyn Handler>, config: ChainConfig) -> Arc<dyn Handler> {
     let authorizer = config.authorizer;
     let handler = compression::with_compression(api);
+    let handler = metrics::with_metrics(handler, config.metrics.clone());
     let handler = authorization::with_authorization(handler, authorizer.clone());
-    let handler = max_in_flight::with_max_in_flight(handler, config.in_flight, config.metrics.clone());
+    let handler = max_in_flight::with_max_in_flight(handler, config.in_flight, config.metrics);
     let handler = impersonation::with_impersonation(handler, authorizer);
     let handler = authentication::with_authentication(handler, config.authenticator, config.anonymous);
     let handler = warning::with_warning_recorder(handler);
@@ -77,7 +80,7 @@ pub fn build_handler_chain(api: Arc<dyn Handler>, config: ChainConfig) -> Arc<dy
     let handler = retry_after::with_retry_after(handler, config.lifecycle, config.in_flight_requests);
     let handler = cache_control::with_cache_control(handler);
     let handler = hsts::with_hsts(handler, &config.hsts_directives);
-    let handler = metrics::with_metrics(handler, config.metrics);
+    let handler = http_logging::with_http_logging(handler);
     let handler = audit::with_audit(handler, config.audit_log, config.clock);
     let handler = request_info::with_request_info(handler);
     let handler = panic_recovery::with_panic_recovery(handler);

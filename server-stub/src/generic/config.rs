@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::{Clock, Ids};
+use super::metrics::Metrics;
 use super::zpages::LogLevel;
 use crate::audit::AuditLog;
 use crate::authentication::{Authenticator, UnionAuthenticator};
@@ -22,6 +23,8 @@ pub struct Config {
     pub authenticator: Arc<dyn Authenticator>,
     /// Whether requests without credentials are those of `system:anonymous`; if not, they get 401. Default yes.
     pub anonymous: bool,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// What browsers are told about coming by TLS only. Default nothing.
     pub hsts_directives: Vec<String>,
     /// The flags of the program and their values, for `/flagz`. Default none.
@@ -54,6 +57,7 @@ impl Default for Config {
             ids: Ids::default(),
             authenticator: Arc::new(UnionAuthenticator::default()),
             anonymous: true,
+            metrics: Arc::default(),
             hsts_directives: Vec::new(),
             flags: Vec::new(),
             log_level: None,

@@ -76,6 +76,7 @@ impl PostStartHook {
         let run = AssertUnwindSafe(async { (self.run)(context).await });
         let result = run.catch_unwind().await;
         let result = result.unwrap_or_else(|panic| Err(panic_text(&*panic).into()));
+        tracing::debug!(hook = %self.name, ok = result.is_ok(), "post-start hook");
         result.map_err(|source| RunHookError {
             hook: self.name,
             source,
@@ -119,7 +120,7 @@ pub struct PreShutdownHook {
 }
 
 impl PreShutdownHook {
-    /// A hook that the server waits for.
+    /// A hook that the server waits for while it still answers, itself included.
     pub fn new<F>(name: impl Into<Cow<'static, str>>, run: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), HookError>> + Send + 'static,
@@ -130,8 +131,23 @@ impl PreShutdownHook {
         }
     }
 
+    /// A hook that waits for tasks which end by themselves once the server is asked to stop.
+    pub(crate) fn join(name: &'static str, tasks: TaskTracker) -> Self {
+        Self::new(name, move || {
+            let tasks = tasks.clone();
+            async move {
+                tasks.close();
+                tasks.wait().await;
+                Ok(())
+            }
+        })
+    }
+
     pub(crate) async fn run(&self) -> Result<(), RunHookError> {
-        (self.run)().await.map_err(|source| RunHookError {
+        let result = AssertUnwindSafe(async { (self.run)().await }).catch_unwind().await;
+        let result = result.unwrap_or_else(|panic| Err(panic_text(&*panic).into()));
+        tracing::debug!(hook = %self.name, ok = result.is_ok(), "pre-shutdown hook");
+        result.map_err(|source| RunHookError {
             hook: self.name.clone(),
             source,
         })

@@ -18,7 +18,7 @@ use super::hooks::{DuplicateHookError, HookContext, PostStartHook, PreShutdownHo
 use super::in_process::InProcess;
 use super::index::{Index, Version};
 use super::lifecycle::{LifecycleSignals, signal};
-use super::metrics::{Metrics, MetricsHandler};
+use super::metrics::MetricsHandler;
 use super::openapi;
 use super::request::UserInfo;
 use super::server::GenericApiServer;
@@ -69,10 +69,8 @@ impl GenericApiServer {
         if let Some(duplicate) = self.take_duplicate_hook() {
             return Err(duplicate);
         }
-        let metrics = Metrics::new(config.clock.now()).with_object_counts(self.object_counts());
-        let metrics = Arc::new(metrics);
         let informers = Arc::default();
-        self.install_paths(&lifecycle, &metrics, &config, &informers);
+        self.install_paths(&lifecycle, &config, &informers);
         let token = format!("{}{}", config.ids.uid(), config.ids.uid());
         let mut loopback_user = BearerTokens::default();
         loopback_user.insert(token.clone(), UserInfo::loopback());
@@ -89,7 +87,7 @@ impl GenericApiServer {
             audit_log: config.audit_log,
             clock: config.clock.clone(),
             ids: config.ids,
-            metrics,
+            metrics: config.metrics,
             in_flight_requests: in_flight.clone(),
         };
         let handler = filters::build_handler_chain(Arc::new(self), chain);
@@ -117,7 +115,6 @@ impl GenericApiServer {
     fn install_paths(
         &mut self,
         lifecycle: &LifecycleSignals,
-        metrics: &Arc<Metrics>,
         config: &Config,
         informers: &Arc<OnceLock<SharedInformerFactory>>,
     ) {
@@ -138,7 +135,11 @@ impl GenericApiServer {
         openapi::install(mux, descriptions);
         mux.handle(
             "/metrics",
-            Arc::new(MetricsHandler::new(metrics.clone(), config.profiling)),
+            Arc::new(MetricsHandler {
+                metrics: config.metrics.clone(),
+                may_reset: config.profiling,
+                started: config.clock.now(),
+            }),
         );
         let flags = config.flags.clone();
         mux.handle("/flagz", Arc::new(Flagz { flags }));

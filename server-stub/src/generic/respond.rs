@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::request::{Request, Response, full};
 use super::yaml;
 use crate::endpoints::{ALL_FORMATS, Accepted, Format, Offer};
-use crate::status::ApiError;
+use crate::status::{ApiError, UNKNOWN_PATH};
 
 /// What every path outside of the resources can write.
 pub(crate) const OFFER: Offer<'static> = Offer {
@@ -30,6 +30,13 @@ pub(crate) fn error_format(request: &Request) -> Accepted {
 pub(crate) struct Refusal {
     pub(crate) message: String,
     pub(crate) reason: String,
+}
+
+impl Refusal {
+    /// Whether there is nothing at the path at all, rather than no such object.
+    pub(crate) fn is_unknown_path(&self) -> bool {
+        self.message == UNKNOWN_PATH
+    }
 }
 
 /// Writes an error as a `Status`.

@@ -8,7 +8,6 @@ use super::delegation::{DelegationTarget, Handler};
 use super::discovery::{self, ApiResource, GroupDiscovery, VersionDiscovery};
 use super::health::{HealthCheck, HealthChecks};
 use super::hooks::{DuplicateHookError, PostStartHook, PreShutdownHook};
-use super::metrics::ObjectCounts;
 use super::mux::PathRecorderMux;
 use super::openapi::DocumentSource;
 use super::request::{Request, RequestInfo, Response};
@@ -48,12 +47,12 @@ pub struct GenericApiServer {
     pre_shutdown_hooks: Vec<PreShutdownHook>,
     duplicate_hook: Option<DuplicateHookError>,
     delegate: Arc<dyn DelegationTarget>,
-    object_counts: Option<ObjectCounts>,
 }
 
 impl GenericApiServer {
     /// A server without API groups. `external_address` is where clients reach it, as host and port.
     pub fn new(name: &'static str, external_address: impl Into<String>, delegate: Arc<dyn DelegationTarget>) -> Self {
+        tracing::debug!(server = name, "created");
         Self {
             name,
             external_address: external_address.into(),
@@ -65,17 +64,7 @@ impl GenericApiServer {
             pre_shutdown_hooks: delegate.pre_shutdown_hooks(),
             duplicate_hook: None,
             delegate,
-            object_counts: None,
         }
-    }
-
-    /// Shows in `/metrics` how many objects there are.
-    pub fn show_object_counts(&mut self, counts: ObjectCounts) {
-        self.object_counts = Some(counts);
-    }
-
-    pub(super) fn object_counts(&self) -> Option<ObjectCounts> {
-        self.object_counts.clone()
     }
 
     /// The name of the server, for logs.

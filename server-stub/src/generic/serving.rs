@@ -135,6 +135,9 @@ impl Serving {
     /// still open are closed. Dropping the future abandons connections to their own end.
     pub async fn serve(self, handler: Arc<dyn Handler>, stop: CancellationToken, hang_up: CancellationToken) {
         let tasks = TaskTracker::new();
+        let address = self.local_addr().map(|address| address.to_string()).unwrap_or_default();
+        let securely = if self.tls.is_some() { "securely" } else { "insecurely" };
+        tracing::info!("Serving {securely} on {address}");
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -160,6 +163,7 @@ impl Serving {
             }
         }
         drop(self.listener);
+        tracing::info!("Stopped listening on {address}");
         tasks.close();
         tasks.wait().await;
     }

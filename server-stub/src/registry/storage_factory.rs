@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::protobuf_codec::MediaType;
-use crate::storage::Storage;
+use crate::generic::metrics::Metrics;
+use crate::storage::{Measured, Storage};
 
 /// Knows how the objects of each resource are stored.
 #[derive(Clone)]
@@ -15,6 +16,7 @@ pub struct StorageFactory {
     overrides: BTreeMap<(String, String), Arc<dyn Storage>>,
     media_type: MediaType,
     event_ttl: Duration,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// How the objects of one resource are stored.
@@ -37,6 +39,7 @@ impl StorageFactory {
             overrides: BTreeMap::new(),
             media_type: MediaType::Protobuf,
             event_ttl: Duration::from_secs(3600),
+            metrics: None,
         }
     }
 
@@ -51,6 +54,13 @@ impl StorageFactory {
     #[must_use]
     pub fn with_media_type(mut self, media_type: MediaType) -> Self {
         self.media_type = media_type;
+        self
+    }
+
+    /// Counts what is asked of storage, by resource.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
         self
     }
 
@@ -75,6 +85,13 @@ impl StorageFactory {
     pub fn new_config(&self, group: &str, resource: &str) -> StorageConfig {
         let key = (group.to_owned(), resource.to_owned());
         let storage = self.overrides.get(&key).unwrap_or(&self.storage).clone();
+        let storage = match &self.metrics {
+            Some(metrics) => Arc::new(Measured {
+                inner: storage,
+                series: metrics.storage(group, resource),
+            }),
+            None => storage,
+        };
         let media_type = match group {
             // These kinds have been JSON from the beginning.
             "apiextensions.k8s.io" | "apiregistration.k8s.io" => MediaType::Json,

@@ -7,10 +7,13 @@ pub mod disk;
 #[cfg(feature = "etcd3")]
 pub mod etcd3;
 mod expiry;
+mod measured;
 pub mod memory;
 mod mvcc;
 #[cfg(test)]
 pub(crate) mod suite;
+
+pub(crate) use self::measured::Measured;
 
 use std::sync::Arc;
 

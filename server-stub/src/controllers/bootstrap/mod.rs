@@ -10,9 +10,11 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kubewire_client::{Clientset, Error, WriteOptions};
+use tokio_util::task::TaskTracker;
 
 use self::endpoints::{INTERVAL, LeaseEndpointReconciler};
-use crate::generic::hooks::{HookContext, PostStartHook};
+use crate::generic::hooks::{HookContext, PostStartHook, PreShutdownHook};
+use crate::generic::server::GenericApiServer;
 use crate::storage::Storage;
 
 const NAMESPACE: &str = "default";
@@ -33,9 +35,19 @@ pub struct KubernetesService {
     pub storage: Arc<dyn Storage>,
 }
 
-pub(super) fn hook(service: KubernetesService) -> PostStartHook {
+/// Adds the hooks that bring the server into the endpoints of the service and take it out again.
+pub(super) fn add_to(server: &mut GenericApiServer, service: KubernetesService) {
+    let reconciling = TaskTracker::new();
+    server.add_post_start_hook(hook(service, reconciling.clone()));
+    server.add_pre_shutdown_hook(PreShutdownHook::join(
+        "stop-kubernetes-service-controllers",
+        reconciling,
+    ));
+}
+
+fn hook(service: KubernetesService, reconciling: TaskTracker) -> PostStartHook {
     PostStartHook::new("bootstrap-controller", move |context| {
-        let service = service.clone();
+        let (service, reconciling) = (service.clone(), reconciling.clone());
         async move {
             // The namespace `default` may not be there yet: another hook makes it at this moment.
             super::system_namespaces::ensure(context.clientset(), "default").await?;
@@ -48,7 +60,7 @@ pub(super) fn hook(service: KubernetesService) -> PostStartHook {
                 address: service.address,
             };
             reconciler.reconcile(context.clientset()).await?;
-            context.tasks.clone().spawn(keep_reconciling(reconciler, context));
+            reconciling.spawn(keep_reconciling(reconciler, context));
             Ok(())
         }
     })

@@ -19,6 +19,7 @@ use super::object::StoredObject;
 use crate::status::ApiError;
 use crate::storage::Storage;
 
+pub(crate) use self::state::CacheStats;
 pub(super) use self::watch::{Selection, WatchStart, watch};
 
 /// How long a read waits for a version that the cache does not have yet.
@@ -74,9 +75,20 @@ impl Cacher {
         self.shared.state.read().list(prefix)
     }
 
-    /// How many objects there are.
-    pub(super) fn count(&self) -> usize {
-        self.shared.state.read().count()
+    /// What the cache is like.
+    pub(super) fn stats(&self) -> CacheStats {
+        self.shared.state.read().stats()
+    }
+
+    /// Waits until the cache was filled for the first time.
+    pub(super) async fn wait_until_ready(&self) {
+        // The sender lives as long as the cache.
+        let _ = self
+            .shared
+            .revision
+            .subscribe()
+            .wait_for(|revision| *revision > 0)
+            .await;
     }
 
     /// One object, and the version of that state.

@@ -25,7 +25,21 @@ pub(super) struct State {
     /// All changes after this revision are in `events`.
     known_since: u64,
     revision: u64,
+    /// How many changes came, and how often a new list.
+    received: u64,
+    lists: u64,
     closed: bool,
+}
+
+/// What a watch cache is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CacheStats {
+    pub(crate) objects: usize,
+    pub(crate) revision: u64,
+    /// How many changes are remembered at most.
+    pub(crate) capacity: usize,
+    pub(crate) events_received: u64,
+    pub(crate) initializations: u64,
 }
 
 /// The answer of [`State::events_after`].
@@ -45,6 +59,8 @@ impl State {
             capacity,
             known_since: 0,
             revision: 0,
+            received: 0,
+            lists: 0,
             closed: false,
         }
     }
@@ -57,8 +73,14 @@ impl State {
         (objects.map(|(_, object)| object.clone()).collect(), self.revision)
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.objects.len()
+    pub(super) fn stats(&self) -> CacheStats {
+        CacheStats {
+            objects: self.objects.len(),
+            revision: self.revision,
+            capacity: self.capacity,
+            events_received: self.received,
+            initializations: self.lists,
+        }
     }
 
     pub(super) fn get(&self, key: &str) -> (Option<Arc<StoredObject>>, u64) {
@@ -84,9 +106,11 @@ impl State {
         self.events.clear();
         self.known_since = revision;
         self.revision = revision;
+        self.lists += 1;
     }
 
     pub(super) fn apply(&mut self, key: &Arc<str>, current: Option<Arc<StoredObject>>, revision: u64) {
+        self.received += 1;
         let previous = match &current {
             Some(object) => self.objects.insert(key.clone(), object.clone()),
             None => self.objects.remove(key),

@@ -19,7 +19,7 @@ use kubewire_client::selector::{FieldRequirement, FieldSelector};
 use serde_json::Value;
 
 pub(crate) use self::fields::seconds;
-use super::cacher::{Cacher, Selection, WatchStart, watch};
+use super::cacher::{CacheStats, Cacher, Selection, WatchStart, watch};
 use super::codec::ObjectCodec;
 use super::object::StoredObject;
 use super::query::{ListQuery, WatchStream};
@@ -89,9 +89,14 @@ impl Store {
         object.ok_or_else(|| self.not_found(name))
     }
 
-    /// How many objects the watch cache has.
-    pub fn object_count(&self) -> usize {
-        self.cacher.count()
+    /// How the watch cache stands.
+    pub(crate) fn cache_stats(&self) -> CacheStats {
+        self.cacher.stats()
+    }
+
+    /// Waits until the watch cache has what is there.
+    pub(crate) async fn wait_until_ready(&self) {
+        self.cacher.wait_until_ready().await;
     }
 
     /// A version with all that this server has written: who reads as far gets it out of the cache. kube-apiserver's own
