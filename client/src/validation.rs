@@ -34,19 +34,22 @@ pub fn qualified_name(value: &str) -> Vec<String> {
         [prefix, name] => {
             match prefix.is_empty() {
                 true => errors.push("prefix part must be non-empty".to_owned()),
-                false => errors.extend(dns1123_subdomain(prefix).iter().map(|e| format!("prefix part {e}"))),
+                false => {
+                    let wrong = in_bytes(dns1123_subdomain(prefix), SUBDOMAIN_MAX);
+                    errors.extend(wrong.iter().map(|error| format!("prefix part {error}")));
+                }
             }
             *name
         }
         _ => {
             let optional = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
-            return vec![format!("a qualified name {} {optional}", rule())];
+            return vec![format!("a valid label key {} {optional}", rule())];
         }
     };
     if name.is_empty() {
         errors.push("name part must be non-empty".to_owned());
     } else if name.len() > LABEL_MAX {
-        errors.push(format!("name part {}", max_length(LABEL_MAX)));
+        errors.push(format!("name part {}", max_bytes(LABEL_MAX)));
     }
     if !is_qualified(name) {
         errors.push(format!("name part {}", rule()));
@@ -64,7 +67,8 @@ pub fn label_value(value: &str) -> Vec<String> {
             &["MyValue", "my_value", "12345"],
         )
     };
-    check(value, LABEL_MAX, value.is_empty() || is_qualified(value), rule)
+    let errors = check(value, LABEL_MAX, value.is_empty() || is_qualified(value), rule);
+    in_bytes(errors, LABEL_MAX)
 }
 
 /// A DNS label that may start with a digit (RFC 1123): most short names.
@@ -190,6 +194,17 @@ pub fn max_length(max: usize) -> String {
     format!("must be no more than {max} characters")
 }
 
+/// "must be no more than N bytes": labels are newer than the rest in this.
+fn max_bytes(max: usize) -> String {
+    format!("must be no more than {max} bytes")
+}
+
+fn in_bytes(mut errors: Vec<String>, max: usize) -> Vec<String> {
+    let too_long = errors.iter_mut().filter(|error| **error == max_length(max));
+    too_long.for_each(|error| *error = max_bytes(max));
+    errors
+}
+
 /// A rule with its examples and its regular expression.
 pub fn regex_error(rule: &str, regex: &str, examples: &[&str]) -> String {
     let examples: Vec<String> = examples.iter().map(|example| format!("'{example}', ")).collect();
@@ -263,7 +278,16 @@ mod tests {
         assert!(label_value("").is_empty());
         assert!(label_value("a_b.c-1").is_empty());
         assert_eq!(label_value("-a").len(), 1);
-        assert_eq!(label_value(&"a".repeat(64)), ["must be no more than 63 characters"]);
+        assert_eq!(label_value(&"a".repeat(64)), ["must be no more than 63 bytes"]);
+        assert_eq!(
+            qualified_name(&format!("{}/x", "a".repeat(254))),
+            ["prefix part must be no more than 253 bytes"]
+        );
+        assert!(
+            qualified_name("a/b/c")
+                .concat()
+                .starts_with("a valid label key must consist of")
+        );
     }
 
     #[test]

@@ -132,6 +132,13 @@ impl ApiError {
         self
     }
 
+    /// The same error without the advice to try again.
+    #[must_use]
+    pub(crate) fn without_retry(mut self) -> Self {
+        self.details_mut().retry_after_seconds = None;
+        self
+    }
+
     /// 404: no such object.
     pub fn not_found(resource: &GroupResource, name: &str) -> Self {
         Self::new(404, "NotFound", format!("{resource} {} not found", quote(name))).about(resource, name)
@@ -290,6 +297,11 @@ impl ApiError {
             "UnsupportedMediaType",
             format!("the body of the request was in an unknown format - accepted media types include: {accepted}"),
         )
+    }
+
+    /// 415: no method of the path takes such a body.
+    pub fn no_such_consumer() -> Self {
+        Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type").with_empty_details()
     }
 
     /// 406: the resource cannot be shown in the way the `Accept` header demands.

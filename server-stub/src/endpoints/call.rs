@@ -168,12 +168,19 @@ impl<'a> Call<'a> {
         let unreadable = |error: SelectorError| ApiError::bad_request(error.to_string());
         let label_selector: LabelSelector = options.label_selector.parse().map_err(unreadable)?;
         let mut field_selector: FieldSelector = options.field_selector.parse().map_err(unreadable)?;
+        // What compares nothing with nothing is passed over.
+        let requirements = field_selector.requirements().iter();
+        let meant = requirements.filter(|requirement| !(requirement.field.is_empty() && requirement.value.is_empty()));
+        field_selector = FieldSelector::new(meant.cloned());
         if self.info.parts.len() > 1 {
             let named = FieldSelector::equal_to("metadata.name", &self.info.name);
             let both = field_selector.requirements().iter().chain(named.requirements());
             field_selector = FieldSelector::new(both.cloned());
         }
-        let version = parse_resource_version(&options.resource_version).map_err(ApiError::unclassified)?;
+        let version = parse_resource_version(&options.resource_version).map_err(|error| match &*self.info.verb {
+            "watch" => ApiError::unclassified(error),
+            _ => ApiError::bad_request(format!("invalid resource version: {error}")),
+        })?;
         Ok(ListQuery {
             label_selector,
             field_selector,

@@ -49,6 +49,10 @@ fn source(group: &str, resource: &str, column: &str) -> Option<Source> {
         ("", "componentstatuses", "Status") => Words("Status of the component conditions"),
         ("", "componentstatuses", "Message") => Words("Message of the component conditions"),
         ("", "componentstatuses", "Error") => Words("Error of the component conditions"),
+        ("apiregistration.k8s.io", "apiservices", "Service") => {
+            Words("The reference to the service that hosts this API endpoint.")
+        }
+        ("apiregistration.k8s.io", "apiservices", "Available") => Words("Whether this service is available."),
         ("", "configmaps", "Data") => Field("core.v1.ConfigMap/data"),
         ("", "endpoints", "Endpoints") => Field("core.v1.Endpoints/subsets"),
         (_, "events", "Last Seen") => Field("core.v1.Event/lastTimestamp"),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use kubewire_client::Gvk;
-use kubewire_client::wire::schema;
+use kubewire_client::wire::schema::{self, KindSchema};
 use kubewire_client::wire::transcode::{self, JsonDocument};
 use kubewire_client::wire::{Encoding, Envelope, WireError};
 use serde_json::Value;
@@ -87,8 +87,8 @@ fn decode_json(
     })
 }
 
-/// What Go says of JSON that is no object.
-fn no_object(what: &str) -> String {
+/// What Go says of JSON that is no object, when it looks for the kind.
+pub(super) fn no_object(what: &str) -> String {
     let target =
         r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
     format!("json: cannot unmarshal {what} into Go value of type {target}")
@@ -164,34 +164,45 @@ fn repeated_key(error: &serde_saphyr::Error) -> Option<String> {
 /// Fails where the body is of another kind than the path.
 fn check_kind(api_version: &str, kind: &str, expected: BodyKind<'_>) -> Result<(), ApiError> {
     let claimed = Gvk::from_api_version(api_version, kind);
-    let wanted = expected.gvk();
-    if claimed == wanted {
-        return Ok(());
-    }
-    let Some(known) = schema::kind(&claimed) else {
-        let reason = format!(
-            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\""
-        );
+    if let Some(reason) = foreign_kind(api_version, kind, expected) {
         return Err(cannot_be_handled(kind, &claimed.version, expected, &reason));
-    };
-    if expected
-        .schema()
-        .is_some_and(|own| own.message.name == known.message.name)
-    {
+    }
+    let message = |kind: &KindSchema| kind.message.name;
+    if claimed == expected.gvk() || schema::kind(&claimed).map(message) == expected.schema().map(message) {
         return Ok(());
     }
-    if (claimed.group, claimed.kind) == (wanted.group.clone(), wanted.kind.clone()) {
-        return Err(other_version(api_version, expected));
-    }
-    let package = wanted
-        .group
-        .split('.')
-        .next()
-        .filter(|package| !package.is_empty())
-        .unwrap_or("core");
-    let from = format!("{}.{kind}", claimed.version);
-    let reason = format!("converting ({from}) to ({package}.{}): unknown conversion", wanted.kind);
-    Err(cannot_be_handled(kind, &claimed.version, expected, &reason))
+    Err(other_version(api_version, expected))
+}
+
+/// Why an object of this kind is none of the expected one; `None` where it is one, be it in another version.
+pub(super) fn foreign_kind(api_version: &str, kind: &str, expected: BodyKind<'_>) -> Option<String> {
+    let claimed = Gvk::from_api_version(api_version, kind);
+    let wanted = expected.gvk();
+    let Some(known) = schema::kind(&claimed) else {
+        return Some(format!(
+            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\""
+        ));
+    };
+    // Events of either group are the same inside.
+    let inside = |group: &str| {
+        if group == "events.k8s.io" {
+            String::new()
+        } else {
+            group.to_owned()
+        }
+    };
+    let is_same = (inside(&claimed.group), claimed.kind) == (inside(&wanted.group), wanted.kind.clone())
+        || expected
+            .schema()
+            .is_some_and(|own| own.message.name == known.message.name);
+    let package = wanted.group.split('.').next().filter(|package| !package.is_empty());
+    let wanted = format!("{}.{}", package.unwrap_or("core"), wanted.kind);
+    (!is_same).then(|| {
+        format!(
+            "converting ({}.{kind}) to ({wanted}): unknown conversion",
+            claimed.version
+        )
+    })
 }
 
 /// The version must be that of the path; the kind is among the rules for custom resources.

@@ -248,7 +248,11 @@ impl ListOptions {
         let limit = query.integer("limit")?.filter(|limit| *limit > 0);
         let timeout = query.integer("timeoutSeconds")?;
         let wanted = query.first("resourceVersionMatch").unwrap_or_default();
+        // A watch from any version begins with the present state, as if it had asked for that.
+        let asks_nothing = wanted.is_empty() && send_initial_events.is_none();
+        let is_from_any = asks_nothing && matches!(resource_version.as_str(), "" | "0");
         let errors = match watch {
+            true if is_from_any => check_watch("NotOlderThan", continue_token.is_some(), Some(true)),
             true => check_watch(wanted, continue_token.is_some(), send_initial_events),
             false => check_list(wanted, &resource_version, continue_token.is_some(), send_initial_events),
         };
@@ -432,6 +436,8 @@ mod tests {
             "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires \
              setting resourceVersionMatch to NotOlderThan"
         );
+        assert!(message("continue=x", true).contains("is forbidden when continue is provided"));
+        assert!(list("continue=x&resourceVersion=5", true).is_ok());
         assert!(message("resourceVersionMatch=Exact", false).contains("unless resourceVersion is provided"));
         assert!(message("resourceVersionMatch=Exact&resourceVersion=0", false).contains("for resourceVersion \"0\""));
         assert!(list("resourceVersionMatch=Exact&resourceVersion=5&limit=3", false).is_ok());

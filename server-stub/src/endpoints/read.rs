@@ -81,6 +81,7 @@ pub(crate) fn answer_list(call: &Call<'_>, accepted: Accepted, result: ListResul
                 .map(|item| partial_metadata_value(&item.document(), version))
                 .collect();
             let metadata: Value = serde_json::from_str(&answer::list_meta(&meta)).map_err(ApiError::internal)?;
+            let items = Some(items).filter(|items| !items.is_empty());
             let list = json!({
                 "kind": "PartialObjectMetadataList",
                 "apiVersion": version.api_version(),

@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::header::USER_AGENT;
 use jiff::Timestamp;
 use kubewire_client::Gvk;
+use kubewire_client::selector::{FieldSelector, LabelSelector, SelectorError};
 use kubewire_client::wire::schema::{self, KindSchema};
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use super::answer;
 use super::body;
 use super::decode::decode;
 use super::negotiation::{ALL_FORMATS, Accepted, Offer};
-use super::options::{Query, WriteOptions, manager_or_user_agent};
+use super::options::{ListOptions, Query, WriteOptions, manager_or_user_agent};
 use super::resource::BodyKind;
 use crate::filters::WarningRecorder;
 use crate::generic::clock::Clock;
@@ -68,8 +69,15 @@ impl Virtual {
         if info.parts.len() > 2 || facts.namespaced == info.namespace.is_empty() {
             return Err(ApiError::unknown_path());
         }
+        let resource = GroupResource::new(facts.group, facts.plural);
         let in_place = info.verb != "create" || info.name.is_empty();
-        if !facts.verbs.contains(&info.verb.as_str()) || !in_place {
+        // What is made up when somebody asks cannot be followed; one of them is got instead.
+        let verb = match info.verb.as_str() {
+            "watch" if facts.verbs.contains(&"list") && !info.name.is_empty() => "get",
+            verb => verb,
+        };
+        let known = if verb == "watch" { "list" } else { verb };
+        if !facts.verbs.contains(&known) || !in_place {
             return Err(ApiError::method_not_allowed());
         }
         let offer = Offer {
@@ -79,7 +87,7 @@ impl Virtual {
             streams: false,
         };
         let accepted = offer.negotiate(&head.headers, head.uri.query())?;
-        match info.verb.as_str() {
+        match verb {
             "create" => {
                 let options = WriteOptions::parse(
                     &Query::parse(head.uri.query().unwrap_or_default()),
@@ -106,15 +114,17 @@ impl Virtual {
                     .await?;
                 self.write(StatusCode::CREATED, answer, facts.kind, accepted)
             }
+            "watch" => Err(ApiError::method_not_supported(&resource, "watch")),
             "list" => {
-                let items = self.resource.list().await?;
+                let is_chosen = selection(&Query::parse(head.uri.query().unwrap_or_default()))?;
+                let mut items = self.resource.list().await?;
+                items.retain(is_chosen);
                 let list = json!({ "metadata": {}, "items": items });
                 self.write(StatusCode::OK, list, facts.list_kind.unwrap_or_default(), accepted)
             }
             "get" => {
                 let items = self.resource.list().await?;
                 let object = items.into_iter().find(|item| item["metadata"]["name"] == *info.name);
-                let resource = GroupResource::new(facts.group, facts.plural);
                 let object = object.ok_or_else(|| ApiError::not_found(&resource, &info.name))?;
                 self.write(StatusCode::OK, object, facts.kind, accepted)
             }
@@ -156,4 +166,26 @@ pub(super) fn attribute(
         now,
     };
     fields.update(&Value::Null, object, manager);
+}
+
+/// Which objects without labels the selectors in a query mean.
+fn selection(query: &Query) -> Result<impl Fn(&Value) -> bool + use<>, ApiError> {
+    const FIELDS: [&str; 2] = ["metadata.name", "metadata.namespace"];
+    let options = ListOptions::parse(query, false)?;
+    let unreadable = |error: SelectorError| ApiError::bad_request(error.to_string());
+    let labels: LabelSelector = options.label_selector.parse().map_err(unreadable)?;
+    let fields: FieldSelector = options.field_selector.parse().map_err(unreadable)?;
+    let mut unknown = fields
+        .requirements()
+        .iter()
+        .map(|requirement| requirement.field.as_str());
+    if let Some(field) = unknown.find(|field| !FIELDS.contains(field)) {
+        let known = FIELDS.map(|field| format!("{field:?}")).join(", ");
+        let message = format!("{field:?} is not a known field selector: only {known}");
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(move |object: &Value| {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        labels.matches(|_| None) && fields.matches(|field| if field == "metadata.name" { name } else { "" })
+    })
 }

@@ -50,14 +50,15 @@ impl Handler for WithTimeout {
     }
 }
 
-/// The `timeout` parameter; zero means no wish.
+/// The `timeout` parameter; zero and less mean no wish.
 fn requested_timeout(query: Option<&str>) -> Result<Option<Duration>, String> {
     let query = Query::parse(query.unwrap_or_default());
     let Some(text) = query.text("timeout") else {
         return Ok(None);
     };
-    match crate::go_duration::parse(text) {
-        Ok(timeout) => Ok((!timeout.is_zero()).then_some(timeout)),
+    let (is_negative, amount) = text.strip_prefix('-').map_or((false, text), |amount| (true, amount));
+    match crate::go_duration::parse(amount) {
+        Ok(timeout) => Ok((!timeout.is_zero() && !is_negative).then_some(timeout)),
         Err(error) => Err(format!("invalid timeout specified in the request URL - {error}")),
     }
 }

@@ -63,6 +63,11 @@ impl ResourceInfo {
         }
     }
 
+    /// True for events, which kube-apiserver treats in ways of its own: it has no watch cache of them.
+    pub(crate) fn is_event(&self) -> bool {
+        self.resource == "events" && matches!(&*self.group, "" | "events.k8s.io")
+    }
+
     /// The storage key of an object.
     pub fn key(&self, namespace: &str, name: &str) -> String {
         format!("{}{name}", self.keys_in(namespace))

@@ -252,7 +252,9 @@ fn set(object: &mut Value, field: &str, value: Option<Value>) {
 
 /// The error for a broken rule, about an object of a resource.
 pub(super) fn invalid(info: &ResourceInfo, name: &str, errors: Vec<FieldError>) -> ApiError {
-    ApiError::invalid(&info.group, &info.kind, name, errors)
+    // Events of either group are those of the core group inside.
+    let group = if info.is_event() { "" } else { &info.group };
+    ApiError::invalid(group, &info.kind, name, errors)
 }
 
 /// Group and kind where kube-apiserver names the kind like a resource.

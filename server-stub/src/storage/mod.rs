@@ -3,6 +3,7 @@
 //! A store holds keys and values. Every change gets the next revision, and revisions only grow. Older states can be
 //! read and watches can start in the past as far back as the last compaction. The tests in `suite` are what every backend passes.
 
+pub(crate) mod compactor;
 pub mod disk;
 #[cfg(feature = "etcd3")]
 pub mod etcd3;

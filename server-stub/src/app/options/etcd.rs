@@ -98,7 +98,7 @@ impl EtcdOptions {
         flags.add(
             "etcd-compaction-interval",
             &mut self.etcd_compaction_interval,
-            "How often etcd is told to forget old revisions. With 0, this server never does it.",
+            "How often storage is told to forget old revisions. With 0, this server never does it.",
         );
         flags.add(
             "etcd-healthcheck-timeout",

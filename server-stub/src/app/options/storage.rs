@@ -13,9 +13,9 @@ use crate::field_error::quote;
 use crate::generic::clock::Clock;
 use crate::registry::protobuf_codec::MediaType;
 use crate::registry::storage_factory::StorageFactory;
-use crate::storage::Storage;
 use crate::storage::disk::{DiskOptions, DiskStorage};
 use crate::storage::memory::MemoryStorage;
+use crate::storage::{Storage, compactor};
 
 /// The storage backend.
 #[derive(Clone, Debug)]
@@ -172,6 +172,9 @@ impl StorageOptions {
             #[cfg(feature = "etcd3")]
             StorageBackend::Etcd3 => self.etcd.connect(&self.etcd.etcd_servers).await?,
         };
+        if matches!(backend, StorageBackend::Memory | StorageBackend::Disk) {
+            compactor::start(&storage, self.etcd.etcd_compaction_interval);
+        }
         let factory = StorageFactory::new(storage)
             .with_media_type(MediaType::parse(&self.storage_media_type).unwrap_or_default())
             .with_event_ttl(self.event_ttl);

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// Applies `patch` to `target`: null deletes, objects merge, everything else replaces.
 pub(crate) fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
-        *target = patch;
+        *target = without_nulls(patch);
         return;
     };
     if !target.is_object() {
@@ -18,6 +18,18 @@ pub(crate) fn merge(target: &mut Value, patch: Value) {
         } else {
             merge(fields.entry(name).or_insert(Value::Null), value);
         }
+    }
+}
+
+/// What is new has no nulls either, also not in the elements of lists.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(members.map(|(name, value)| (name, without_nulls(value))).collect())
+        }
+        Value::Array(elements) => elements.into_iter().map(without_nulls).collect(),
+        other => other,
     }
 }
 
@@ -49,6 +61,7 @@ mod tests {
             (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
             (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
             (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+            (json!({}), json!({"a": [{"b": null}, null]}), json!({"a": [{}, null]})),
         ];
         for (target, patch, expected) in cases {
             assert_eq!(merged(target, patch), expected);

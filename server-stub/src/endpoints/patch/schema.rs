@@ -25,6 +25,12 @@ impl MergeSchema for FieldRules {
             merge: strategies().any(|strategy| strategy == "merge"),
             merge_key: Some(field.patch_merge_key).filter(|key| !key.is_empty()),
             inner: field.message().map(Self),
+            is_known: true,
         }
+    }
+
+    fn name(self) -> &'static str {
+        let name = self.0.type_name();
+        name.split_once('.').map_or(name, |(_, name)| name)
     }
 }

@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use super::shown::go_map;
+
 const DIRECTIVE: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
 const ELEMENT_ORDER: &str = "$setElementOrder/";
@@ -14,6 +16,9 @@ const DELETE_FROM_LIST: &str = "$deleteFromPrimitiveList/";
 pub(crate) trait MergeSchema: Copy {
     /// The rules of one field; the default for fields that are not known.
     fn field(self, name: &str) -> MergeField<Self>;
+
+    /// The name of the type, as messages have it.
+    fn name(self) -> &'static str;
 }
 
 /// The patch rules of one field.
@@ -26,6 +31,8 @@ pub(crate) struct MergeField<S> {
     pub(crate) merge_key: Option<&'static str>,
     /// The rules inside the field.
     pub(crate) inner: Option<S>,
+    /// There is such a field.
+    pub(crate) is_known: bool,
 }
 
 impl<S> Default for MergeField<S> {
@@ -35,6 +42,7 @@ impl<S> Default for MergeField<S> {
             merge: false,
             merge_key: None,
             inner: None,
+            is_known: false,
         }
     }
 }
@@ -43,19 +51,23 @@ impl<S> Default for MergeField<S> {
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
 pub(crate) enum StrategicError {
-    #[error("unknown patch type found: {0}")]
-    UnknownDirective(String),
-    #[error("map: {0} does not contain declared merge key: {1}")]
-    NoMergeKey(String, &'static str),
+    #[error("unknown patch type: {} in map: {}", go_map(.0), go_map(.1))]
+    UnknownDirective(Value, Value),
+    #[error("map: {} does not contain declared merge key: {}", go_map(.0), .1)]
+    NoMergeKey(Value, &'static str),
     #[error("merging lists cannot yet be specified in the patch")]
     MergeDirectiveInList,
-    #[error("cannot merge lists without merge key")]
+    #[error("cannot merge lists without merge key for struct")]
     NoKeyDeclared,
-    #[error("invalid patch format of primitive list: {0}")]
-    BadList(String),
-    #[error("the order in patch list:\n{0}\n doesn't match $setElementOrder list:\n{1}\n")]
-    OrderMismatch(String, String),
-    #[error("a retainKeys directive must list all the fields that are present in the patch")]
+    #[error("expected a []interface {{}}, but received a {}", go_type(.0))]
+    NoList(Value),
+    #[error("list element types are not identical: [{} {}]", go_map(.0), go_map(.1))]
+    MixedTypes(Value, Value),
+    #[error("unable to find api field in struct {0} for the json field {1:?}")]
+    UnknownField(&'static str, String),
+    #[error("The order in patch list:\n{}\n doesn't match $setElementOrder list:\n{}\n", go_map(.0), go_map(.1))]
+    OrderMismatch(Value, Value),
+    #[error("invalid patch format of retainKeys")]
     BadRetainKeys,
 }
 
@@ -69,7 +81,10 @@ pub(crate) fn merge<S: MergeSchema>(
         return match directive.as_str() {
             Some("replace") => Ok(patch),
             Some("delete") => Ok(Map::new()),
-            _ => Err(StrategicError::UnknownDirective(directive.to_string())),
+            _ => {
+                patch.insert(DIRECTIVE.to_owned(), directive.clone());
+                Err(StrategicError::UnknownDirective(directive, Value::Object(patch)))
+            }
         };
     }
     retain_keys(&mut original, &mut patch)?;
@@ -96,7 +111,10 @@ pub(crate) fn merge<S: MergeSchema>(
             }
             (Value::Array(current), Value::Array(value)) => merge_list(current, value, &field, deletes_elements)?,
             (current, _) if deletes_elements => current,
-            (_, value) => strip(value).unwrap_or_else(|| Value::Object(Map::new())),
+            (_, value) => match strip(value) {
+                Some(value) => value,
+                None => continue,
+            },
         };
         original.insert(key, merged);
     }
@@ -112,13 +130,11 @@ fn retain_keys(original: &mut Map<String, Value>, patch: &mut Map<String, Value>
     let Some(keys) = patch.remove(RETAIN_KEYS) else {
         return Ok(());
     };
-    let keys = keys
-        .as_array()
-        .ok_or_else(|| StrategicError::BadList(keys.to_string()))?;
+    let keys = keys.as_array().ok_or(StrategicError::BadRetainKeys)?;
     let listed = |name: &str| keys.iter().any(|key| key.as_str() == Some(name));
     if patch
         .iter()
-        .any(|(name, value)| !value.is_null() && !name.starts_with('$') && !listed(name))
+        .any(|(name, value)| !value.is_null() && !is_list_directive(name) && !listed(name))
     {
         return Err(StrategicError::BadRetainKeys);
     }
@@ -140,12 +156,12 @@ fn merge_ordered_lists<S: MergeSchema>(
     for directive in directives {
         let name = directive.strip_prefix(ELEMENT_ORDER).unwrap_or_default();
         let order = list(patch.remove(&directive).unwrap_or_default())?;
-        let field = rules(schema, name);
         let current = original.remove(name).map(list).transpose()?;
-        let change = match patch.get(name) {
-            Some(Value::Array(_)) => patch.remove(name).map(list).transpose()?,
-            _ => None,
-        };
+        let change = patch.remove(name).map(list).transpose()?;
+        let field = rules(schema, name);
+        if let (false, Some(schema)) = (field.is_known, schema) {
+            return Err(StrategicError::UnknownField(schema.name(), name.to_owned()));
+        }
         check_order(change.as_deref().unwrap_or_default(), &order, field.merge_key)?;
         let server_order = current.clone().unwrap_or_default();
         let merged = match (current, change) {
@@ -163,7 +179,7 @@ fn merge_ordered_lists<S: MergeSchema>(
 fn list(value: Value) -> Result<Vec<Value>, StrategicError> {
     match value {
         Value::Array(items) => Ok(items),
-        other => Err(StrategicError::BadList(other.to_string())),
+        other => Err(StrategicError::NoList(other)),
     }
 }
 
@@ -172,8 +188,7 @@ fn check_order(change: &[Value], order: &[Value], key: Option<&'static str>) -> 
     let mut rest = order.iter();
     for item in change.iter().filter(|item| item.get(DIRECTIVE).is_none()) {
         if !rest.any(|other| same(item, other, key)) {
-            let show = |items: &[Value]| Value::Array(items.to_vec()).to_string();
-            return Err(StrategicError::OrderMismatch(show(change), show(order)));
+            return Err(StrategicError::OrderMismatch(change.into(), order.into()));
         }
     }
     Ok(())
@@ -185,12 +200,16 @@ fn merge_list<S: MergeSchema>(
     field: &MergeField<S>,
     deletes_elements: bool,
 ) -> Result<Value, StrategicError> {
+    if !field.merge && !deletes_elements {
+        return Ok(Value::Array(change));
+    }
+    let mut types = current.iter().chain(&change).map(std::mem::discriminant);
+    if types.next().is_some_and(|first| types.any(|other| other != first)) {
+        return Err(StrategicError::MixedTypes(current.into(), change.into()));
+    }
     if deletes_elements {
         current.retain(|item| !change.contains(item));
         return Ok(Value::Array(current));
-    }
-    if !field.merge {
-        return Ok(Value::Array(change.into_iter().filter_map(strip).collect()));
     }
     let server_order = current.clone();
     if change.iter().chain(&current).all(|item| !item.is_object()) {
@@ -208,16 +227,12 @@ fn merge_list<S: MergeSchema>(
         return Ok(Value::Array(change));
     }
     for item in &change {
-        let Value::Object(element) = item else {
-            return Err(StrategicError::BadList(item.to_string()));
+        let Some(element) = item.as_object().filter(|element| element.contains_key(key)) else {
+            return Err(StrategicError::NoMergeKey(item.clone(), key));
         };
-        if !element.contains_key(key) {
-            return Err(StrategicError::NoMergeKey(item.to_string(), key));
-        }
         match current.iter_mut().find(|other| same(other, item, Some(key))) {
             Some(Value::Object(found)) => *found = merge(std::mem::take(found), element.clone(), field.inner)?,
-            Some(other) => return Err(StrategicError::BadList(other.to_string())),
-            None => current.extend(strip(item.clone())),
+            _ => current.push(item.clone()),
         }
     }
     Ok(Value::Array(arrange(current, &change, &server_order, Some(key))))
@@ -231,21 +246,18 @@ fn apply_element_directives(
 ) -> Result<(Vec<Value>, bool), StrategicError> {
     let (mut ordinary, mut replace) = (Vec::with_capacity(change.len()), false);
     for item in change {
-        match item
-            .get(DIRECTIVE)
-            .map(|directive| directive.as_str().unwrap_or_default().to_owned())
-            .as_deref()
-        {
-            None => ordinary.push(item),
-            Some("delete") => {
-                let wanted = item
-                    .get(key)
-                    .ok_or_else(|| StrategicError::NoMergeKey(item.to_string(), key))?;
-                current.retain(|other| other.get(key) != Some(wanted));
-            }
+        let Some(directive) = item.get(DIRECTIVE) else {
+            ordinary.push(item);
+            continue;
+        };
+        match directive.as_str() {
+            Some("delete") => match item.get(key) {
+                Some(wanted) => current.retain(|other| other.get(key) != Some(wanted)),
+                None => return Err(StrategicError::NoMergeKey(item, key)),
+            },
             Some("replace") => replace = true,
             Some("merge") => return Err(StrategicError::MergeDirectiveInList),
-            Some(other) => return Err(StrategicError::UnknownDirective(other.to_owned())),
+            _ => return Err(StrategicError::UnknownDirective(directive.clone(), item.clone())),
         }
     }
     Ok((ordinary, replace))
@@ -284,189 +296,37 @@ fn same(a: &Value, b: &Value, key: Option<&'static str>) -> bool {
     }
 }
 
-/// A value of the patch without directives and nulls, `None` if the directive says that it is to be deleted.
+/// A value of the patch without nulls and without what has a directive of its own, `None` if that is the value itself.
 fn strip(value: Value) -> Option<Value> {
     match value {
+        Value::Object(map) if map.contains_key(DIRECTIVE) => None,
         Value::Object(map) => {
-            if map.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") {
-                return None;
-            }
-            let fields = map
-                .into_iter()
-                .filter(|(name, value)| !value.is_null() && !is_directive(name));
+            let fields = map.into_iter().filter(|(_, value)| !value.is_null());
             Some(Value::Object(
                 fields.filter_map(|(name, value)| Some((name, strip(value)?))).collect(),
             ))
         }
-        Value::Array(items) => Some(Value::Array(
-            items
-                .into_iter()
-                .filter(|item| !is_bare_directive(item))
-                .filter_map(strip)
-                .collect(),
-        )),
+        Value::Array(items) => Some(items.into_iter().filter_map(strip).collect()),
         other => Some(other),
     }
 }
 
-fn is_directive(name: &str) -> bool {
-    name == DIRECTIVE || name == RETAIN_KEYS || name.starts_with(ELEMENT_ORDER) || name.starts_with(DELETE_FROM_LIST)
+fn is_list_directive(name: &str) -> bool {
+    name.starts_with(ELEMENT_ORDER) || name.starts_with(DELETE_FROM_LIST)
 }
 
-/// A list element that only says what happens to the list.
-fn is_bare_directive(item: &Value) -> bool {
-    item.as_object()
-        .is_some_and(|fields| fields.len() == 1 && fields.contains_key(DIRECTIVE))
+/// The name of a value's type in Go.
+fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "%!s(<nil>)",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    #[derive(Clone, Copy)]
-    struct PodLike;
-
-    impl MergeSchema for PodLike {
-        fn field(self, name: &str) -> MergeField<Self> {
-            let key = match name {
-                "containers" => Some("name"),
-                "ports" => Some("port"),
-                _ => None,
-            };
-            let merge = key.is_some() || name == "finalizers";
-            MergeField {
-                replace: name == "whole",
-                merge,
-                merge_key: key,
-                inner: Some(self),
-            }
-        }
-    }
-
-    fn apply(original: Value, patch: Value) -> Result<Value, StrategicError> {
-        let (Value::Object(original), Value::Object(patch)) = (original, patch) else {
-            panic!("objects")
-        };
-        merge(original, patch, Some(PodLike)).map(Value::Object)
-    }
-
-    #[test]
-    fn elements_are_merged_by_key_and_new_ones_come_first() {
-        let original = json!({"containers": [{"name": "a", "image": "1"}, {"name": "b"}], "args": [1]});
-        let patch = json!({"containers": [{"name": "b", "image": "2"}, {"name": "c"}], "args": [2]});
-        let expected = json!({"containers": [{"name": "a", "image": "1"}, {"name": "b", "image": "2"}, {"name": "c"}], "args": [2]});
-        assert_eq!(apply(original, patch).unwrap(), expected);
-        let one = apply(
-            json!({"containers": [{"name": "a"}]}),
-            json!({"containers": [{"name": "new"}]}),
-        )
-        .unwrap();
-        assert_eq!(one, json!({"containers": [{"name": "new"}, {"name": "a"}]}));
-    }
-
-    #[test]
-    fn directives_in_maps() {
-        let original = json!({"m": {"a": 1, "b": 2}, "whole": {"a": 1}});
-        let replaced = apply(
-            original.clone(),
-            json!({"m": {"$patch": "replace", "c": 3}, "whole": {"b": 2}}),
-        );
-        assert_eq!(replaced.unwrap(), json!({"m": {"c": 3}, "whole": {"b": 2}}));
-        assert_eq!(
-            apply(original.clone(), json!({"m": {"$patch": "delete"}})).unwrap()["m"],
-            json!({})
-        );
-        assert_eq!(
-            apply(original.clone(), json!({"m": {"$retainKeys": ["b", "c"], "c": 1}})).unwrap()["m"],
-            json!({"b": 2, "c": 1})
-        );
-        assert_eq!(
-            apply(original.clone(), json!({"m": {"$retainKeys": ["b"], "c": 1}})),
-            Err(StrategicError::BadRetainKeys)
-        );
-        assert!(apply(original, json!({"m": {"$patch": "explode"}})).is_err());
-    }
-
-    #[test]
-    fn directives_in_lists() {
-        let original = json!({"containers": [{"name": "a"}, {"name": "b"}], "finalizers": ["x", "y"]});
-        let patch = |patch| apply(original.clone(), patch);
-        let deleted = patch(json!({"containers": [{"$patch": "delete", "name": "a"}]})).unwrap();
-        assert_eq!(deleted["containers"], json!([{"name": "b"}]));
-        let replaced = patch(json!({"containers": [{"$patch": "replace"}, {"name": "c"}]})).unwrap();
-        assert_eq!(replaced["containers"], json!([{"name": "c"}]));
-        let removed = patch(json!({"$deleteFromPrimitiveList/finalizers": ["x"]})).unwrap();
-        assert_eq!(removed["finalizers"], json!(["y"]));
-        assert_eq!(
-            patch(json!({"finalizers": ["z"]})).unwrap()["finalizers"],
-            json!(["z", "x", "y"])
-        );
-        let ordered = patch(json!({"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]})).unwrap();
-        assert_eq!(ordered["containers"], json!([{"name": "b"}, {"name": "a"}]));
-        assert!(patch(json!({"containers": [{"image": "no key"}]})).is_err());
-    }
-
-    #[test]
-    fn order_list_must_cover_the_patch() {
-        let patch = json!({"$setElementOrder/containers": [{"name": "b"}], "containers": [{"name": "a"}]});
-        assert!(matches!(
-            apply(json!({"containers": []}), patch),
-            Err(StrategicError::OrderMismatch(..))
-        ));
-    }
-
-    #[test]
-    fn nulls_delete_and_are_not_stored() {
-        let merged = apply(json!({"a": 1}), json!({"a": null, "b": null, "c": {"d": null, "e": 1}})).unwrap();
-        assert_eq!(merged, json!({"c": {"e": 1}}));
-    }
-
-    fn containers() -> impl Strategy<Value = Vec<Value>> {
-        let element = ("[a-e]", proptest::option::of("[0-9]"))
-            .prop_map(|(name, image)| image.map_or(json!({"name": name}), |i| json!({"name": name, "image": i})));
-        proptest::collection::vec(element, 0..5).prop_map(|mut items| {
-            let mut seen = std::collections::HashSet::new();
-            items.retain(|item| seen.insert(item["name"].as_str().unwrap_or_default().to_owned()));
-            items
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn applying_twice_changes_nothing_more(a in containers(), b in containers()) {
-            let patch = json!({"containers": b});
-            let once = apply(json!({"containers": a}), patch.clone()).unwrap();
-            prop_assert_eq!(apply(once.clone(), patch).unwrap(), once);
-        }
-
-        #[test]
-        fn an_empty_patch_changes_nothing(a in containers()) {
-            let original = json!({"containers": a, "other": {"x": 1}});
-            prop_assert_eq!(apply(original.clone(), json!({})).unwrap(), original);
-        }
-
-        #[test]
-        fn no_element_is_lost_or_doubled(a in containers(), b in containers()) {
-            let merged = apply(json!({"containers": a.clone()}), json!({"containers": b.clone()})).unwrap();
-            let names = |items: &[Value]| items.iter().map(|i| i["name"].to_string()).collect::<Vec<_>>();
-            let mut expected: Vec<String> = names(&a).into_iter().chain(names(&b)).collect();
-            expected.sort();
-            expected.dedup();
-            let mut got = names(merged["containers"].as_array().unwrap());
-            got.sort();
-            prop_assert_eq!(got, expected);
-        }
-
-        #[test]
-        fn elements_keep_the_order_of_the_order_list(a in containers()) {
-            let mut order: Vec<Value> = a.iter().map(|item| json!({"name": item["name"]})).collect();
-            order.reverse();
-            let patch = json!({"$setElementOrder/containers": order});
-            let merged = apply(json!({"containers": a.clone()}), patch).unwrap();
-            let reversed: Vec<Value> = a.into_iter().rev().collect();
-            prop_assert_eq!(&merged["containers"], &json!(reversed));
-        }
-    }
-}
+mod tests;

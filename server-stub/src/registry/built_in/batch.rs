@@ -10,6 +10,7 @@ use crate::registry::validation::batch;
 use crate::registry::validation::values::{flag, get, put, text};
 
 pub(super) const JOB: Rules = Rules {
+    unknown_field: |field, _| format!("field label {field:?} not supported for Job"),
     create: |job, _| {
         if !flag(job, "/spec/manualSelector") {
             generate_selector(job);

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::rules::Rules;
+use super::rules::{Rules, not_supported};
 use crate::registry::store::seconds;
 use crate::registry::strategy::{Update, keep};
 use crate::registry::validation::certificates;
 use crate::registry::validation::values::{get, items, put, text};
 
 pub(super) const SIGNING_REQUEST: Rules = Rules {
+    unknown_field: not_supported,
     create: |request, context| {
         let user = &context.user;
         for (field, value) in [("username", &user.name), ("uid", &user.uid)] {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::rules::Rules;
+use super::rules::{Rules, not_supported};
 use crate::registry::query::WriteContext;
 use crate::registry::store::seconds;
 use crate::registry::strategy::GarbageCollection;
@@ -22,7 +22,7 @@ pub(super) const NODE: Rules = Rules {
             put(node, &["spec", "taints"], Value::Array(taints));
         }
     },
-    unknown_field: |field, _| format!("field label not supported: {field}"),
+    unknown_field: not_supported,
     ..Rules::PLAIN
 };
 
@@ -46,7 +46,7 @@ pub(super) const EVENT: Rules = Rules {
     garbage_collection: GarbageCollection::Unsupported,
     is_event: true,
     field: event_field,
-    unknown_field: |field, _| format!("field label not supported: {field}"),
+    unknown_field: not_supported,
     ..Rules::PLAIN
 };
 
@@ -61,6 +61,11 @@ pub(super) const LEASE: Rules = Rules {
 pub(super) const SHOWN_WHEN_DELETED: Rules = Rules {
     returns_deleted_object: true,
     ..Rules::PLAIN
+};
+
+pub(super) const RESOURCE_SLICE: Rules = Rules {
+    unknown_field: |field, _| format!("field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {field}"),
+    ..SHOWN_WHEN_DELETED
 };
 
 /// Kinds whose update has to name a version.

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::rules::Rules;
+use super::rules::{Rules, not_supported};
 use crate::registry::validation::config;
 use crate::registry::validation::values::{put, remove, text};
 
@@ -17,6 +17,7 @@ pub(super) const CONFIG_MAP: Rules = Rules {
 };
 
 pub(super) const SECRET: Rules = Rules {
+    unknown_field: not_supported,
     convert: encode_string_data,
     create: |object, _| drop_empty(object),
     update: |change| {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::rules::Rules;
+use super::rules::{Rules, not_supported};
 use crate::registry::strategy::keep;
 use crate::registry::validation::metadata::label_name;
 use crate::registry::validation::values::{get, items, put, text, texts};
@@ -47,6 +47,6 @@ pub(super) const NAMESPACE: Rules = Rules {
             false => Ok(()),
         }
     },
-    unknown_field: |field, _| format!("field label not supported: {field}"),
+    unknown_field: not_supported,
     ..Rules::PLAIN
 };

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::rules::Rules;
+use super::rules::{Rules, not_supported};
 use crate::registry::query::DeleteOptions;
 use crate::registry::strategy::{Update, keep};
 use crate::registry::validation::pod;
@@ -38,7 +38,7 @@ pub(super) const POD: Rules = Rules {
     grace_period,
     returns_deleted_object: true,
     field,
-    unknown_field: |field, _| format!("field label not supported: {field}"),
+    unknown_field: not_supported,
     ..Rules::COUNTED
 };
 

@@ -97,6 +97,11 @@ impl fmt::Debug for Rules {
     }
 }
 
+/// How many kinds say that a field selector names a field that they do not offer.
+pub(super) fn not_supported(field: &str, _: &[&str]) -> String {
+    format!("field label not supported: {field}")
+}
+
 /// The rules of a resource.
 pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
     match (group, resource) {
@@ -144,6 +149,7 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("storage.k8s.io", "storageclasses") => &volumes::STORAGE_CLASS,
         ("storage.k8s.io", "csistoragecapacities") | ("node.k8s.io", "runtimeclasses") => &cluster::CONDITIONAL,
         ("storage.k8s.io", _) => &cluster::CONDITIONAL_SHOWN_WHEN_DELETED,
+        ("resource.k8s.io", "resourceslices") => &cluster::RESOURCE_SLICE,
         ("resource.k8s.io", _) => &cluster::SHOWN_WHEN_DELETED,
         _ => &Rules::PLAIN,
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rules::Rules;
+use super::rules::{Rules, not_supported};
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::label_name;
 use crate::registry::validation::pod;
@@ -70,6 +70,7 @@ pub(super) const DAEMON_SET: Rules = Rules {
 };
 
 pub(super) const REPLICATION_CONTROLLER: Rules = Rules {
+    unknown_field: not_supported,
     warnings: named_template_warnings,
     validate: workloads::replication_controller,
     validate_status: |new, _| replicas_status(new),

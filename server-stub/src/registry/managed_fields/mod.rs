@@ -59,6 +59,7 @@ impl FieldManager<'_> {
             return;
         }
         let comparison = self.compare(live, new);
+        let managers = self.of_own_group(managers);
         let mut managers = self.take_over(managers, None, &comparison);
         let changed = comparison.added.union(&comparison.modified);
         let changed = changed.without_trees(&self.server_fields());
@@ -77,6 +78,13 @@ impl FieldManager<'_> {
             cap(&mut managers);
         }
         set_managed_fields(new, encode(&managers));
+    }
+
+    /// What was written through another group is not kept: it cannot be compared.
+    fn of_own_group(&self, mut managers: Managers) -> Managers {
+        let group = |api_version: &str| api_version.rsplit_once('/').map(|(group, _)| group.to_owned());
+        managers.retain(|_, owned| group(&owned.api_version) == group(self.api_version));
+        managers
     }
 
     /// Applies a configuration to `live` (null where there is no object) and returns the object as it shall be.

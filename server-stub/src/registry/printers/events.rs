@@ -59,7 +59,10 @@ impl Fields {
             Some(_) => ago("/series/lastObservedTime").unwrap_or_else(|| "<unknown>".to_owned()),
             None => ago(self.last).unwrap_or_else(|| first.clone()),
         };
-        let count = series.map_or_else(|| number(o, self.count).max(1), |_| number(o, "/series/count"));
+        let count = series.map_or_else(
+            || Some(number(o, self.count)).filter(|count| *count != 0).unwrap_or(1),
+            |_| number(o, "/series/count"),
+        );
         let object = o.pointer(self.object).unwrap_or(&Value::Null);
         let target = match (text(object, "/kind").to_lowercase(), text(object, "/name")) {
             (kind, "") => kind,

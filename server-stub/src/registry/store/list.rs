@@ -32,23 +32,22 @@ impl Store {
     pub async fn list(&self, namespace: &str, query: &ListQuery) -> Result<ListResult, ApiError> {
         let prefix = self.prefix(namespace, &query.field_selector);
         let selection = self.selection(query)?;
-        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        // There is nothing to divide when any version will do, and where one object is named.
+        let names_one = query.field_selector.required("metadata.name").is_some()
+            && (prefix != self.info.keys_in("") || !self.info.namespaced);
+        let limit = match query.resource_version {
+            Some(0) if !self.info.is_event() => 0,
+            _ if names_one => 0,
+            _ => usize::try_from(query.limit).unwrap_or(usize::MAX),
+        };
         match self.state(&prefix, query)? {
             State::Cached(version) => {
-                self.cacher.wait_until(version).await?;
-                // The cache ignores the limit when any version will do.
-                let (objects, revision) = self.cacher.list(&prefix);
-                let items = objects.into_iter().filter(|object| selection(object)).collect();
-                Ok(ListResult {
-                    items,
-                    resource_version: revision,
-                    ..ListResult::default()
-                })
+                self.wait_until(version).await?;
+                Ok(self.first_page(&selection, limit, &prefix, query))
             }
             State::MostRecent => {
                 self.cacher.wait_most_recent().await?;
-                let (objects, revision) = self.cacher.list(&prefix);
-                Ok(first_page(objects, &selection, limit, &prefix, revision, query))
+                Ok(self.first_page(&selection, limit, &prefix, query))
             }
             State::Exact(revision) => {
                 let place = page::Place {
@@ -145,45 +144,45 @@ impl Store {
         ListResult {
             items,
             resource_version: revision,
-            continue_token: Some(page::token(&last, prefix, revision)),
+            continue_token: Some(page::token(&last, prefix, revision, !self.info.is_event())),
             remaining: selects_all(query).then(|| i64::try_from(behind).unwrap_or(i64::MAX)),
         }
     }
-}
 
-/// The first page out of the whole state.
-fn first_page(
-    objects: Vec<Arc<StoredObject>>,
-    selection: &(dyn Fn(&StoredObject) -> bool + Sync),
-    limit: usize,
-    prefix: &str,
-    revision: u64,
-    query: &ListQuery,
-) -> ListResult {
-    let total = objects.len();
-    let mut selected = objects.into_iter().enumerate().filter(|(_, object)| selection(object));
-    if limit == 0 {
-        return ListResult {
-            items: selected.map(|(_, object)| object).collect(),
-            resource_version: revision,
-            ..ListResult::default()
+    /// The first page out of the whole state.
+    fn first_page(
+        &self,
+        selection: &(dyn Fn(&StoredObject) -> bool + Sync),
+        limit: usize,
+        prefix: &str,
+        query: &ListQuery,
+    ) -> ListResult {
+        let (objects, revision) = self.cacher.list(prefix);
+        let total = objects.len();
+        let mut selected = objects.into_iter().enumerate().filter(|(_, object)| selection(object));
+        if limit == 0 {
+            return ListResult {
+                items: selected.map(|(_, object)| object).collect(),
+                resource_version: revision,
+                ..ListResult::default()
+            };
+        }
+        let page: Vec<_> = selected.by_ref().take(limit).collect();
+        let end = page.last().map(|(index, object)| (index + 1, object.key().clone()));
+        let items = page.into_iter().map(|(_, object)| object).collect::<Vec<_>>();
+        let (continue_token, remaining) = match end {
+            Some((read, last)) if items.len() == limit && read < total => (
+                Some(page::token(&last, prefix, revision, !self.info.is_event())),
+                selects_all(query).then(|| i64::try_from(total - read).unwrap_or(i64::MAX)),
+            ),
+            _ => (None, None),
         };
-    }
-    let page: Vec<_> = selected.by_ref().take(limit).collect();
-    let end = page.last().map(|(index, object)| (index + 1, object.key().clone()));
-    let items = page.into_iter().map(|(_, object)| object).collect::<Vec<_>>();
-    let (continue_token, remaining) = match end {
-        Some((read, last)) if items.len() == limit && read < total => (
-            Some(page::token(&last, prefix, revision)),
-            selects_all(query).then(|| i64::try_from(total - read).unwrap_or(i64::MAX)),
-        ),
-        _ => (None, None),
-    };
-    ListResult {
-        items,
-        resource_version: revision,
-        continue_token,
-        remaining,
+        ListResult {
+            items,
+            resource_version: revision,
+            continue_token,
+            remaining,
+        }
     }
 }
 

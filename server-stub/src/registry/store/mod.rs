@@ -15,6 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::StreamExt;
 use kubewire_client::selector::{FieldRequirement, FieldSelector};
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ pub(crate) use self::fields::seconds;
 use super::cacher::{CacheStats, Cacher, Selection, WatchStart, watch};
 use super::codec::ObjectCodec;
 use super::object::StoredObject;
-use super::query::{ListQuery, WatchStream};
+use super::query::{ListQuery, WatchEvent, WatchStream};
 use super::resource_info::ResourceInfo;
 use super::strategy::Strategy;
 use crate::status::{ApiError, GroupResource};
@@ -82,7 +83,7 @@ impl Store {
         let object = match version {
             None => self.read(&key).await?,
             Some(version) => {
-                self.cacher.wait_until(version).await?;
+                self.wait_until(version).await?;
                 self.cacher.get(&key).0
             }
         };
@@ -121,13 +122,19 @@ impl Store {
             }
             _ => None,
         };
-        if after.is_none() {
-            match query.resource_version {
-                None => self.cacher.wait_most_recent().await?,
-                Some(version) => self.cacher.wait_until(version).await?,
+        let begins = match (after, query.resource_version) {
+            (Some(version), _) => self.check_watchable(version).await,
+            (None, None) => self.cacher.wait_most_recent().await,
+            (None, Some(version)) => self.cacher.wait_until(version).await,
+        };
+        let asks_for_state = query.send_initial_events == Some(true);
+        match begins {
+            // Who asked for the present state is told within the stream why there is none.
+            Err(error) if error.reason() == "Expired" || (asks_for_state && error.reason() == "Timeout") => {
+                let only = futures::stream::iter([WatchEvent::Error(error)]);
+                return Ok(WatchStream::new(only.boxed()));
             }
-        } else {
-            self.cacher.wait_until(0).await?;
+            outcome => outcome?,
         }
         let prefix = self.prefix(namespace, &query.field_selector);
         let start = WatchStart {
@@ -139,6 +146,31 @@ impl Store {
             timeout: query.timeout,
         };
         Ok(WatchStream::new(watch(&self.cacher, start)))
+    }
+
+    /// Waits until the cache has everything up to a version.
+    async fn wait_until(&self, version: u64) -> Result<(), ApiError> {
+        let waited = self.cacher.wait_until(version).await;
+        // Without a cache nobody waits, nor says that it is worth trying again.
+        waited.map_err(|error| match self.info.is_event() && error.reason() == "Timeout" {
+            true => error.without_retry(),
+            false => error,
+        })
+    }
+
+    /// Fails where storage does not know all changes since a version that no cache knows either.
+    async fn check_watchable(&self, version: u64) -> Result<(), ApiError> {
+        self.cacher.wait_until(0).await?;
+        if !self.info.is_event() {
+            return Ok(());
+        }
+        let oldest = self.storage.oldest_revision().await.map_err(storage_error)?;
+        match version < oldest {
+            true => Err(ApiError::resource_expired(
+                "The resourceVersion for the provided watch is too old.",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// The newest state of an object, out of storage. The cache's copy is taken if it is the same version.

@@ -1,9 +1,12 @@
 //! Continue tokens: where the next page of a list starts, in the format of kube-apiserver.
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet::URL_SAFE;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD, URL_SAFE_NO_PAD};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, Status};
-use serde::{Deserialize, Serialize};
+use kubewire_client::wire::transcode::JsonDocument;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::status::ApiError;
 
@@ -18,18 +21,18 @@ pub(super) struct Place {
     pub(super) from: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Token {
     v: String,
-    #[serde(default)]
     rv: i64,
-    #[serde(default)]
     start: String,
 }
 
-/// The token for the place behind a key; `prefix` is what the keys of the list start with.
-pub(super) fn token(last_key: &str, prefix: &str, revision: u64) -> String {
-    let start = format!("/{}\0", last_key.strip_prefix(prefix).unwrap_or(last_key));
+/// The token for the place behind a key; `prefix` is what the keys of the list start with. The watch cache of
+/// kube-apiserver puts a slash before the place.
+pub(super) fn token(last_key: &str, prefix: &str, revision: u64, is_cached: bool) -> String {
+    let slash = if is_cached { "/" } else { "" };
+    let start = format!("{slash}{}\0", last_key.strip_prefix(prefix).unwrap_or(last_key));
     encode(&Token {
         v: FORMAT.to_owned(),
         rv: revision.cast_signed(),
@@ -59,7 +62,11 @@ pub(super) fn expired(token: &str) -> ApiError {
     };
     ApiError::from(Status {
         metadata: ListMeta {
-            continue_: Some(encode(&Token { rv: -1, ..token })),
+            continue_: Some(encode(&Token {
+                rv: -1,
+                start: token.start.trim_start_matches('/').to_owned(),
+                v: token.v,
+            })),
             ..ListMeta::default()
         },
         ..error.status().clone()
@@ -72,20 +79,16 @@ fn encode(token: &Token) -> String {
 }
 
 fn decode(token: &str) -> Result<Token, String> {
-    let invalid = |reason: &dyn std::fmt::Display| format!("continue key is not valid: {reason}");
-    let json = URL_SAFE_NO_PAD.decode(token).map_err(|error| match error {
-        base64::DecodeError::InvalidByte(at, _) => invalid(&format!("illegal base64 data at input byte {at}")),
-        base64::DecodeError::InvalidLength(at) | base64::DecodeError::InvalidLastSymbol(at, _) => {
-            invalid(&format!("illegal base64 data at input byte {at}"))
-        }
-        base64::DecodeError::InvalidPadding => invalid(&"illegal base64 data"),
-    })?;
-    let decoded: Token = serde_json::from_slice(&json).map_err(|error| invalid(&error))?;
+    let invalid = |reason: String| format!("continue key is not valid: {reason}");
+    let json = from_base64(token).map_err(invalid)?;
+    let document = JsonDocument::parse(&json).map_err(|error| invalid(error.to_string()))?;
+    let (value, _) = document.untyped();
+    let decoded = read(&value).map_err(invalid)?;
     if decoded.v != FORMAT {
-        return Err(format!(
-            "continue key is not valid: server does not recognize this encoded version {:?}",
+        return Err(invalid(format!(
+            "server does not recognize this encoded version {}",
             decoded.v
-        ));
+        )));
     }
     if decoded.rv == 0 {
         return Err(format!(
@@ -105,13 +108,57 @@ fn decode(token: &str) -> Result<Token, String> {
     Ok(decoded)
 }
 
+/// Go's decoder: bits behind the last byte are passed over, and errors name the place.
+fn from_base64(token: &str) -> Result<Vec<u8>, String> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
+    let corrupt = |at: usize| format!("illegal base64 data at input byte {at}");
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if let Some(at) = token.bytes().position(|byte| !is_known(byte)) {
+        return Err(corrupt(at));
+    }
+    let last = token.len().saturating_sub(1);
+    LENIENT.decode(token).map_err(|_| corrupt(last))
+}
+
+fn read(value: &Value) -> Result<Token, String> {
+    let unfit = |what: &str, at: &str| format!("json: cannot unmarshal {what} into Go {at}");
+    let what = |value: &Value| match value {
+        Value::Bool(_) => "bool".to_owned(),
+        Value::Number(number) if number.is_f64() => format!("number {number}"),
+        Value::Number(_) => "number".to_owned(),
+        Value::String(_) => "string".to_owned(),
+        Value::Array(_) => "array".to_owned(),
+        _ => "object".to_owned(),
+    };
+    if !value.is_object() && !value.is_null() {
+        return Err(unfit(&what(value), "value of type storage.continueToken"));
+    }
+    let field = |name: &str, ty: &str| format!("struct field continueToken.{name} of type {ty}");
+    let text = |name: &str| match &value[name] {
+        Value::Null => Ok(String::new()),
+        Value::String(text) => Ok(text.clone()),
+        other => Err(unfit(&what(other), &field(name, "string"))),
+    };
+    let rv = match &value["rv"] {
+        Value::Null => 0,
+        other => other
+            .as_i64()
+            .ok_or_else(|| unfit(&what(other), &field("rv", "int64")))?,
+    };
+    Ok(Token {
+        v: text("v")?,
+        rv,
+        start: text("start")?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn tokens_have_the_format_of_kube_apiserver() {
-        let token = token("/registry/pods/ns/a", "/registry/pods/", 7);
+        let token = token("/registry/pods/ns/a", "/registry/pods/", 7, true);
         let json = URL_SAFE_NO_PAD.decode(&token).unwrap();
         assert_eq!(json, br#"{"v":"meta.k8s.io/v1","rv":7,"start":"/ns/a\u0000"}"#);
         let read = place(&token, "/registry/pods/").unwrap();
@@ -120,9 +167,33 @@ mod tests {
 
     #[test]
     fn an_expired_token_comes_back_without_version() {
-        let error = expired(&token("/p/a", "/p/", 7));
+        let error = expired(&token("/p/a", "/p/", 7, true));
         let again = error.status().metadata.continue_.clone().unwrap();
-        assert_eq!((error.code(), place(&again, "/p/").unwrap().revision), (410, None));
+        let place = place(&again, "/p/").unwrap();
+        assert_eq!((error.code(), place.revision, &*place.from), (410, None, "/p/a\0"));
+        let json = URL_SAFE_NO_PAD.decode(&again).unwrap();
+        assert_eq!(json, br#"{"v":"meta.k8s.io/v1","rv":-1,"start":"a\u0000"}"#);
+    }
+
+    #[test]
+    fn errors_are_in_the_words_of_go() {
+        let message = |token: &str| decode(token).map(drop).unwrap_err();
+        let encoded = |json: &str| URL_SAFE_NO_PAD.encode(json);
+        let invalid = |reason: &str| format!("continue key is not valid: {reason}");
+        assert_eq!(
+            message("garbage"),
+            invalid("invalid character '\\u0081' looking for beginning of value")
+        );
+        assert_eq!(message(&encoded("{")), invalid("unexpected end of JSON input"));
+        assert_eq!(message("ab*d"), invalid("illegal base64 data at input byte 2"));
+        assert_eq!(
+            message(&encoded("{}")),
+            invalid("server does not recognize this encoded version ")
+        );
+        assert_eq!(
+            message(&encoded(r#"{"v":"meta.k8s.io/v1","rv":"x"}"#)),
+            invalid("json: cannot unmarshal string into Go struct field continueToken.rv of type int64")
+        );
     }
 
     #[test]

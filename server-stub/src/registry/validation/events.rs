@@ -68,7 +68,6 @@ pub(in crate::registry) fn event_update(new: &Value, old: &Value) -> Vec<FieldEr
         "firstTimestamp",
         "lastTimestamp",
         "count",
-        "reason",
         "type",
         "eventTime",
         "action",
@@ -81,15 +80,50 @@ pub(in crate::registry) fn event_update(new: &Value, old: &Value) -> Vec<FieldEr
             .find(|(core, _)| *core == field)
             .map_or(field, |(_, served)| served);
         let pointer = format!("/{served}");
-        if get(new, &pointer) != get(old, &pointer) {
-            errors.push(FieldError::invalid(
-                field,
-                get(new, &pointer).clone(),
-                "field is immutable",
-            ));
+        let (new, old) = (get(new, &pointer), get(old, &pointer));
+        if filled(field, new) != filled(field, old) {
+            let error = FieldError::invalid(field, filled(field, new), "field is immutable");
+            errors.push(match new.is_null() && field == "related" {
+                false => error.shown_as(go_struct(field, new)),
+                true => error,
+            });
         }
     }
     errors
+}
+
+/// The value of a field, the empty one of its type where it is not there.
+fn filled(field: &str, value: &Value) -> Value {
+    match (field, value) {
+        ("count", Value::Null) => json!(0),
+        ("reason" | "message" | "type" | "action" | "reportingController" | "reportingInstance", Value::Null) => {
+            json!("")
+        }
+        ("involvedObject" | "source", Value::Null) => json!({}),
+        _ => value.clone(),
+    }
+}
+
+/// What messages show of a value: the fields of objects have their Go names and are all there.
+fn go_struct(field: &str, value: &Value) -> String {
+    let fields: &[(&str, &str)] = match field {
+        "involvedObject" | "related" => &[
+            ("Kind", "kind"),
+            ("Namespace", "namespace"),
+            ("Name", "name"),
+            ("UID", "uid"),
+            ("APIVersion", "apiVersion"),
+            ("ResourceVersion", "resourceVersion"),
+            ("FieldPath", "fieldPath"),
+        ],
+        "source" => &[("Component", "component"), ("Host", "host")],
+        _ => return filled(field, value).to_string(),
+    };
+    let shown = fields.iter().map(|(shown, name)| {
+        let text = value[*name].as_str().unwrap_or_default();
+        format!("{:?}:{}", shown, json!(text))
+    });
+    format!("{{{}}}", shown.collect::<Vec<_>>().join(","))
 }
 
 fn common(event: &Value, about: &str, note: &str, reporter: &str) -> Vec<FieldError> {
@@ -187,6 +221,18 @@ mod tests {
             [
                 "series.count: Invalid value: \"\": should be at least 2",
                 "message: Invalid value: \"other\": field is immutable",
+            ]
+        );
+        let unset = json!({ "reportingController": "", "deprecatedSource": {}, "related": { "kind": "Node" } });
+        assert_eq!(
+            told(event_update(
+                &unset,
+                &json!({ "deprecatedCount": 3, "reportingInstance": "" })
+            )),
+            [
+                "count: Invalid value: 0: field is immutable",
+                "related: Invalid value: {\"Kind\":\"Node\",\"Namespace\":\"\",\"Name\":\"\",\"UID\":\"\",\
+                 \"APIVersion\":\"\",\"ResourceVersion\":\"\",\"FieldPath\":\"\"}: field is immutable",
             ]
         );
         object["deprecatedCount"] = json!(3);

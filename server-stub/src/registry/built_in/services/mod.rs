@@ -9,7 +9,7 @@ mod tests;
 
 use serde_json::{Value, json};
 
-use super::rules::Rules;
+use super::rules::{Rules, not_supported};
 use crate::registry::strategy::Update;
 use crate::registry::validation::metadata::label_name;
 use crate::registry::validation::service;
@@ -18,6 +18,7 @@ use crate::registry::validation::values::{flag, get, items, number, put, remove,
 pub(super) use self::allocator::ServiceAllocator;
 
 pub(super) const SERVICE: Rules = Rules {
+    unknown_field: not_supported,
     default: |service| {
         let balanced = text(service, "/spec/type") == "LoadBalancer";
         for index in 0..items(service, "/status/loadBalancer/ingress").len() {
