@@ -3,6 +3,7 @@
 pub mod certificates;
 pub mod clock;
 pub mod config;
+mod corked;
 pub mod delegation;
 pub mod discovery;
 pub mod dynamic_files;

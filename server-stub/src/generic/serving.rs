@@ -2,13 +2,15 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::server::conn::http2;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::client::danger::HandshakeSignatureValid;
@@ -22,13 +24,20 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::corked;
 use super::delegation::Handler;
+use super::request::Response;
 use super::serving_certificates::ServingCertificates;
 use super::upgrades::Upgrades;
 use crate::authentication::Connection;
 
 /// Longest time for a TLS handshake, and for the head of an HTTP/1.1 request.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a client has to show that it is still there.
+const HTTP2_PING: Duration = Duration::from_secs(30);
+/// HTTP/2 in the choice of protocols.
+const HTTP2: &[u8] = b"h2";
 
 /// A bound port.
 pub struct Serving {
@@ -72,7 +81,7 @@ pub enum ServingError {
         /// The address asked for.
         address: SocketAddr,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The settings leave nothing to use.
     #[error("set up TLS")]
@@ -107,7 +116,7 @@ impl Serving {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(certificates));
         if settings.http2 {
-            tls.alpn_protocols.push(b"h2".to_vec());
+            tls.alpn_protocols.push(HTTP2.to_vec());
         }
         tls.alpn_protocols.push(b"http/1.1".to_vec());
         Ok(Self {
@@ -127,7 +136,7 @@ impl Serving {
     }
 
     /// The address that was bound.
-    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
@@ -185,42 +194,100 @@ async fn serve_connection(
 ) {
     // Without it, small watch events would wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
-    let http = http_builder(Tracked(streams.clone()), max_streams);
-    let upgrades = Upgrades::new(streams, stop.clone());
+    let upgrades = Upgrades::new(streams.clone(), stop.clone());
+    let streams = Tracked(streams);
     let Some(tls) = tls else {
-        let connection = Connection::new(address, Vec::new());
-        return serve_http(stream, connection, http, handler, upgrades, stop).await;
+        let service = service(Connection::new(address, Vec::new()), handler, upgrades);
+        return serve_http(stream, address, streams, max_streams, service, stop).await;
     };
     let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%address, %error, "TLS handshake"),
         Err(_) => return tracing::debug!(%address, "TLS handshake takes too long"),
     };
-    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let session = stream.get_ref().1;
+    let certificates = session.peer_certificates().unwrap_or_default();
     let certificates = certificates.iter().cloned().map(CertificateDer::into_owned).collect();
-    let connection = Connection::new(address, certificates);
-    serve_http(stream, connection, http, handler, upgrades, stop).await;
+    let http2 = session.alpn_protocol() == Some(HTTP2);
+    let service = service(Connection::new(address, certificates), handler, upgrades);
+    match http2 {
+        true => serve_http2(stream, address, streams, max_streams, service, stop).await,
+        false => serve_http(stream, address, streams, max_streams, service, stop).await,
+    }
 }
 
-async fn serve_http(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+/// Hands the requests of a connection on.
+fn service(
     connection: Connection,
-    http: auto::Builder<Tracked>,
     handler: Arc<dyn Handler>,
     upgrades: Upgrades,
-    stop: CancellationToken,
-) {
-    let address = connection.remote_addr;
+) -> impl Service<
+    http::Request<Incoming>,
+    Response = Response,
+    Error = Infallible,
+    Future: Future<Output = Result<Response, Infallible>> + Send,
+> + Send {
     let connection = Arc::new(connection);
-    let service = service_fn(move |request: http::Request<Incoming>| {
+    service_fn(move |request: http::Request<Incoming>| {
         let (handler, connection, upgrades) = (handler.clone(), connection.clone(), upgrades.clone());
         async move {
             let mut request = request.map(|body| body.map_err(Into::into).boxed_unsync());
             request.extensions_mut().insert(connection);
             request.extensions_mut().insert(upgrades);
-            Ok::<_, Infallible>(handler.handle(request).await)
+            Ok(handler.handle(request).await)
         }
-    });
+    })
+}
+
+/// HTTP/2, on which many watches can have something to say at the same time.
+async fn serve_http2<S>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+    streams: Tracked,
+    max_streams: u32,
+    service: S,
+    stop: CancellationToken,
+) where
+    S: Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>,
+{
+    let (stream, uncork) = corked::cork(stream);
+    let connection = http2::Builder::new(streams)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(max_streams)
+        .keep_alive_interval(HTTP2_PING)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = uncork.drive(connection.as_mut()) => result,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            uncork.drive(connection).await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%address, %error, "connection");
+    }
+}
+
+/// Whatever the client speaks.
+async fn serve_http<S>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+    streams: Tracked,
+    max_streams: u32,
+    service: S,
+    stop: CancellationToken,
+) where
+    S: Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>,
+{
+    let mut http = auto::Builder::new(streams);
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HANDSHAKE_TIMEOUT);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(max_streams)
+        .keep_alive_interval(HTTP2_PING);
     let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
@@ -233,20 +300,6 @@ async fn serve_http(
     if let Err(error) = result {
         tracing::debug!(%address, %error, "connection");
     }
-}
-
-fn http_builder(executor: Tracked, max_streams: u32) -> auto::Builder<Tracked> {
-    let mut builder = auto::Builder::new(executor);
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HANDSHAKE_TIMEOUT);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(max_streams)
-        .keep_alive_interval(Duration::from_secs(30));
-    builder
 }
 
 /// Spawns the tasks of HTTP/2 streams where they are counted.
