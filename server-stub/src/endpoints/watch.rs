@@ -1,13 +1,13 @@
 //! A watch as the body of an answer: JSON lines or protobuf frames, in any view.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures::{Stream, StreamExt};
-use http::StatusCode;
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
+use futures::StreamExt;
+use hyper::body::{Body, Frame};
 use kubewire_client::wire::{EncodedObject, Encoding, ReverseWriter, envelope, schema, transcode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -16,9 +16,10 @@ use super::answer::{ListMeta, quote};
 use super::event_frames::EventFrames;
 use super::negotiation::{Accepted, Format, MetaVersion, View};
 use super::table::{TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
+use crate::filters::body::until;
 use crate::generic::metrics::WatchSeries;
 use crate::generic::request::{BodyError, Response};
-use crate::registry::{ResourceInfo, StoredObject, WatchEvent};
+use crate::registry::{ResourceInfo, StoredObject, WatchEvent, WatchStream};
 use crate::status::ApiError;
 
 /// How many events are sent together at most.
@@ -39,32 +40,41 @@ pub(crate) struct EventWriter {
 
 /// Answers with events until the stream ends, the time is over or the server stops.
 pub(crate) fn respond(
-    events: impl Stream<Item = WatchEvent> + Send + 'static,
+    events: WatchStream,
     writer: EventWriter,
     timeout: Duration,
     stop: CancellationToken,
 ) -> Response {
     let content_type = writer.accepted.format.stream_media_type().unwrap_or_default();
-    let deadline = async move {
+    let end = async move {
         tokio::select! {
             () = tokio::time::sleep(timeout) => {}
             () = stop.cancelled_owned() => {}
         }
     };
-    // What is there at the same time is sent together.
-    let frames = events.ready_chunks(AT_ONCE).scan(writer, |writer, events| {
-        let frame = match writer.events(&events) {
-            Ok(bytes) => Ok(Frame::data(bytes)),
-            Err(error) => Err(BodyError::from(error)),
-        };
-        std::future::ready(Some(frame))
-    });
-    let body = StreamBody::new(frames.take_until(Box::pin(deadline)));
-    let mut response = Response::new(BodyExt::boxed_unsync(body));
-    *response.status_mut() = StatusCode::OK;
+    let mut response = Response::new(until(EventBody { events, writer }, end));
     let headers = response.headers_mut();
     headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
     response
+}
+
+struct EventBody {
+    events: WatchStream,
+    writer: EventWriter,
+}
+
+impl Body for EventBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(event) = ready!(self.events.poll_next_unpin(cx)) else {
+            return Poll::Ready(None);
+        };
+        let Self { events, writer } = &mut *self;
+        let bytes = writer.together(&event, events);
+        Poll::Ready(Some(bytes.map(Frame::data).map_err(BodyError::from)))
+    }
 }
 
 impl EventWriter {
@@ -86,15 +96,21 @@ impl EventWriter {
         }
     }
 
-    fn events(&mut self, events: &[WatchEvent]) -> Result<Bytes, ApiError> {
-        if let [event] = events {
-            return self.event(event);
-        }
+    /// An event, and what came together with it.
+    fn together(&mut self, event: &WatchEvent, events: &mut WatchStream) -> Result<Bytes, ApiError> {
+        let first = self.event(event)?;
         let mut together = BytesMut::new();
-        for event in events {
-            together.put_slice(&self.event(event)?);
+        for _ in 1..AT_ONCE {
+            let Some(event) = events.next_ready() else { break };
+            if together.is_empty() {
+                together.put_slice(&first);
+            }
+            together.put_slice(&self.event(&event)?);
         }
-        Ok(together.freeze())
+        match together.is_empty() {
+            true => Ok(first),
+            false => Ok(together.freeze()),
+        }
     }
 
     fn event(&mut self, event: &WatchEvent) -> Result<Bytes, ApiError> {

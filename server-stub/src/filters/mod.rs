@@ -5,7 +5,7 @@ mod audit;
 mod audit_id;
 mod authentication;
 mod authorization;
-mod body;
+pub(crate) mod body;
 mod cache_control;
 mod compression;
 mod hsts;

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::StreamExt;
-use http_body_util::{BodyExt, BodyStream, StreamBody};
 
+use super::body::until;
 use super::timeout::is_long_running;
 use crate::generic::delegation::Handler;
 use crate::generic::lifecycle::LifecycleSignals;
@@ -29,6 +28,6 @@ impl Handler for WithWatchTermination {
             return response;
         }
         let stop = self.lifecycle.not_accepting_new_request.clone().cancelled_owned();
-        response.map(|body| StreamBody::new(BodyStream::new(body).take_until(stop)).boxed_unsync())
+        response.map(|body| until(body, stop))
     }
 }

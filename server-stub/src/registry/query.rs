@@ -1,9 +1,10 @@
 //! What a request asks a store for, and what it gets.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::stream::BoxStream;
@@ -86,11 +87,21 @@ pub enum WatchEvent {
 }
 
 /// The events of one watch. Dropping it ends the watch.
-pub struct WatchStream(BoxStream<'static, WatchEvent>);
+pub struct WatchStream {
+    batches: BoxStream<'static, VecDeque<WatchEvent>>,
+    /// What can be told without waiting.
+    ready: VecDeque<WatchEvent>,
+}
 
 impl WatchStream {
-    pub(super) fn new(events: BoxStream<'static, WatchEvent>) -> Self {
-        Self(events)
+    /// The first events, and those that follow, as they come together.
+    pub(super) fn new(ready: VecDeque<WatchEvent>, batches: BoxStream<'static, VecDeque<WatchEvent>>) -> Self {
+        Self { batches, ready }
+    }
+
+    /// The next event, if it is there already.
+    pub(crate) fn next_ready(&mut self) -> Option<WatchEvent> {
+        self.ready.pop_front()
     }
 }
 
@@ -98,7 +109,15 @@ impl Stream for WatchStream {
     type Item = WatchEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
-        self.0.poll_next_unpin(cx)
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Poll::Ready(Some(event));
+            }
+            match ready!(self.batches.poll_next_unpin(cx)) {
+                Some(batch) => self.ready = batch,
+                None => return Poll::Ready(None),
+            }
+        }
     }
 }
 

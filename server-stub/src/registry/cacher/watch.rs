@@ -1,18 +1,18 @@
 //! One watch on the cache.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::stream::BoxStream;
 use tokio::sync::watch as progress;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::state::{CacheEvent, EventsAfter};
 use super::{Cacher, Shared};
 use crate::registry::object::StoredObject;
-use crate::registry::query::WatchEvent;
+use crate::registry::query::{WatchEvent, WatchStream};
 use crate::status::ApiError;
 
 /// Roughly how often a watch is told the version it has reached.
@@ -38,29 +38,33 @@ pub(in crate::registry) struct WatchStart {
 }
 
 /// Starts a watch; the cache must have the version from which it shall start.
-pub(in crate::registry) fn watch(cacher: &Cacher, start: WatchStart) -> BoxStream<'static, WatchEvent> {
+pub(in crate::registry) fn watch(cacher: &Cacher, start: WatchStart) -> WatchStream {
     let shared = cacher.shared.clone();
-    let progress = shared.revision.subscribe();
+    let mut progress = shared.revision.subscribe();
+    // What happened until now is to be looked at.
+    progress.mark_changed();
     let end = start.timeout.map(|timeout| Instant::now() + timeout);
-    let mut watch = Watch {
+    let bookmark = start
+        .bookmarks
+        .then(|| Box::pin(tokio::time::sleep_until(next_bookmark(end))));
+    let mut watch = Box::new(Watch {
         position: start.after.unwrap_or_default(),
-        pending: VecDeque::new(),
-        next_bookmark: Instant::now(),
+        bookmark,
         end,
         ended: false,
         shared,
         progress,
         start,
-    };
-    watch.plan_bookmark();
-    if watch.start.after.is_none() {
-        watch.add_present_state();
-    }
-    let events = futures::stream::unfold(watch, |mut watch| async move {
-        let event = watch.next().await?;
-        Some((event, watch))
     });
-    events.boxed()
+    let present = match watch.start.after {
+        Some(_) => VecDeque::new(),
+        None => watch.present_state(),
+    };
+    let batches = futures::stream::unfold(watch, |mut watch| async move {
+        let batch = watch.next().await?;
+        Some((batch, watch))
+    });
+    WatchStream::new(present, batches.boxed())
 }
 
 struct Watch {
@@ -69,66 +73,64 @@ struct Watch {
     progress: progress::Receiver<u64>,
     /// Everything up to this version has been looked at.
     position: u64,
-    pending: VecDeque<WatchEvent>,
-    next_bookmark: Instant,
+    /// When the next bookmark is due, if there are any.
+    bookmark: Option<Pin<Box<Sleep>>>,
     end: Option<Instant>,
     ended: bool,
 }
 
 impl Watch {
-    async fn next(&mut self) -> Option<WatchEvent> {
-        loop {
-            if let Some(event) = self.pending.pop_front() {
-                return Some(event);
-            }
-            if self.ended {
-                return None;
-            }
-            self.read_events();
-            if !self.pending.is_empty() || self.ended {
-                continue;
-            }
-            let wait_for_bookmark = async {
-                match self.start.bookmarks {
-                    true => tokio::time::sleep_until(self.next_bookmark).await,
-                    false => std::future::pending().await,
+    async fn next(&mut self) -> Option<VecDeque<WatchEvent>> {
+        while !self.ended {
+            let bookmark_is_due = async {
+                match &mut self.bookmark {
+                    Some(due) => due.as_mut().await,
+                    None => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                changed = self.progress.changed() => self.ended |= changed.is_err(),
-                () = wait_for_bookmark => self.add_bookmark().await,
+            let events = tokio::select! {
+                changed = self.progress.changed() => match changed {
+                    Ok(()) => self.read_events(),
+                    Err(_) => return None,
+                },
+                () = bookmark_is_due => self.bookmark().await,
+            };
+            if !events.is_empty() {
+                return Some(events);
             }
         }
+        None
     }
 
-    fn add_present_state(&mut self) {
+    fn present_state(&mut self) -> VecDeque<WatchEvent> {
         let (objects, revision) = self.shared.state.read().list(&self.start.prefix);
         let selected = objects.into_iter().filter(|object| (self.start.selection)(object));
-        self.pending.extend(selected.map(WatchEvent::Added));
+        let mut events: VecDeque<_> = selected.map(WatchEvent::Added).collect();
         self.position = revision;
         if self.start.mark_initial_end {
-            self.pending.push_back(WatchEvent::Bookmark {
+            events.push_back(WatchEvent::Bookmark {
                 resource_version: revision,
                 initial_events_end: true,
             });
         }
+        events
     }
 
-    fn read_events(&mut self) {
-        self.progress.mark_unchanged();
+    fn read_events(&mut self) -> VecDeque<WatchEvent> {
         let read = self.shared.state.read().events_after(self.position);
         match read {
-            EventsAfter::Closed => self.ended = true,
+            EventsAfter::Closed => {
+                self.ended = true;
+                VecDeque::new()
+            }
             EventsAfter::TooOld(known_since) => {
                 self.ended = true;
                 let message = format!("too old resource version: {} ({known_since})", self.position);
-                self.pending
-                    .push_back(WatchEvent::Error(ApiError::resource_expired(message)));
+                [WatchEvent::Error(ApiError::resource_expired(message))].into()
             }
             EventsAfter::Events(events, revision) => {
                 self.position = revision;
-                let concerned = events.into_iter().filter_map(|event| self.as_seen(event));
-                self.pending = concerned.collect();
+                events.into_iter().filter_map(|event| self.as_seen(event)).collect()
             }
         }
     }
@@ -149,24 +151,28 @@ impl Watch {
         }
     }
 
-    async fn add_bookmark(&mut self) {
-        // The newest version saves the client the most; events up to it come first.
-        if self.shared.wait_most_recent().await.is_ok() {
-            self.read_events();
-        }
+    /// The newest version saves the client the most; events up to it come first.
+    async fn bookmark(&mut self) -> VecDeque<WatchEvent> {
+        let mut events = match self.shared.wait_most_recent().await {
+            Ok(()) => self.read_events(),
+            Err(_) => VecDeque::new(),
+        };
         if !self.ended {
-            self.pending.push_back(WatchEvent::Bookmark {
+            events.push_back(WatchEvent::Bookmark {
                 resource_version: self.position,
                 initial_events_end: false,
             });
         }
-        self.plan_bookmark();
+        if let Some(due) = &mut self.bookmark {
+            due.as_mut().reset(next_bookmark(self.end));
+        }
+        events
     }
+}
 
-    fn plan_bookmark(&mut self) {
-        let now = Instant::now();
-        let regular = now + BOOKMARK_INTERVAL;
-        let last = self.end.and_then(|end| end.checked_sub(BEFORE_END));
-        self.next_bookmark = last.filter(|last| *last > now && *last < regular).unwrap_or(regular);
-    }
+fn next_bookmark(end: Option<Instant>) -> Instant {
+    let now = Instant::now();
+    let regular = now + BOOKMARK_INTERVAL;
+    let last = end.and_then(|end| end.checked_sub(BEFORE_END));
+    last.filter(|last| *last > now && *last < regular).unwrap_or(regular)
 }

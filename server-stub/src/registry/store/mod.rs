@@ -145,7 +145,7 @@ impl Store {
             mark_initial_end: query.allow_watch_bookmarks && query.send_initial_events == Some(true),
             timeout: query.timeout,
         };
-        Ok(WatchStream::new(watch(&self.cacher, start)))
+        Ok(watch(&self.cacher, start))
     }
 
     /// Waits until the cache has everything up to a version.
