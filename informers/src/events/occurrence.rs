@@ -5,6 +5,10 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kubewire_client::Object;
 
+use crate::random::random_bits;
+
+/// The server refuses longer names.
+const LONGEST_NAME: usize = 253;
 /// The server refuses longer notes.
 const LONGEST_NOTE: usize = 1024;
 
@@ -100,7 +104,7 @@ impl Occurrence {
         let name = self.regarding.name.as_deref().unwrap_or_default();
         Event {
             metadata: ObjectMeta {
-                name: Some(format!("{name}.{:x}", now.0.as_nanosecond())),
+                name: Some(event_name(name, now.0.as_nanosecond())),
                 namespace: Some(namespace.unwrap_or_else(|| "default".to_owned())),
                 ..ObjectMeta::default()
             },
@@ -164,6 +168,20 @@ pub fn reference_to<K: Object>(object: &K) -> ObjectReference {
         uid: metadata.uid.clone(),
         resource_version: metadata.resource_version.clone(),
         ..ObjectReference::default()
+    }
+}
+
+/// After the object, where that makes a name that an event can have: those of roles may hold a colon, for one.
+fn event_name(object: &str, nanos: i128) -> String {
+    let name = format!("{object}.{nanos:x}");
+    let is_part = |part: &str| {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !part.is_empty() && part.bytes().all(fits) && !part.starts_with('-') && !part.ends_with('-')
+    };
+    if name.len() <= LONGEST_NAME && name.split('.').all(is_part) {
+        name
+    } else {
+        format!("event.{nanos:x}.{:x}", random_bits())
     }
 }
 

@@ -253,3 +253,25 @@ async fn the_fields_of_an_object_share_its_events() {
     sleep(Duration::from_secs(1)).await;
     assert_eq!((server.events.lock().len(), recorder.stats().spam), (25, 15));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_an_object_with_a_name_that_events_cannot_have_has_another() {
+    let (recorder, server) = recorder();
+    for (name, prefix) in [
+        ("web.1", "web.1."),
+        ("system:node", "event."),
+        ("-web", "event."),
+        (&"a".repeat(250), "event."),
+    ] {
+        let mut occurrence = occurrence("Expensive");
+        occurrence.regarding.name = Some(name.to_owned());
+        recorder.record(occurrence);
+        sleep(Duration::from_secs(1)).await;
+        let events = server.events.lock();
+        let event = events
+            .values()
+            .find(|event| event.regarding.as_ref().unwrap().name.as_deref() == Some(name));
+        let given = event.unwrap().metadata.name.clone().unwrap();
+        assert!(given.starts_with(prefix) && given.len() <= 253, "{given}");
+    }
+}

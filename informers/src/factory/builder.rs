@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kubewire_client::{Clientset, ListOptions, Object};
+use kubewire_client::dynamic::ApiResource;
+use kubewire_client::{Clientset, Decode, Gvr, ListOptions, Object};
 use parking_lot::Mutex;
 
 use super::{Scope, Shared, SharedInformerFactory};
@@ -18,20 +19,17 @@ pub(super) struct Settings {
     pub(super) scope: Scope,
     tweak: Option<TweakListOptions>,
     informer: InformerOptions,
-    /// What is other for the informers of one type.
-    custom: HashMap<TypeId, Vec<Customise>>,
+    /// What is other for the informers of one resource, decoded in one way.
+    custom: HashMap<(TypeId, Gvr), Vec<Customise>>,
 }
 
 type Customise = Box<dyn Fn(InformerOptions) -> InformerOptions + Send + Sync>;
 
 impl Settings {
-    pub(super) fn options(&self) -> InformerOptions {
-        self.informer.clone()
-    }
-
-    pub(super) fn options_for<K: Object>(&self) -> InformerOptions {
-        let custom = self.custom.get(&TypeId::of::<K>()).into_iter().flatten();
-        custom.fold(self.options(), |options, customise| customise(options))
+    pub(super) fn options_for<K: Decode>(&self, resource: &Gvr) -> InformerOptions {
+        let custom = self.custom.get(&(TypeId::of::<K>(), resource.clone()));
+        let custom = custom.into_iter().flatten();
+        custom.fold(self.informer.clone(), |options, customise| customise(options))
     }
 
     pub(super) fn tweak(&self, scope: &Scope) -> Option<TweakListOptions> {
@@ -76,12 +74,21 @@ impl SharedInformerFactoryBuilder {
 
     /// Changes the options of the informers of one type.
     pub fn custom_options<K: Object>(
-        mut self,
+        self,
         customise: impl Fn(InformerOptions) -> InformerOptions + Send + Sync + 'static,
     ) -> Self {
-        let custom = self.settings.custom.entry(TypeId::of::<K>()).or_default();
-        custom.push(Box::new(customise));
-        self
+        self.customise::<K>(K::gvr(), Box::new(customise))
+    }
+
+    /// Changes the options of the informers of one resource without a type, or of its metadata: `K` is
+    /// [`DynamicObject`](kubewire_client::dynamic::DynamicObject) or
+    /// [`PartialObjectMetadata`](kubewire_client::metadata::PartialObjectMetadata).
+    pub fn custom_options_of<K: Decode<Context = Arc<ApiResource>>>(
+        self,
+        resource: &ApiResource,
+        customise: impl Fn(InformerOptions) -> InformerOptions + Send + Sync + 'static,
+    ) -> Self {
+        self.customise::<K>(resource.gvr.clone(), Box::new(customise))
     }
 
     /// The resync period of the informers of one type; zero for no resync.
@@ -125,6 +132,12 @@ impl SharedInformerFactoryBuilder {
     /// How collections are listed and watched, and what is kept of objects.
     pub fn reflector(mut self, options: ReflectorOptions) -> Self {
         self.settings.informer.reflector = options;
+        self
+    }
+
+    fn customise<K: Decode>(mut self, resource: Gvr, customise: Customise) -> Self {
+        let custom = self.settings.custom.entry((TypeId::of::<K>(), resource)).or_default();
+        custom.push(customise);
         self
     }
 

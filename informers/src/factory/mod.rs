@@ -145,7 +145,7 @@ impl SharedInformerFactory {
     pub fn informer_of<K: Object>(&self, scope: Scope) -> SharedInformer<K> {
         self.shared_informer(K::gvr(), K::NAMESPACED, scope, |scope| {
             let api = Api::<K>::namespaced(self.client(), &scope.namespace);
-            let options = self.shared.settings.options_for::<K>();
+            let options = self.shared.settings.options_for::<K>(&K::gvr());
             SharedInformer::build(self.source(api, scope), (), options, true)
         })
     }
@@ -164,7 +164,7 @@ impl SharedInformerFactory {
     pub fn dynamic_of(&self, resource: &ApiResource, scope: Scope) -> SharedInformer<DynamicObject> {
         self.shared_informer(resource.gvr.clone(), resource.namespaced, scope, |scope| {
             let api = DynamicApi::namespaced(self.client(), resource, &scope.namespace);
-            let options = self.shared.settings.options();
+            let options = self.shared.settings.options_for::<DynamicObject>(&resource.gvr);
             SharedInformer::build(self.source(api, scope), Arc::new(resource.clone()), options, true)
         })
     }
@@ -183,7 +183,7 @@ impl SharedInformerFactory {
     pub fn metadata_of(&self, resource: &ApiResource, scope: Scope) -> SharedInformer<PartialObjectMetadata> {
         self.shared_informer(resource.gvr.clone(), resource.namespaced, scope, |scope| {
             let source = MetadataSource::new(self.client(), resource, &scope.namespace);
-            let options = self.shared.settings.options();
+            let options = self.shared.settings.options_for::<PartialObjectMetadata>(&resource.gvr);
             SharedInformer::build(self.source(source, scope), Arc::new(resource.clone()), options, true)
         })
     }

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Secret};
-use kubewire_client::dynamic::ApiResource;
+use kubewire_client::dynamic::{ApiResource, DynamicObject};
 use kubewire_client::transport::{Body, Transport, TransportError};
-use kubewire_client::{Client, Clientset, Gvr, ObjectKey};
+use kubewire_client::{Client, Clientset, Gvr, Object, ObjectKey};
 use parking_lot::Mutex;
 
 use super::{NotSyncedReason, Scope, SharedInformerFactory};
@@ -167,7 +167,7 @@ async fn settings_reach_the_informers() {
         assert!(asked.starts_with("/api/v1/namespaces/shop/configmaps?"), "{asked}");
         assert!(asked.contains("labelSelector=app%3Dweb"), "{asked}");
     }
-    let resync_of_others = factory.shared.settings.options_for::<Secret>().resync;
+    let resync_of_others = factory.shared.settings.options_for::<Secret>(&Secret::gvr()).resync;
     assert_eq!(resync_of_others, Duration::ZERO);
 }
 
@@ -251,12 +251,18 @@ async fn an_informer_that_nobody_uses_stops_and_is_made_anew() {
 #[tokio::test(start_paused = true)]
 async fn the_same_resource_in_three_ways() {
     let (server, clientset) = server();
+    let resource = ApiResource::of::<ConfigMap>();
+    let context = Arc::new(resource.clone());
     let factory = SharedInformerFactory::builder(clientset)
         .labels("app=web")
         .fields("metadata.name=a")
         .transform(|map: &mut ConfigMap| map.data = None)
+        .custom_options_of::<DynamicObject>(&resource, move |mut options| {
+            let paint = |object: &mut DynamicObject| object.data["data"]["colour"] = "red".into();
+            options.reflector = options.reflector.with_transform_in(context.clone(), paint);
+            options
+        })
         .build();
-    let resource = ApiResource::of::<ConfigMap>();
     let (typed, dynamic) = (factory.informer::<ConfigMap>(), factory.dynamic_in(&resource, "shop"));
     let metadata = factory.metadata(&resource);
     assert!(
@@ -277,6 +283,7 @@ async fn the_same_resource_in_three_ways() {
         (object.kind.as_str(), &object.data["data"]["key"]),
         ("ConfigMap", &"value".into())
     );
+    assert_eq!(object.data["data"]["colour"], "red", "transformed in a way of its own");
     let object = metadata.lister().get(&key).unwrap().decode().unwrap();
     assert_eq!(object.metadata.name.as_deref(), Some("a"));
     for asked in server.asked.lock().iter() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kubewire_client::backoff::ExponentialOptions;
 use kubewire_client::wire::{EncodedObject, WireError};
-use kubewire_client::{Object, ResourceVersion};
+use kubewire_client::{Decode, Object, ResourceVersion};
 
 use super::ReflectorError;
 use crate::cache::CacheFormat;
@@ -108,11 +108,21 @@ impl ReflectorOptions {
     /// It costs decoding and encoding each object once. An object that its type cannot hold is reported, and kept as it
     /// came.
     #[must_use]
-    pub fn with_transform<K: Object>(mut self, transform: impl Fn(&mut K) + Send + Sync + 'static) -> Self {
+    pub fn with_transform<K: Object>(self, transform: impl Fn(&mut K) + Send + Sync + 'static) -> Self {
+        self.with_transform_in((), transform)
+    }
+
+    /// Like [`with_transform`](ReflectorOptions::with_transform), for objects that are not decoded by their type alone.
+    #[must_use]
+    pub fn with_transform_in<K: Decode>(
+        mut self,
+        context: K::Context,
+        transform: impl Fn(&mut K) + Send + Sync + 'static,
+    ) -> Self {
         self.transform = Some(Arc::new(move |object| {
-            let mut decoded = K::decode(object)?;
+            let mut decoded = K::decode_in(object, &context)?;
             transform(&mut decoded);
-            decoded.encode(object.encoding)
+            decoded.encode_in(object.encoding, &context)
         }));
         self
     }

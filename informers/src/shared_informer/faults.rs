@@ -39,6 +39,8 @@ struct State {
     delay: Option<u16>,
     breaks_off: bool,
     watches: Vec<mpsc::UnboundedSender<Result<EncodedEvent, Error>>>,
+    /// So many faults were not missed by everybody.
+    felt: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -88,8 +90,22 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 impl Server {
     async fn delay(&self) {
-        let delay = self.0.lock().delay.take();
+        let delay = {
+            let state = &mut *self.0.lock();
+            state.felt += u32::from(state.delay.is_some());
+            state.delay.take()
+        };
         tokio::time::sleep(Duration::from_millis(delay.unwrap_or_default().into())).await;
+    }
+
+    /// True where somebody watches.
+    pub(super) fn is_watched(&self) -> bool {
+        self.0.lock().watches.iter().any(|watch| !watch.is_closed())
+    }
+
+    /// How many faults ended a watch or were the answer to a request.
+    pub(super) fn felt(&self) -> u32 {
+        self.0.lock().felt
     }
 
     pub(super) fn objects(&self) -> View {
@@ -110,25 +126,25 @@ impl Server {
                     initial_events_end: false,
                 });
             }
-            Step::EndWatches => state.watches.clear(),
+            Step::EndWatches => drop(state.end_watches()),
             Step::Break(refusing) => state.break_connections(*refusing),
             Step::Compact => {
                 state.compacted = state.version;
                 state.history.clear();
             }
             Step::LoseState => {
-                let life = state.life + 1;
                 state.break_connections(1);
                 *state = State {
-                    life,
+                    life: state.life + 1,
                     refusing: 1,
+                    felt: state.felt,
                     ..State::default()
                 };
             }
             Step::Delay(millis) => state.delay = Some(*millis),
             Step::Refuse(code) => state.refusal = Some(*code),
             Step::Truncate => {
-                for watch in state.watches.drain(..) {
+                for watch in state.end_watches() {
                     watch.send(Err(truncated().now_or_never().unwrap())).ok();
                 }
             }
@@ -180,9 +196,15 @@ impl State {
         }])
     }
 
+    fn end_watches(&mut self) -> Vec<mpsc::UnboundedSender<Result<EncodedEvent, Error>>> {
+        self.watches.retain(|watch| !watch.is_closed());
+        self.felt += u32::from(!self.watches.is_empty());
+        std::mem::take(&mut self.watches)
+    }
+
     fn break_connections(&mut self, refusing: u8) {
         self.refusing = refusing;
-        for watch in self.watches.drain(..) {
+        for watch in self.end_watches() {
             watch.send(Err(connection_refused().now_or_never().unwrap())).ok();
         }
     }
@@ -192,6 +214,7 @@ impl State {
             self.refusing -= 1;
             return Err(connection_refused().now_or_never().unwrap());
         }
+        self.felt += u32::from(self.refusal.is_some());
         match self.refusal.take() {
             Some(410) => return Err(refusal(410, "Expired")),
             Some(code) => return Err(refusal(code, "TooManyRequests")),
@@ -219,6 +242,7 @@ impl ListWatch for Server {
             (after, version.parse().unwrap())
         });
         if token.is_some() && version != state.version {
+            state.felt += 1;
             return Err(refusal(410, "Expired"));
         }
         let limit = options.limit.map_or(usize::MAX, |limit| limit.try_into().unwrap());
@@ -227,6 +251,7 @@ impl ListWatch for Server {
         let last = page.last().map(|(name, _)| format!("{name}@{version}"));
         let objects = page.iter().map(|(name, (uid, version))| reborn(name, uid, *version));
         if std::mem::take(&mut state.breaks_off) {
+            state.felt += 1;
             objects.take(page.len() / 2).for_each(each);
             return Err(truncated().now_or_never().unwrap());
         }
@@ -259,9 +284,11 @@ impl ListWatch for Server {
                 sender.send(Ok(event)).ok();
             }
             if breaks_off {
+                state.felt += 1;
                 sender.send(Err(truncated().now_or_never().unwrap())).ok();
             }
         } else if from < state.compacted {
+            state.felt += 1;
             return Err(refusal(410, "Expired"));
         }
         // Like a real server, this one waits in silence for a version that it has not reached.
