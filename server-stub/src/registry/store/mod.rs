@@ -11,6 +11,7 @@ mod page;
 mod tests;
 mod update;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -131,8 +132,8 @@ impl Store {
         match begins {
             // Who asked for the present state is told within the stream why there is none.
             Err(error) if error.reason() == "Expired" || (asks_for_state && error.reason() == "Timeout") => {
-                let only = futures::stream::iter([WatchEvent::Error(error)]);
-                return Ok(WatchStream::new(only.boxed()));
+                let only = VecDeque::from([WatchEvent::Error(error)]);
+                return Ok(WatchStream::new(only, futures::stream::empty().boxed()));
             }
             outcome => outcome?,
         }
