@@ -16,7 +16,8 @@ pub(super) async fn check(attributes: &Attributes<'_>, name: &str) -> Result<(),
         Err(error) if error.code() == 404 => store.get("", namespace, None).await?,
         found => found?,
     };
-    if text(&found.document(), "/status/phase") != "Terminating" {
+    let phase = found.field("status.phase", |document| text(document, "/status/phase").to_owned());
+    if &*phase != "Terminating" {
         return Ok(());
     }
     let message = format!("unable to create new content in namespace {namespace} because it is being terminated");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Attributes;
+use crate::registry::StoredObject;
 use crate::registry::validation::values::{flag, get, number, put, text};
 use crate::status::ApiError;
 
@@ -61,9 +62,14 @@ pub(super) async fn set(attributes: &Attributes<'_>, pod: &mut Value) -> Result<
 /// The class for pods that name none: the lowest of those that are meant for it.
 async fn default_class(attributes: &Attributes<'_>) -> Result<Option<Value>, ApiError> {
     let classes = attributes.list(GROUP, "priorityclasses").await?;
-    let documents = classes.iter().map(|class| class.document());
-    let default = documents
-        .filter(|class| flag(class, "/globalDefault"))
-        .min_by_key(|class| number(class, "/value"));
+    let is_default = |class: &StoredObject| {
+        let flag = class.field("globalDefault", |document| flag(document, "/globalDefault").to_string());
+        &*flag == "true"
+    };
+    let documents = classes
+        .iter()
+        .filter(|class| is_default(class))
+        .map(|class| class.document());
+    let default = documents.min_by_key(|class| number(class, "/value"));
     Ok(default.map(|class| (*class).clone()))
 }

@@ -26,6 +26,12 @@ pub trait ObjectCodec: Send + Sync + 'static {
 
     /// The document as JSON, its fields in the order in which kube-apiserver writes them.
     fn json(&self, document: &Value) -> Result<Bytes, WireError>;
+
+    /// The same of a protobuf message (without envelope) that is served, without a document in between.
+    fn message_to_json(&self, message: Bytes) -> Result<Bytes, WireError> {
+        let _ = message;
+        Err(WireError::no_protobuf("a custom resource"))
+    }
 }
 
 /// Custom resources: JSON in storage and on the wire.

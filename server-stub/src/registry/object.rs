@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use kubewire_client::wire::{ObjectHeader, WireError};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -41,7 +41,8 @@ impl StoredObject {
         Ok(Self::new(key, stored, resource_version, codec))
     }
 
-    fn new(key: Arc<str>, stored: Bytes, resource_version: u64, codec: Arc<dyn ObjectCodec>) -> Self {
+    /// An object that was just encoded.
+    pub(super) fn new(key: Arc<str>, stored: Bytes, resource_version: u64, codec: Arc<dyn ObjectCodec>) -> Self {
         Self {
             key,
             resource_version,
@@ -102,9 +103,7 @@ impl StoredObject {
     /// The protobuf message with the version, without envelope; `None` for kinds that are JSON only.
     pub fn protobuf(&self) -> Option<Bytes> {
         if let Some(message) = self.message() {
-            let mut out = BytesMut::with_capacity(message.length());
-            message.put(&mut out);
-            return Some(out.freeze());
+            return Some(message.to_bytes());
         }
         let version = version_text(self.resource_version);
         let message = self.codec.protobuf(&self.stored, &version);
@@ -114,7 +113,10 @@ impl StoredObject {
     /// The whole object as JSON, with kind, apiVersion and version.
     pub fn json(&self) -> Bytes {
         let encode = || {
-            let text = self.codec.json(&self.document());
+            let text = match self.message().map(|message| message.to_bytes()) {
+                Some(message) => self.codec.message_to_json(message),
+                None => self.codec.json(&self.document()),
+            };
             let text = text.inspect_err(|error| self.log(error)).unwrap_or_default();
             // It is kept for long: without room to grow.
             Bytes::copy_from_slice(&text)
@@ -122,8 +124,8 @@ impl StoredObject {
         self.json.get_or_init(encode).clone()
     }
 
-    /// The value of a field for field selectors, read out of the document once.
-    pub(super) fn field(&self, field: &str, read: impl FnOnce(&Value) -> String) -> Arc<str> {
+    /// The value of a field for field selectors and the like, read out of the document once.
+    pub(crate) fn field(&self, field: &str, read: impl FnOnce(&Value) -> String) -> Arc<str> {
         let mut fields = self.fields.lock();
         if let Some((_, value)) = fields.iter().find(|(known, _)| **known == *field) {
             return value.clone();

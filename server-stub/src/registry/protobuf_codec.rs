@@ -1,10 +1,12 @@
 //! Built-in kinds: protobuf in storage, in the envelope that kube-apiserver stores, or JSON, and both forms on the wire.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use kubewire_client::Gvk;
 use kubewire_client::wire::schema::{self, KindSchema};
 use kubewire_client::wire::{
-    EncodedObject, Encoding, Envelope, ObjectHeader, WireError, transcode, with_resource_version,
+    EncodedObject, Encoding, Envelope, ObjectHeader, WireError, envelope, transcode, with_resource_version,
 };
 use serde_json::Value;
 
@@ -74,15 +76,18 @@ impl ProtobufCodec {
 
 impl ObjectCodec for ProtobufCodec {
     fn encode(&self, document: &Value) -> Result<Bytes, WireError> {
-        let mut document = document.clone();
-        set_type(&mut document, self.kind);
+        let mut document = Cow::Borrowed(document);
         if let Some(conversion) = &self.conversion {
-            document = (conversion.to_storage)(document);
+            let mut served = document.into_owned();
+            set_type(&mut served, self.kind);
+            document = Cow::Owned((conversion.to_storage)(served));
         }
-        set_type(&mut document, self.stored);
         if self.media_type == MediaType::Protobuf {
-            return transcode::encode_object(&document);
+            let message = transcode::value_to_protobuf(self.stored.message, &document)?;
+            return Ok(enveloped(self.stored, message));
         }
+        let mut document = document.into_owned();
+        set_type(&mut document, self.stored);
         let mut text = Vec::with_capacity(1024);
         transcode::write_json(self.stored.message, &document, &mut text);
         text.push(b'\n');
@@ -131,14 +136,29 @@ impl ObjectCodec for ProtobufCodec {
         transcode::write_json(self.kind.message, document, &mut text);
         Ok(text.into())
     }
+
+    fn message_to_json(&self, message: Bytes) -> Result<Bytes, WireError> {
+        transcode::object_to_json(&enveloped(self.kind, message)).map(Bytes::from)
+    }
+}
+
+fn enveloped(kind: &KindSchema, message: Bytes) -> Bytes {
+    let object = EncodedObject {
+        encoding: Encoding::Protobuf,
+        bytes: message,
+    };
+    envelope::encode(&api_version(kind), kind.kind, &object)
 }
 
 fn set_type(document: &mut Value, kind: &KindSchema) {
     if let Value::Object(members) = document {
-        let api_version = Gvk::new(kind.group, kind.version, kind.kind).api_version();
-        members.insert("apiVersion".to_owned(), api_version.into());
+        members.insert("apiVersion".to_owned(), api_version(kind).into());
         members.insert("kind".to_owned(), kind.kind.into());
     }
+}
+
+fn api_version(kind: &KindSchema) -> String {
+    Gvk::new(kind.group, kind.version, kind.kind).api_version()
 }
 
 #[cfg(test)]

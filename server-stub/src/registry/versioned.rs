@@ -1,6 +1,6 @@
 //! A stored protobuf object with its version, without a copy: the version is put between two parts of what is stored.
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes, BytesMut};
 use kubewire_client::wire::{Reader, Value};
 
 /// What a protobuf value in storage starts with.
@@ -65,6 +65,13 @@ impl<'a> VersionedMessage<'a> {
         metadata_head + self.before.len() + 2 + self.version.len() + self.behind.len()
     }
 
+    /// The message in one piece.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(self.length());
+        self.put(&mut out);
+        out.freeze()
+    }
+
     /// Appends the message.
     pub fn put(&self, out: &mut impl BufMut) {
         out.put_u8(METADATA_KEY);
@@ -109,7 +116,6 @@ pub(crate) fn put_varint(out: &mut impl BufMut, mut number: usize) {
 
 #[cfg(test)]
 mod tests {
-    use bytes::BytesMut;
     use kubewire_client::wire::{Envelope, transcode, with_resource_version};
     use proptest::prelude::*;
     use serde_json::json;
@@ -126,11 +132,10 @@ mod tests {
                 "metadata": {"name": name, "labels": labels, "generation": generation}, "data": {"k": name}});
             let stored = transcode::encode_object(&object).unwrap();
             let message = VersionedMessage::new(&stored, version).unwrap();
-            let mut written = BytesMut::new();
-            message.put(&mut written);
+            let written = message.to_bytes();
             prop_assert_eq!(message.length(), written.len());
             let plain = Envelope::decode(&stored).unwrap().object.bytes;
-            prop_assert_eq!(written.freeze(), with_resource_version(&plain, &version.to_string()).unwrap());
+            prop_assert_eq!(written, with_resource_version(&plain, &version.to_string()).unwrap());
         }
 
         #[test]

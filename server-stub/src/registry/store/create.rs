@@ -38,7 +38,11 @@ impl Store {
         let mut attempts = if generates { NAME_ATTEMPTS } else { 1 };
         loop {
             attempts -= 1;
-            let mut object = document.clone();
+            // Only who tries again needs it once more.
+            let mut object = match attempts {
+                0 => std::mem::take(&mut document),
+                _ => document.clone(),
+            };
             self.prepare_for_create(context, namespace, &mut object).await?;
             let admitted = context.admission.validate(Operation::Create, Some(&object), None).await;
             if let Err(refused) = admitted {
@@ -139,7 +143,7 @@ impl Store {
             ttl: self.strategy.ttl(&object),
         };
         match self.swap(&key, Expected::Absent, change).await {
-            Ok(Swap::Done { revision }) => self.decode(&key, stored, revision).map(Some),
+            Ok(Swap::Done { revision }) => Ok(Some(self.written(&key, stored, revision))),
             Ok(Swap::Conflict { .. }) => {
                 self.give_back(context, &object, None).await;
                 Ok(None)

@@ -205,6 +205,12 @@ impl Store {
         Ok(Arc::new(object))
     }
 
+    /// What was just encoded needs no check.
+    fn written(&self, key: &Arc<str>, stored: bytes::Bytes, version: u64) -> Arc<StoredObject> {
+        let object = StoredObject::new(key.clone(), stored, version, self.codec.clone());
+        Arc::new(object)
+    }
+
     fn encode(&self, document: &Value) -> Result<bytes::Bytes, ApiError> {
         let encoded = self.codec.encode(document);
         let encoded = encoded.map_err(|error| ApiError::internal(format!("encoding {}: {error}", self.info.kind)))?;

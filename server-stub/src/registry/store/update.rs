@@ -149,7 +149,7 @@ impl Store {
         match self.swap(current.key(), expected, change).await {
             Ok(Swap::Done { revision }) => {
                 self.strategy.release(&old, Some(&new)).await;
-                self.decode(current.key(), stored, revision).map(Attempt::Done)
+                Ok(Attempt::Done(self.written(current.key(), stored, revision)))
             }
             Ok(Swap::Conflict { .. }) => {
                 self.give_back(context, &new, Some(&old)).await;

@@ -6,7 +6,20 @@ use crate::status::FieldError;
 
 /// A field of an object, null where it is not there.
 pub(crate) fn get<'a>(object: &'a Value, pointer: &str) -> &'a Value {
-    object.pointer(pointer).unwrap_or(&Value::Null)
+    let found = match pointer.strip_prefix('/') {
+        // Without escapes, which only few pointers have, names stand for themselves.
+        Some(path) if !path.contains('~') => path.split('/').try_fold(object, step),
+        _ => object.pointer(pointer),
+    };
+    found.unwrap_or(&Value::Null)
+}
+
+fn step<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    match value {
+        Value::Object(fields) => fields.get(name),
+        Value::Array(elements) => elements.get(name.parse::<usize>().ok()?),
+        _ => None,
+    }
 }
 
 /// A text field, empty where it is not there.
