@@ -87,36 +87,34 @@ pub(super) fn decode(managed_fields: &Value) -> Option<Managers> {
 }
 
 /// Writes the managers: who applies first, then by time.
-pub(super) fn encode(managers: &Managers) -> Vec<Value> {
-    let mut entries: Vec<_> = managers.iter().collect();
-    entries.sort_by_key(|(manager, owned)| {
-        let who = (
-            manager.name.as_str(),
-            owned.api_version.as_str(),
-            manager.subresource.as_str(),
-        );
-        (manager.operation, owned.time.as_str(), who)
-    });
-    let entry = |(manager, owned): (&Manager, &Owned)| {
+pub(super) fn encode(managers: Managers) -> Vec<Value> {
+    let mut entries: Vec<_> = managers.into_iter().collect();
+    entries.sort_by(|a, b| place(a).cmp(&place(b)));
+    let entry = |(manager, owned): (Manager, Owned)| {
         let operation = match manager.operation {
             Operation::Apply => "Apply",
             Operation::Update => "Update",
         };
         let mut entry = Map::new();
-        entry.insert("manager".into(), manager.name.clone().into());
+        entry.insert("manager".into(), manager.name.into());
         entry.insert("operation".into(), operation.into());
-        entry.insert("apiVersion".into(), owned.api_version.clone().into());
+        entry.insert("apiVersion".into(), owned.api_version.into());
         if !owned.time.is_empty() {
-            entry.insert("time".into(), owned.time.clone().into());
+            entry.insert("time".into(), owned.time.into());
         }
         entry.insert("fieldsType".into(), "FieldsV1".into());
-        entry.insert("fieldsV1".into(), owned.fields.to_fields_v1());
+        entry.insert("fieldsV1".into(), owned.fields.into_fields_v1());
         if !manager.subresource.is_empty() {
-            entry.insert("subresource".into(), manager.subresource.clone().into());
+            entry.insert("subresource".into(), manager.subresource.into());
         }
         Value::Object(entry)
     };
     entries.into_iter().map(entry).collect()
+}
+
+fn place((manager, owned): &(Manager, Owned)) -> impl Ord + use<'_> {
+    let who = (&manager.name, &owned.api_version, &manager.subresource);
+    (manager.operation, &owned.time, who)
 }
 
 /// Puts the oldest updates together when there are too many.

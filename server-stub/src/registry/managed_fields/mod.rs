@@ -10,6 +10,8 @@ mod shape;
 mod tests;
 mod walk;
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -25,6 +27,27 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The manager of what nobody kept track of.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+
+/// What the server sets and nobody manages.
+static SERVER_FIELDS: LazyLock<Set> = LazyLock::new(|| {
+    let mut fields = Set::default();
+    for name in ["apiVersion", "kind"] {
+        fields.insert(&[member(name)]);
+    }
+    for name in [
+        "name",
+        "namespace",
+        "creationTimestamp",
+        "selfLink",
+        "uid",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+    ] {
+        fields.insert(&[member("metadata"), member(name)]);
+    }
+    fields
+});
 
 /// Keeps the managed fields of the objects of one kind.
 #[derive(Clone, Copy, Debug)]
@@ -55,14 +78,13 @@ impl FieldManager<'_> {
         };
         if managers.is_empty() && live["metadata"]["uid"].is_string() {
             // Nobody kept track of this object so far; only an application begins with that.
-            set_managed_fields(new, encode(&managers));
+            set_managed_fields(new, encode(managers));
             return;
         }
         let comparison = self.compare(live, new);
         let managers = self.of_own_group(managers);
         let mut managers = self.take_over(managers, None, &comparison);
-        let changed = comparison.added.union(&comparison.modified);
-        let changed = changed.without_trees(&self.server_fields());
+        let changed = comparison.changed.without_trees(&SERVER_FIELDS);
         if !changed.is_empty() {
             let key = Manager {
                 name: manager.to_owned(),
@@ -77,7 +99,7 @@ impl FieldManager<'_> {
             managers.insert(key, self.owned(fields));
             cap(&mut managers);
         }
-        set_managed_fields(new, encode(&managers));
+        set_managed_fields(new, encode(managers));
     }
 
     /// What was written through another group is not kept: it cannot be compared.
@@ -153,7 +175,7 @@ impl FieldManager<'_> {
         }
         let mut managers = self.take_over(managers, Some(&key), &comparison);
         if let Some(owned) = managers.get_mut(&key) {
-            owned.fields = owned.fields.without_trees(&self.server_fields());
+            owned.fields = std::mem::take(&mut owned.fields).without_trees(&SERVER_FIELDS);
             // An application that changes nothing leaves no trace.
             if object == live && known.get(&key).is_some_and(|known| known.fields == owned.fields) {
                 owned.time = known.get(&key).map(|known| known.time.clone()).unwrap_or_default();
@@ -162,7 +184,7 @@ impl FieldManager<'_> {
                 managers.remove(&key);
             }
         }
-        set_managed_fields(&mut object, encode(&managers));
+        set_managed_fields(&mut object, encode(managers));
         Ok(object)
     }
 
@@ -170,15 +192,14 @@ impl FieldManager<'_> {
     fn before_first_apply(&self, live: &Value) -> Managers {
         let mut managers = Managers::new();
         if live.is_object() {
-            let comparison = self.compare(&Value::Null, live);
-            let fields = comparison.added.union(&comparison.modified);
+            let fields = self.compare(&Value::Null, live).changed;
             let key = Manager {
                 name: BEFORE_FIRST_APPLY.to_owned(),
                 operation: Operation::Update,
                 api_version: self.api_version.to_owned(),
                 subresource: String::new(),
             };
-            managers.insert(key, self.owned(fields.without_trees(&self.server_fields())));
+            managers.insert(key, self.owned(fields.without_trees(&SERVER_FIELDS)));
         }
         managers
     }
@@ -192,19 +213,19 @@ impl FieldManager<'_> {
         let mut metadata = Set::default();
         metadata.insert(&[member("metadata")]);
         Comparison {
-            added: comparison.added.without_trees(&ignored).difference(&metadata),
-            modified: comparison.modified.without_trees(&ignored),
+            changed: comparison.changed.without_trees(&ignored).difference(&metadata),
             removed: comparison.removed.without_trees(&ignored),
         }
     }
 
     /// Takes changed and removed fields away from all managers but one.
     fn take_over(&self, managers: Managers, except: Option<&Manager>, comparison: &Comparison) -> Managers {
-        let changed = comparison.added.clone().union(&comparison.modified);
         let keep = |(manager, mut owned): (Manager, Owned)| {
             if except != Some(&manager) {
-                owned.fields = owned.fields.difference(&owned.fields.intersection(&changed));
-                owned.fields = owned.fields.difference(&comparison.removed);
+                owned.fields = owned
+                    .fields
+                    .difference(&comparison.changed)
+                    .difference(&comparison.removed);
             }
             (!owned.fields.is_empty()).then_some((manager, owned))
         };
@@ -221,27 +242,6 @@ impl FieldManager<'_> {
                 _ => seconds(self.now),
             },
         }
-    }
-
-    /// What the server sets and nobody manages.
-    fn server_fields(&self) -> Set {
-        let mut fields = Set::default();
-        for name in ["apiVersion", "kind"] {
-            fields.insert(&[member(name)]);
-        }
-        for name in [
-            "name",
-            "namespace",
-            "creationTimestamp",
-            "selfLink",
-            "uid",
-            "generation",
-            "managedFields",
-            "resourceVersion",
-        ] {
-            fields.insert(&[member("metadata"), member(name)]);
-        }
-        fields
     }
 
     /// What this way of writing does not write.
@@ -264,7 +264,7 @@ impl FieldManager<'_> {
         let allowed = fields_of(self.shape, &last);
         conflicts
             .iter()
-            .all(|(_, fields)| fields.difference(&allowed).is_empty())
+            .all(|(_, fields)| fields.clone().difference(&allowed).is_empty())
     }
 
     fn gvk_text(&self) -> String {
@@ -283,9 +283,8 @@ fn slashed(api_version: &str) -> String {
 type Conflicts = Vec<(Manager, Set)>;
 
 fn conflicts(managers: &Managers, applier: &Manager, comparison: &Comparison) -> Conflicts {
-    let changed = comparison.added.clone().union(&comparison.modified);
     let others = managers.iter().filter(|(manager, _)| *manager != applier);
-    let disputed = others.map(|(manager, owned)| (manager.clone(), owned.fields.intersection(&changed)));
+    let disputed = others.map(|(manager, owned)| (manager.clone(), owned.fields.intersection(&comparison.changed)));
     disputed.filter(|(_, fields)| !fields.is_empty()).collect()
 }
 
@@ -301,7 +300,7 @@ fn prune(shape: Shape, merged: &Value, last: &Set, managers: &Managers) -> Value
     let all = named(fields_of(shape, merged));
     let kept = named(fields_of(shape, &pruned)).union(&named(owned));
     pruned = merged.clone();
-    remove(shape, &mut pruned, &all.difference(&kept));
+    remove(shape, &mut pruned, &all.clone().difference(&kept));
     // What only lost its surroundings comes back.
     let gone = all.difference(&named(fields_of(shape, &pruned))).intersection(&last);
     pruned = merged.clone();

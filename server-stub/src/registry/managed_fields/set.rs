@@ -1,7 +1,5 @@
 //! Sets of fields, and their form in `managedFields` (`FieldsV1`).
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 /// One step of a path, in its written form: `f:name`, `k:{"name":"app"}`, `v:"text"`, `i:0`.
@@ -9,18 +7,24 @@ pub(super) type Element = String;
 
 /// The step to a member of an object.
 pub(super) fn member(name: &str) -> Element {
-    format!("f:{name}")
+    ["f:", name].concat()
 }
 
-/// A set of paths.
+/// A set of paths, its elements sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Set(BTreeMap<Element, Node>);
+pub(super) struct Set(Vec<(Element, Node)>);
 
 /// Whether a path ends here, and the longer paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Node {
-    member: bool,
-    children: Set,
+pub(super) struct Node {
+    pub(super) member: bool,
+    pub(super) children: Set,
+}
+
+impl Node {
+    pub(super) fn is_empty(&self) -> bool {
+        !self.member && self.children.is_empty()
+    }
 }
 
 impl Set {
@@ -32,21 +36,45 @@ impl Set {
         let Some((first, rest)) = path.split_first() else {
             return;
         };
-        let node = self.0.entry(first.clone()).or_default();
         match rest {
-            [] => node.member = true,
-            rest => node.children.insert(rest),
+            [] => self.node_mut(first).member = true,
+            rest => self.node_mut(first).children.insert(rest),
         }
+    }
+
+    /// Adds what lies at and below an element that comes after all others.
+    pub(super) fn push(&mut self, element: Element, node: Node) {
+        if !node.is_empty() {
+            self.0.push((element, node));
+        }
+    }
+
+    fn place(&self, element: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_str().cmp(element))
+    }
+
+    fn node(&self, element: &str) -> Option<&Node> {
+        let (_, node) = self.0.get(self.place(element).ok()?)?;
+        Some(node)
+    }
+
+    /// What is at and below an element, made where there is nothing.
+    fn node_mut(&mut self, element: &str) -> &mut Node {
+        let place = self.place(element).unwrap_or_else(|place| {
+            self.0.insert(place, (element.to_owned(), Node::default()));
+            place
+        });
+        &mut self.0[place].1
     }
 
     /// Whether the path of one element is in the set.
     pub(super) fn has(&self, element: &str) -> bool {
-        self.0.get(element).is_some_and(|node| node.member)
+        self.node(element).is_some_and(|node| node.member)
     }
 
     /// The paths that go on after an element, if there are any.
     pub(super) fn below(&self, element: &str) -> Option<&Self> {
-        let children = &self.0.get(element)?.children;
+        let children = &self.node(element)?.children;
         (!children.is_empty()).then_some(children)
     }
 
@@ -62,7 +90,7 @@ impl Set {
     #[must_use]
     pub(super) fn union(mut self, other: &Self) -> Self {
         for (element, theirs) in &other.0 {
-            let ours = self.0.entry(element.clone()).or_default();
+            let ours = self.node_mut(element);
             ours.member |= theirs.member;
             ours.children = std::mem::take(&mut ours.children).union(&theirs.children);
         }
@@ -71,64 +99,54 @@ impl Set {
 
     #[must_use]
     pub(super) fn intersection(&self, other: &Self) -> Self {
-        self.combine(
-            other,
-            |ours, theirs| ours && theirs,
-            |ours, theirs| match theirs {
-                Some(theirs) => ours.intersection(theirs),
-                None => Self::default(),
-            },
-        )
+        let mut both = Self::default();
+        for (element, ours) in &self.0 {
+            if let Some(theirs) = other.node(element) {
+                let node = Node {
+                    member: ours.member && theirs.member,
+                    children: ours.children.intersection(&theirs.children),
+                };
+                both.push(element.clone(), node);
+            }
+        }
+        both
     }
 
     #[must_use]
-    pub(super) fn difference(&self, other: &Self) -> Self {
-        self.combine(
-            other,
-            |ours, theirs| ours && !theirs,
-            |ours, theirs| match theirs {
-                Some(theirs) => ours.difference(theirs),
-                None => ours.clone(),
-            },
-        )
-    }
-
-    fn combine(
-        &self,
-        other: &Self,
-        member: impl Fn(bool, bool) -> bool,
-        children: impl Fn(&Self, Option<&Self>) -> Self,
-    ) -> Self {
-        let combined = self.0.iter().map(|(element, ours)| {
-            let theirs = other.0.get(element);
-            let node = Node {
-                member: member(ours.member, theirs.is_some_and(|node| node.member)),
-                children: children(&ours.children, theirs.map(|node| &node.children)),
-            };
-            (element.clone(), node)
-        });
-        Self(
-            combined
-                .filter(|(_, node)| node.member || !node.children.is_empty())
-                .collect(),
-        )
+    pub(super) fn difference(mut self, other: &Self) -> Self {
+        for (element, theirs) in &other.0 {
+            self.change(element, |ours| {
+                ours.member &= !theirs.member;
+                ours.children = std::mem::take(&mut ours.children).difference(&theirs.children);
+            });
+        }
+        self
     }
 
     /// The set without what lies at or below these paths.
     #[must_use]
-    pub(super) fn without_trees(&self, roots: &Self) -> Self {
-        let kept = self.0.iter().filter_map(|(element, node)| match roots.0.get(element) {
-            Some(root) if root.member => None,
-            Some(root) => {
-                let node = Node {
-                    member: node.member,
-                    children: node.children.without_trees(&root.children),
-                };
-                (node.member || !node.children.is_empty()).then(|| (element.clone(), node))
+    pub(super) fn without_trees(mut self, roots: &Self) -> Self {
+        for (element, root) in &roots.0 {
+            self.change(element, |ours| {
+                ours.member &= !root.member;
+                let children = std::mem::take(&mut ours.children);
+                if !root.member {
+                    ours.children = children.without_trees(&root.children);
+                }
+            });
+        }
+        self
+    }
+
+    /// Changes what is at and below an element; it goes if nothing is left.
+    fn change(&mut self, element: &str, change: impl FnOnce(&mut Node)) {
+        let Ok(place) = self.place(element) else { return };
+        if let Some((_, node)) = self.0.get_mut(place) {
+            change(node);
+            if node.is_empty() {
+                self.0.remove(place);
             }
-            None => Some((element.clone(), node.clone())),
-        });
-        Self(kept.collect())
+        }
     }
 
     /// Every path as text, as errors show it: `.spec.containers[name="app"].image`.
@@ -148,13 +166,14 @@ impl Set {
         }
     }
 
-    pub(super) fn to_fields_v1(&self) -> Value {
-        let fields = self.0.iter().map(|(element, node)| {
-            let mut below = node.children.to_fields_v1();
-            if node.member && !node.children.is_empty() {
+    pub(super) fn into_fields_v1(self) -> Value {
+        let fields = self.0.into_iter().map(|(element, node)| {
+            let has_children = !node.children.is_empty();
+            let mut below = node.children.into_fields_v1();
+            if node.member && has_children {
                 below["."] = Value::Object(Map::new());
             }
-            (element.clone(), below)
+            (element, below)
         });
         Value::Object(fields.collect())
     }
@@ -170,6 +189,7 @@ impl Set {
             };
             (element.clone(), node)
         });
+        // The fields of a document are sorted.
         Self(nodes.collect())
     }
 }

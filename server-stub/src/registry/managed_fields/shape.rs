@@ -1,6 +1,7 @@
 //! How the parts of an object belong together: what is owned as a whole, what field by field, what element by element.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use kubewire_client::wire::schema::{self, Container, FieldSchema, ListType, MessageSchema, Special, Type};
 use serde_json::{Value, json};
@@ -131,32 +132,54 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The parts of a value with their steps, as Go would write it: fields that always show are there, and empty ones
-    /// that may be left out are not.
-    pub(super) fn parts<'v>(self, value: Option<&'v Value>) -> Vec<(Element, Cow<'v, Value>)> {
+    /// The parts of a value, as Go would write it: fields that always show are there, and empty ones that may be left
+    /// out are not.
+    pub(super) fn parts<'v>(self, value: Option<&'v Value>) -> Vec<Part<'v>>
+    where
+        'a: 'v,
+    {
         let mut parts = Vec::new();
         match self {
             Self::Struct(message) if value.is_some_and(Value::is_object) => struct_parts(message, value, &mut parts),
             Self::Map(_) | Self::Any | Self::Declared(_) | Self::Values(_) => {
                 let entries = value.and_then(Value::as_object).into_iter().flatten();
-                parts.extend(entries.map(|(key, value)| (member(key), Cow::Borrowed(value))));
+                parts.extend(entries.map(|(key, value)| self.part(member(key), value)));
             }
-            Self::Set => {
+            Self::Set | Self::Keyed(_) | Self::KeyedBy(..) => {
                 let items = value.and_then(Value::as_array).into_iter().flatten();
-                parts.extend(items.map(|item| (format!("v:{item}"), Cow::Borrowed(item))));
-            }
-            Self::Keyed(field) => {
-                let items = value.and_then(Value::as_array).into_iter().flatten();
-                parts.extend(items.map(|item| (key_of(field, item), Cow::Borrowed(item))));
-            }
-            Self::KeyedBy(keys, items) => {
-                let elements = value.and_then(Value::as_array).into_iter().flatten();
-                parts.extend(elements.map(|item| (declared_key(keys, items, item), Cow::Borrowed(item))));
+                parts.extend(items.map(|item| self.part(self.element(item), item)));
             }
             Self::Leaf | Self::Struct(_) => {}
         }
         parts
     }
+
+    fn part<'v>(self, element: Element, value: &'v Value) -> Part<'v>
+    where
+        'a: 'v,
+    {
+        Part {
+            shape: self.below(&element).0,
+            element,
+            value: Cow::Borrowed(value),
+        }
+    }
+
+    /// The step to an element of a list.
+    pub(super) fn element(self, item: &Value) -> Element {
+        match self {
+            Self::Keyed(field) => key_of(field, item),
+            Self::KeyedBy(keys, items) => declared_key(keys, items, item),
+            _ => format!("v:{item}"),
+        }
+    }
+}
+
+/// A part of a value: the step to it, and how its own parts belong together.
+pub(super) struct Part<'v> {
+    pub(super) element: Element,
+    pub(super) shape: Shape<'v>,
+    pub(super) value: Cow<'v, Value>,
 }
 
 fn object_meta() -> Shape<'static> {
@@ -164,32 +187,39 @@ fn object_meta() -> Shape<'static> {
 }
 
 /// The step to an element of a custom resource's keyed list.
-pub(super) fn declared_key(keys: &[String], items: &Schema, item: &Value) -> Element {
-    let key = |key: &String| {
-        let given = item.get(key).filter(|value| !value.is_null()).cloned();
-        let default = || items.properties.get(key)?.default.clone();
-        given.or_else(default).map(|value| (key.clone(), value))
-    };
-    let keys: Value = keys.iter().filter_map(key).collect();
-    format!("k:{keys}")
+fn declared_key(keys: &[String], items: &Schema, item: &Value) -> Element {
+    let default = |key: &str| items.properties.get(key)?.default.clone();
+    key_element(keys.iter().map(String::as_str), item, default)
 }
 
 /// The step to an element of a keyed list; a key that is missing has its default.
-pub(super) fn key_of(field: &FieldSchema, item: &Value) -> Element {
-    let key = |&key: &&str| {
-        let given = item.get(key).filter(|value| !value.is_null()).cloned();
-        let default = || serde_json::from_str(field.message()?.field(key)?.default?).ok();
-        given.or_else(default).map(|value| (key.to_owned(), value))
-    };
-    let keys: Value = field.list_map_keys.iter().filter_map(key).collect();
-    format!("k:{keys}")
+fn key_of(field: &FieldSchema, item: &Value) -> Element {
+    let default = |key: &str| serde_json::from_str(field.message()?.field(key)?.default?).ok();
+    key_element(field.list_map_keys.iter().copied(), item, default)
 }
 
-fn struct_parts<'a>(
-    message: &'static MessageSchema,
-    value: Option<&'a Value>,
-    parts: &mut Vec<(Element, Cow<'a, Value>)>,
-) {
+fn key_element<'k>(
+    keys: impl Iterator<Item = &'k str>,
+    item: &Value,
+    default: impl Fn(&str) -> Option<Value>,
+) -> Element {
+    let value = |key: &'k str| {
+        let given = item.get(key).filter(|value| !value.is_null()).map(Cow::Borrowed);
+        Some((key, given.or_else(|| default(key).map(Cow::Owned))?))
+    };
+    let mut values: Vec<(&str, Cow<'_, Value>)> = keys.filter_map(value).collect();
+    values.sort_by_key(|(key, _)| *key);
+    let mut element = String::from("k:");
+    for (index, (key, value)) in values.iter().enumerate() {
+        element.push(if index == 0 { '{' } else { ',' });
+        // Names of fields need no escapes, and writing to a text does not fail.
+        let _ = write!(element, "\"{key}\":{value}");
+    }
+    element.push_str(if values.is_empty() { "{}" } else { "}" });
+    element
+}
+
+fn struct_parts<'a>(message: &'static MessageSchema, value: Option<&'a Value>, parts: &mut Vec<Part<'a>>) {
     for field in message.fields {
         if field.inlined {
             // Kind and version stand in a message without a number.
@@ -199,7 +229,11 @@ fn struct_parts<'a>(
         } else if !field.json.is_empty()
             && let Some(shown) = shown(field, value.and_then(|value| value.get(field.json)))
         {
-            parts.push((member(field.json), shown));
+            parts.push(Part {
+                element: member(field.json),
+                shape: Shape::of_field(field),
+                value: shown,
+            });
         }
     }
 }

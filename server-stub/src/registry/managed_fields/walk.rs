@@ -1,72 +1,91 @@
 //! Walks over one or two values of the same shape: compare, collect, merge, remove, check.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use super::set::{Element, Set, element_text, member};
-use super::shape::{Shape, declared_key, key_of};
+use super::set::{Element, Node, Set, element_text, member};
+use super::shape::{Part, Shape};
 
 /// How two states of an object differ.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
-    pub(super) added: Set,
-    pub(super) modified: Set,
+    /// What is new, or has another value.
+    pub(super) changed: Set,
     pub(super) removed: Set,
 }
 
-/// What was added, modified and removed between an old state and a new one.
+/// What was changed and removed between an old state and a new one.
 pub(super) fn compare(shape: Shape, old: &Value, new: &Value) -> Comparison {
-    let mut comparison = Comparison::default();
-    comparison.visit(shape, Some(old), Some(new), &mut Vec::new());
-    comparison
+    let (changed, removed) = differences(shape, Some(old), Some(new));
+    Comparison {
+        changed: changed.children,
+        removed: removed.children,
+    }
 }
 
-impl Comparison {
-    fn visit(&mut self, shape: Shape, old: Option<&Value>, new: Option<&Value>, path: &mut Vec<Element>) {
-        let (before, after) = (shape.parts(old), shape.parts(new));
-        if before.is_empty() && after.is_empty() {
-            return match (old, new) {
-                (None, _) => self.added.insert(path),
-                (_, None) => self.removed.insert(path),
-                (Some(old), Some(new)) if old != new => self.modified.insert(path),
-                _ => {}
-            };
-        }
-        let mut both = BTreeMap::<Element, (Vec<Cow<'_, Value>>, Vec<Cow<'_, Value>>)>::new();
-        for (element, value) in before {
-            both.entry(element).or_default().0.push(value);
-        }
-        for (element, value) in after {
-            both.entry(element).or_default().1.push(value);
-        }
-        for (element, (before, after)) in both {
-            let (below, _) = shape.below(&element);
-            path.push(element);
-            match (before.as_slice(), after.as_slice()) {
-                ([] | [_], [] | [_]) => {
-                    self.visit(
-                        below,
-                        before.first().map(Cow::as_ref),
-                        after.first().map(Cow::as_ref),
-                        path,
-                    );
-                }
-                // Elements that should be unique and are not: owned as one.
-                ([], _) => self.added.insert(path),
-                (_, []) => self.removed.insert(path),
-                (before, after) if before != after => self.modified.insert(path),
-                _ => {}
-            }
-            path.pop();
-        }
-        match (old, new) {
-            (None, _) => self.added.insert(path),
-            (_, None) => self.removed.insert(path),
-            _ => {}
-        }
+/// What was changed and removed at a path and below it.
+fn differences(shape: Shape, old: Option<&Value>, new: Option<&Value>) -> (Node, Node) {
+    let (mut before, mut after) = (sorted_parts(shape, old), sorted_parts(shape, new));
+    let (mut changed, mut removed) = (Node::default(), Node::default());
+    match (old, new) {
+        (None, _) => changed.member = true,
+        (_, None) => removed.member = true,
+        (Some(old), Some(new)) => changed.member = before.is_empty() && after.is_empty() && old != new,
     }
+    let (mut before, mut after) = (before.as_mut_slice(), after.as_mut_slice());
+    while let Some(first) = first_of(before.first(), after.first()) {
+        let shape = first.shape;
+        let (old_count, new_count) = (count(before, &first.element), count(after, &first.element));
+        let (old, new) = (take(&mut before, old_count), take(&mut after, new_count));
+        let mut parts = (Node::default(), Node::default());
+        match (&*old, &*new) {
+            ([] | [_], [] | [_]) => parts = differences(shape, value_of(old), value_of(new)),
+            // Elements that should be unique and are not: owned as one.
+            (_, []) => parts.1.member = true,
+            (old, new) => {
+                parts.0.member = !old
+                    .iter()
+                    .map(|part| &part.value)
+                    .eq(new.iter().map(|part| &part.value))
+            }
+        }
+        let Some(first) = old.first_mut().or(new.first_mut()) else {
+            break;
+        };
+        let element = std::mem::take(&mut first.element);
+        if !parts.1.is_empty() {
+            removed.children.push(element.clone(), parts.1);
+        }
+        changed.children.push(element, parts.0);
+    }
+    (changed, removed)
+}
+
+fn sorted_parts<'s: 'v, 'v>(shape: Shape<'s>, value: Option<&'v Value>) -> Vec<Part<'v>> {
+    let mut parts = shape.parts(value);
+    parts.sort_by(|a, b| a.element.cmp(&b.element));
+    parts
+}
+
+fn first_of<'a, 'v>(before: Option<&'a Part<'v>>, after: Option<&'a Part<'v>>) -> Option<&'a Part<'v>> {
+    match (before, after) {
+        (Some(before), Some(after)) if after.element < before.element => Some(after),
+        (before, after) => before.or(after),
+    }
+}
+
+fn value_of<'a>(parts: &'a [Part<'_>]) -> Option<&'a Value> {
+    parts.first().map(|part| &*part.value)
+}
+
+/// How many parts at the beginning have this step.
+fn count(parts: &[Part<'_>], element: &str) -> usize {
+    parts.iter().take_while(|part| part.element == element).count()
+}
+
+fn take<'a, 'v>(parts: &mut &'a mut [Part<'v>], count: usize) -> &'a mut [Part<'v>] {
+    let (taken, rest) = std::mem::take(parts).split_at_mut(count);
+    *parts = rest;
+    taken
 }
 
 /// The fields that a value sets.
@@ -104,9 +123,7 @@ fn given_parts<'v>(shape: Shape<'_>, value: &'v Value) -> Vec<(Element, &'v Valu
     };
     let items = || value.as_array().into_iter().flatten();
     match shape {
-        Shape::Set => items().map(|item| (format!("v:{item}"), item)).collect(),
-        Shape::Keyed(field) => items().map(|item| (key_of(field, item), item)).collect(),
-        Shape::KeyedBy(keys, schema) => items().map(|item| (declared_key(keys, schema, item), item)).collect(),
+        Shape::Set | Shape::Keyed(_) | Shape::KeyedBy(..) => items().map(|item| (shape.element(item), item)).collect(),
         Shape::Leaf => Vec::new(),
         _ => members(),
     }
