@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kubewire_client::Gvk;
+use kubewire_client::wire::schema::{self, KindSchema};
 use serde_json::Value;
 
 use super::rules::{self, Rules};
-use crate::registry::defaults::apply_defaults;
+use crate::registry::defaults::fill_in;
 use crate::registry::facts::ResourceFacts;
+use crate::registry::managed_fields::Shape;
 use crate::registry::query::{DeleteOptions, WriteContext};
 use crate::registry::strategy::{GarbageCollection, Strategy, Update, keep, separate_status};
 use crate::registry::validation::metadata::NameRule;
@@ -21,6 +23,7 @@ use crate::status::{ApiError, FieldError};
 #[derive(Debug)]
 pub(super) struct BuiltInStrategy {
     gvk: Gvk,
+    kind: Option<&'static KindSchema>,
     has_status: bool,
     rules: &'static Rules,
     allocator: Option<Arc<dyn Allocator>>,
@@ -41,8 +44,10 @@ impl BuiltInStrategy {
         allocator: Option<Arc<dyn Allocator>>,
         event_ttl: Duration,
     ) -> Self {
+        let gvk = Gvk::new(facts.group, facts.version, facts.kind);
         Self {
-            gvk: Gvk::new(facts.group, facts.version, facts.kind),
+            kind: schema::kind(&gvk),
+            gvk,
             has_status: facts.subresource("status").is_some(),
             rules: rules::of(facts.group, facts.plural),
             allocator,
@@ -51,15 +56,28 @@ impl BuiltInStrategy {
     }
 }
 
+impl BuiltInStrategy {
+    fn apply_defaults(&self, object: &mut Value) {
+        if let Some(kind) = self.kind {
+            fill_in(&self.gvk, kind, object);
+        }
+    }
+}
+
 #[async_trait]
 impl Strategy for BuiltInStrategy {
+    #[allow(private_interfaces, reason = "as in the trait")]
+    fn shape(&self) -> Option<Shape<'_>> {
+        self.kind.map(|kind| Shape::of_message(kind.message))
+    }
+
     fn has_status(&self) -> bool {
         self.has_status
     }
 
     fn default_object(&self, object: &mut Value) {
         (self.rules.convert)(object);
-        apply_defaults(&self.gvk, object);
+        self.apply_defaults(object);
         (self.rules.default)(object);
     }
 
@@ -69,7 +87,7 @@ impl Strategy for BuiltInStrategy {
         }
         (self.rules.create)(object, context);
         // What was taken away may have defaults.
-        apply_defaults(&self.gvk, object);
+        self.apply_defaults(object);
     }
 
     fn prepare_for_update(&self, change: &mut Update<'_>) {

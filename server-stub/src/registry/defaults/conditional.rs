@@ -7,33 +7,40 @@ use super::{core, extensions, workloads};
 
 type Members = Map<String, Value>;
 
-/// Fills the message's conditional defaults.
-pub(super) fn apply(root: &Gvk, message: &str, members: &mut Members) {
-    match message {
-        "core.v1.Pod" => core::pod(members),
-        "core.v1.PodSpec" => core::same("serviceAccountName", "serviceAccount", members),
-        "core.v1.PodStatus" => core::first_of_list("podIP", "podIPs", "ip", members),
-        "core.v1.NodeSpec" => core::first_of_list("podCIDR", "podCIDRs", "", members),
+/// Fills in the defaults of a message, for a root of this kind.
+pub(super) type FillIn = fn(&Gvk, &mut Members);
+
+/// The conditional defaults of a message, if it has any.
+pub(super) fn of(message: &str) -> Option<FillIn> {
+    Some(match message {
+        "core.v1.Pod" => |_, members| core::pod(members),
+        "core.v1.PodSpec" => |_, members| core::same("serviceAccountName", "serviceAccount", members),
+        "core.v1.PodStatus" => |_, members| core::first_of_list("podIP", "podIPs", "ip", members),
+        "core.v1.NodeSpec" => |_, members| core::first_of_list("podCIDR", "podCIDRs", "", members),
         "core.v1.Container" | "core.v1.EphemeralContainerCommon" => {
-            core::image_pull_policy("imagePullPolicy", "image", members)
+            |_, members| core::image_pull_policy("imagePullPolicy", "image", members)
         }
-        "core.v1.ImageVolumeSource" => core::image_pull_policy("pullPolicy", "reference", members),
-        "core.v1.Volume" => core::volume(members),
-        "core.v1.ServiceSpec" => core::service(members),
-        "core.v1.Namespace" => core::namespace(members),
-        "core.v1.LimitRangeItem" => core::limit_range_item(members),
-        "core.v1.ReplicationController" => workloads::labels_from_template(members, true),
-        "apps.v1.DeploymentSpec" => workloads::rolling_update("strategy", members),
-        "apps.v1.DaemonSetSpec" => workloads::rolling_update("updateStrategy", members),
-        "apps.v1.StatefulSetSpec" => workloads::stateful_set(members),
-        "batch.v1.Job" => workloads::labels_from_template(members, false),
-        "batch.v1.JobSpec" if *root.kind == *"Job" => workloads::job(members),
-        "autoscaling.v2.HorizontalPodAutoscalerSpec" => workloads::autoscaler(members),
-        "networking.v1.NetworkPolicySpec" => extensions::network_policy(members),
-        "rbac.v1.Subject" => extensions::subject(members),
-        "apiextensions.v1.CustomResourceDefinition" => extensions::custom_resource_definition(members),
-        _ => {}
-    }
+        "core.v1.ImageVolumeSource" => |_, members| core::image_pull_policy("pullPolicy", "reference", members),
+        "core.v1.Volume" => |_, members| core::volume(members),
+        "core.v1.ServiceSpec" => |_, members| core::service(members),
+        "core.v1.Namespace" => |_, members| core::namespace(members),
+        "core.v1.LimitRangeItem" => |_, members| core::limit_range_item(members),
+        "core.v1.ReplicationController" => |_, members| workloads::labels_from_template(members, true),
+        "apps.v1.DeploymentSpec" => |_, members| workloads::rolling_update("strategy", members),
+        "apps.v1.DaemonSetSpec" => |_, members| workloads::rolling_update("updateStrategy", members),
+        "apps.v1.StatefulSetSpec" => |_, members| workloads::stateful_set(members),
+        "batch.v1.Job" => |_, members| workloads::labels_from_template(members, false),
+        "batch.v1.JobSpec" => |root, members| {
+            if *root.kind == *"Job" {
+                workloads::job(members);
+            }
+        },
+        "autoscaling.v2.HorizontalPodAutoscalerSpec" => |_, members| workloads::autoscaler(members),
+        "networking.v1.NetworkPolicySpec" => |_, members| extensions::network_policy(members),
+        "rbac.v1.Subject" => |_, members| extensions::subject(members),
+        "apiextensions.v1.CustomResourceDefinition" => |_, members| extensions::custom_resource_definition(members),
+        _ => return None,
+    })
 }
 
 /// Sets a member that is absent, null, empty text or zero.

@@ -7,8 +7,11 @@ mod extensions;
 mod tests;
 mod workloads;
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use kubewire_client::Gvk;
-use kubewire_client::wire::schema::{self, Container, FieldSchema, MessageSchema};
+use kubewire_client::wire::schema::{self, Container, FieldSchema, KindSchema, MessageSchema};
 use serde_json::{Map, Value};
 
 use super::generated::defaults::DEFAULTS;
@@ -34,9 +37,14 @@ pub(crate) struct FieldDefault {
 /// assert_eq!(object["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"], "IfNotPresent");
 /// ```
 pub fn apply_defaults(gvk: &Gvk, object: &mut Value) {
-    if let Some(kind) = schema::kind(gvk)
-        && let Value::Object(members) = object
-    {
+    if let Some(kind) = schema::kind(gvk) {
+        fill_in(gvk, kind, object);
+    }
+}
+
+/// The same where the kind is known already.
+pub(super) fn fill_in(gvk: &Gvk, kind: &KindSchema, object: &mut Value) {
+    if let Value::Object(members) = object {
         message_defaults(gvk, kind.message, members);
     }
 }
@@ -46,33 +54,47 @@ fn message_defaults(root: &Gvk, message: &'static MessageSchema, members: &mut M
     if message.special.is_some() {
         return;
     }
-    conditional::apply(root, message.name, members);
-    for default in table(message.name) {
-        if default.applies_in(root)
-            && is_unset(message, default.field, members)
-            && let Ok(value) = serde_json::from_str(default.value)
+    own_defaults(root, message, members);
+    for (name, value) in members {
+        let is_inside = matches!(value, Value::Object(_) | Value::Array(_));
+        let field = if is_inside { message.field(name) } else { None };
+        if let Some(field) = field
+            && let Some(inner) = field.message()
         {
-            members.insert(default.field.to_owned(), value);
+            inner_defaults(root, field, inner, value);
+        }
+    }
+}
+
+/// What the message and those that are inlined into it set themselves.
+fn own_defaults(root: &Gvk, message: &'static MessageSchema, members: &mut Map<String, Value>) {
+    if let Some(own) = OWN.get(&address(message)) {
+        if let Some(fill_in) = own.conditional {
+            fill_in(root, members);
+        }
+        for default in own.fields {
+            if default.applies_in(root)
+                && is_unset(message, default.field, members)
+                && let Ok(value) = serde_json::from_str(default.value)
+            {
+                members.insert(default.field.to_owned(), value);
+            }
         }
     }
     for field in message.fields {
         let Some(inner) = field.message() else { continue };
         if field.inlined {
-            message_defaults(root, inner, members);
-            continue;
+            own_defaults(root, inner, members);
+        } else if field.container == Container::One && !field.pointer && inner.special.is_none() {
+            // It is always there.
+            if members.get(field.json).is_none_or(Value::is_null) {
+                members.insert(field.json.to_owned(), Value::Object(Map::new()));
+            }
         }
-        inner_defaults(root, field, inner, members);
     }
 }
 
-fn inner_defaults(root: &Gvk, field: &FieldSchema, inner: &'static MessageSchema, members: &mut Map<String, Value>) {
-    let always_there = field.container == Container::One && !field.pointer && inner.special.is_none();
-    if always_there && members.get(field.json).is_none_or(Value::is_null) {
-        members.insert(field.json.to_owned(), Value::Object(Map::new()));
-    }
-    let Some(value) = members.get_mut(field.json) else {
-        return;
-    };
+fn inner_defaults(root: &Gvk, field: &FieldSchema, inner: &'static MessageSchema, value: &mut Value) {
     match (field.container, value) {
         (Container::One, Value::Object(members)) => message_defaults(root, inner, members),
         (Container::List, Value::Array(elements)) => {
@@ -89,11 +111,28 @@ fn inner_defaults(root: &Gvk, field: &FieldSchema, inner: &'static MessageSchema
     }
 }
 
-fn table(message: &str) -> &'static [FieldDefault] {
-    match DEFAULTS.binary_search_by(|(name, _)| (*name).cmp(message)) {
-        Ok(index) => DEFAULTS.get(index).map_or(&[], |(_, defaults)| *defaults),
-        Err(_) => &[],
-    }
+/// What a message sets itself.
+struct Own {
+    conditional: Option<conditional::FillIn>,
+    fields: &'static [FieldDefault],
+}
+
+/// By the place of the message in memory: every object has dozens of messages to look up.
+static OWN: LazyLock<HashMap<usize, Own>> = LazyLock::new(|| {
+    let own = |message: &&'static MessageSchema| {
+        let found = DEFAULTS.binary_search_by(|(name, _)| (*name).cmp(message.name));
+        let fields = found.ok().and_then(|index| DEFAULTS.get(index));
+        let own = Own {
+            conditional: conditional::of(message.name),
+            fields: fields.map_or(&[], |(_, defaults)| *defaults),
+        };
+        (own.conditional.is_some() || !own.fields.is_empty()).then(|| (address(message), own))
+    };
+    schema::MESSAGES.iter().filter_map(own).collect()
+});
+
+fn address(message: &'static MessageSchema) -> usize {
+    std::ptr::from_ref(message).addr()
 }
 
 /// A pointer is unset where it is absent, any other field also where it is zero.
