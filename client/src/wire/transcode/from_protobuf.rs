@@ -1,5 +1,6 @@
 //! Protobuf → value.
 
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value as Json};
 
 use super::object::nested_object;
@@ -33,7 +34,7 @@ fn fields(
     let mut start = 0;
     while let Some(read) = reader.next_field()? {
         let begins = std::mem::replace(&mut start, reader.offset());
-        let Some(field) = schema.fields.iter().find(|field| field.number == read.number) else {
+        let Some(field) = schema.numbered(read.number) else {
             continue;
         };
         let content = match read.value {
@@ -55,10 +56,15 @@ fn fields(
 /// Sets a field, adds an element or an entry.
 fn add(field: &FieldSchema, value: Value<'_>, members: &mut Map<String, Json>, depth: Depth) -> Result<(), WireError> {
     match field.container {
-        Container::One => {
-            let before = members.remove(field.json);
-            members.insert(field.json.to_owned(), merged(field.ty, value, before, depth)?);
-        }
+        Container::One => match members.entry(field.json) {
+            Entry::Vacant(place) => {
+                place.insert(single(field.ty, value, depth)?);
+            }
+            Entry::Occupied(mut place) => {
+                let before = place.get_mut().take();
+                place.insert(merged(field.ty, value, before, depth)?);
+            }
+        },
         // No element packed is no list, as in Go.
         Container::List if is_packed(field.ty) && matches!(value, Value::Bytes([])) => {}
         Container::List => {
@@ -95,9 +101,9 @@ fn is_packed(ty: Type) -> bool {
 }
 
 /// A message that occurs again is merged into what was read before.
-fn merged(ty: Type, value: Value<'_>, before: Option<Json>, depth: Depth) -> Result<Json, WireError> {
+fn merged(ty: Type, value: Value<'_>, before: Json, depth: Depth) -> Result<Json, WireError> {
     match (ty, before, value) {
-        (Type::Message(schema), Some(Json::Object(mut members)), Value::Bytes(bytes)) if schema.special.is_none() => {
+        (Type::Message(schema), Json::Object(mut members), Value::Bytes(bytes)) if schema.special.is_none() => {
             fields(schema, bytes, &mut members, deeper(depth)?)?;
             zero::complete(schema, &mut members);
             Ok(Json::Object(members))

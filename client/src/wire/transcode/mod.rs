@@ -61,7 +61,7 @@ pub fn value_to_protobuf(schema: &MessageSchema, value: &Value) -> Result<Bytes,
     if schema.json_only {
         return Err(WireError::no_protobuf(schema.short_name()));
     }
-    let mut writer = ReverseWriter::with_capacity(1024);
+    let mut writer = ReverseWriter::with_capacity(4096);
     to_protobuf::message(schema, value, &mut writer, Depth::outermost())?;
     Ok(writer.into_bytes())
 }

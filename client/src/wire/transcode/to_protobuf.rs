@@ -233,7 +233,8 @@ fn nested(
 }
 
 fn raw(value: &Value) -> Vec<u8> {
-    value.to_string().into_bytes()
+    // A value can always be written.
+    serde_json::to_vec(value).unwrap_or_default()
 }
 
 fn text(value: &Value) -> Result<&str, WireError> {
