@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::webhooks::Webhooks;
+use crate::authorization::escalation::EscalationCheck;
+use crate::authorization::{AlwaysAllow, Authorizer, RbacAuthorizer};
 
 /// The plugins that this server has. They run in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,14 +77,21 @@ pub(crate) fn find(name: &str) -> Option<Option<Plugin>> {
 pub(crate) struct AdmissionPlugins {
     off: BTreeSet<Plugin>,
     pub(crate) webhooks: Arc<Webhooks>,
+    /// Not a plugin, and always on.
+    pub(super) escalation: EscalationCheck,
 }
 
 impl AdmissionPlugins {
-    /// All but those of these names.
-    pub(crate) fn without(names: &[String]) -> Self {
+    /// All but those of these names. The authorizers say who may do what beyond the request itself.
+    pub(crate) fn without(
+        names: &[String],
+        authorizer: Arc<dyn Authorizer>,
+        rbac: Option<Arc<RbacAuthorizer>>,
+    ) -> Self {
         Self {
             off: names.iter().filter_map(|name| find(name)?).collect(),
             webhooks: Arc::default(),
+            escalation: EscalationCheck::new(authorizer, rbac),
         }
     }
 
@@ -93,6 +102,6 @@ impl AdmissionPlugins {
 
 impl Default for AdmissionPlugins {
     fn default() -> Self {
-        Self::without(&[])
+        Self::without(&[], Arc::new(AlwaysAllow), None)
     }
 }

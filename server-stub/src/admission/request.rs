@@ -6,35 +6,40 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::plugins::{AdmissionPlugins, Plugin};
-use super::webhooks::{self, Webhooks};
+use super::webhooks::Attributes;
+use crate::authorization::escalation;
+use crate::registry::stores::Stores;
 use crate::registry::{Admission, Operation, RequestAdmission};
-use crate::status::ApiError;
+use crate::status::{ApiError, GroupResource};
 
-/// Asks webhooks.
-struct WebhookAdmission {
-    webhooks: Arc<Webhooks>,
-    attributes: webhooks::Attributes,
-    mutating: bool,
-    validating: bool,
+/// The plugins, and the request that they are asked about.
+pub(super) struct PluginAdmission {
+    pub(super) plugins: Arc<AdmissionPlugins>,
+    pub(super) stores: Arc<Stores>,
+    pub(super) attributes: Attributes,
 }
 
 impl AdmissionPlugins {
-    /// The admission of a request that writes; `attributes` are only asked for where somebody wants to know.
-    pub(crate) fn of_request(&self, attributes: impl FnOnce() -> webhooks::Attributes) -> RequestAdmission {
-        if !self.webhooks.any() {
+    /// The admission of a request that writes a resource; `attributes` are only asked for where somebody wants to know.
+    pub(crate) fn of_request(
+        self: &Arc<Self>,
+        resource: &GroupResource,
+        stores: &Arc<Stores>,
+        attributes: impl FnOnce() -> Attributes,
+    ) -> RequestAdmission {
+        if !self.webhooks.any() && resource.group != escalation::GROUP {
             return RequestAdmission::default();
         }
-        RequestAdmission::new(Arc::new(WebhookAdmission {
-            webhooks: self.webhooks.clone(),
+        RequestAdmission::new(Arc::new(PluginAdmission {
+            plugins: self.clone(),
+            stores: stores.clone(),
             attributes: attributes(),
-            mutating: self.is_on(Plugin::MutatingAdmissionWebhook),
-            validating: self.is_on(Plugin::ValidatingAdmissionWebhook),
         }))
     }
 }
 
 #[async_trait]
-impl Admission for WebhookAdmission {
+impl Admission for PluginAdmission {
     async fn mutate(
         &self,
         operation: Operation,
@@ -42,8 +47,8 @@ impl Admission for WebhookAdmission {
         old: Option<&Value>,
     ) -> Result<Option<Value>, ApiError> {
         let mut object = new;
-        if self.mutating {
-            let (webhooks, attributes) = (&self.webhooks, &self.attributes);
+        if self.plugins.is_on(Plugin::MutatingAdmissionWebhook) {
+            let (webhooks, attributes) = (&self.plugins.webhooks, &self.attributes);
             let first = webhooks.mutate(attributes, operation, &mut object, old, None).await?;
             if first.is_due() {
                 webhooks
@@ -51,13 +56,51 @@ impl Admission for WebhookAdmission {
                     .await?;
             }
         }
+        if let Some(object) = object
+            .as_ref()
+            .filter(|_| self.attributes.resource.group == escalation::GROUP)
+        {
+            self.check_escalation(object, old).await?;
+        }
         Ok(object)
     }
 
     async fn validate(&self, operation: Operation, new: Option<&Value>, old: Option<&Value>) -> Result<(), ApiError> {
-        match self.validating {
-            true => self.webhooks.validate(&self.attributes, operation, new, old).await,
-            false => Ok(()),
+        if self.plugins.is_on(Plugin::ValidatingAdmissionWebhook) {
+            let webhooks = &self.plugins.webhooks;
+            webhooks.validate(&self.attributes, operation, new, old).await?;
         }
+        Ok(())
     }
+}
+
+impl PluginAdmission {
+    async fn check_escalation(&self, object: &Value, old: Option<&Value>) -> Result<(), ApiError> {
+        if old.is_some_and(|old| differ_for_garbage_collection_only(object, old)) {
+            return Ok(());
+        }
+        let attributes = &self.attributes;
+        let grant = escalation::Grant {
+            user: &attributes.user,
+            resource: &attributes.resource.resource,
+            namespace: &attributes.namespace,
+            name: &attributes.name,
+            object,
+        };
+        self.plugins.escalation.check(&grant, &self.stores).await
+    }
+}
+
+/// Whether an update changes nothing but owners and finalizers.
+fn differ_for_garbage_collection_only(new: &Value, old: &Value) -> bool {
+    let rest = |object: &Value| {
+        let mut object = object.clone();
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            for field in ["ownerReferences", "finalizers", "managedFields"] {
+                metadata.remove(field);
+            }
+        }
+        object
+    };
+    rest(new) == rest(old)
 }

@@ -138,6 +138,7 @@ fn add_generic(server: &mut GenericApiServer, config: &ChainConfig) {
     if let Some(rbac) = config.rbac.clone() {
         server.add_post_start_hook(rbac.hook());
     }
+    server.add_post_start_hook(controllers::flow_control_consumer());
     server.add_post_start_hook(max_in_flight_hook(config.metrics.clone()));
 }
 

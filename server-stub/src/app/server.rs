@@ -90,7 +90,7 @@ impl Server {
             service_account_tokens,
             service_account_jwks_uri: options.authentication.service_accounts.jwks_uri(),
             authorizer: config.authorizer.clone(),
-            rbac,
+            rbac: rbac.clone(),
             controllers: options.controllers.clone(),
             cluster_authentication: ClusterAuthentication {
                 client_ca_pem: options.authentication.client_ca_pem(&authority)?,
@@ -100,7 +100,7 @@ impl Server {
             proxy_identity: options.request_header.identity(&authority)?,
             storage_factory: storage_factory.clone(),
             storage_timeouts: options.storage.etcd.check_timeouts(),
-            admission: Arc::new(options.admission.plugins()),
+            admission: Arc::new(options.admission.plugins(config.authorizer.clone(), rbac.clone())),
             count_objects: !options.storage.etcd.etcd_count_metric_poll_period.is_zero(),
             metrics,
             lifecycle: lifecycle.clone(),

@@ -65,7 +65,7 @@ impl VirtualResource for SelfSubjectReview {
     async fn create(&self, question: Question<'_>) -> Result<Value, ApiError> {
         let mut review = question.object;
         let now = self.0.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        review["metadata"]["creationTimestamp"] = now.into();
+        review["metadata"] = json!({ "creationTimestamp": now });
         review["status"] = json!({ "userInfo": user_info(question.user) });
         Ok(review)
     }

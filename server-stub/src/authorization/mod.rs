@@ -3,6 +3,7 @@
 mod privileged_group;
 mod rbac;
 pub(crate) mod reviews;
+mod selectors;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 
 pub use privileged_group::PrivilegedGroup;
 pub use rbac::RbacAuthorizer;
-pub(crate) use rbac::bootstrap_hook;
+pub(crate) use rbac::{bootstrap_hook, escalation};
 
 use crate::field_error::quote;
 use crate::generic::request::{RequestInfo, UserInfo};

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
 
-use super::{Authorizer, Decision};
+use super::{Authorizer, Decision, selectors};
 use crate::endpoints::{Question, VirtualResource};
 use crate::generic::request::{RequestInfo, UserInfo};
+use crate::registry::validation::values::{items, ordered};
 use crate::status::{ApiError, FieldError};
 
 const GROUP: &str = "authorization.k8s.io";
@@ -39,9 +40,6 @@ impl VirtualResource for AccessReview {
         if !problems.is_empty() {
             return Err(ApiError::invalid(GROUP, "", "", problems));
         }
-        if self.scope == Scope::Local {
-            check_namespace(&review, question.namespace)?;
-        }
         let user = match self.scope {
             Scope::Own => (**question.user).clone(),
             Scope::Subject | Scope::Local => user(spec),
@@ -59,46 +57,99 @@ impl VirtualResource for AccessReview {
 impl AccessReview {
     fn problems(&self, review: &Value) -> Vec<FieldError> {
         let spec = &review["spec"];
+        let (resource, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
         let mut problems = Vec::new();
-        match (
-            spec["resourceAttributes"].is_object(),
-            spec["nonResourceAttributes"].is_object(),
-        ) {
-            (true, true) => problems.push(FieldError::invalid(
-                "spec.nonResourceAttributes",
-                spec["nonResourceAttributes"].clone(),
-                "cannot be specified in combination with resourceAttributes",
-            )),
-            (false, false) => problems.push(FieldError::invalid(
-                "spec.resourceAttributes",
-                Value::Null,
-                "exactly one of nonResourceAttributes or resourceAttributes must be specified",
-            )),
-            _ => {}
+        if resource.is_object() == path.is_object() {
+            let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+            let error = FieldError::invalid("spec", Value::Null, detail);
+            problems.push(if path.is_object() {
+                error.shown_as(shown_path(path))
+            } else {
+                error
+            });
         }
-        if self.scope == Scope::Local && spec["nonResourceAttributes"].is_object() {
-            problems.push(FieldError::invalid(
-                "spec.nonResourceAttributes",
-                spec["nonResourceAttributes"].clone(),
-                "disallowed on this kind of request",
-            ));
+        if resource.is_object() {
+            problems.extend(selectors::check(resource));
         }
         let nobody = text(spec, "user").is_empty() && spec["groups"].as_array().is_none_or(Vec::is_empty);
         if self.scope != Scope::Own && nobody {
             let detail = "at least one of user or group must be specified";
             problems.push(FieldError::invalid("spec.user", "".into(), detail));
         }
+        let metadata = &review["metadata"];
+        let mut set = metadata.as_object().into_iter().flatten();
+        let allowed = |field: &str| field == "managedFields" || self.scope == Scope::Local && field == "namespace";
+        if set.any(|(field, _)| !allowed(field)) {
+            let detail = match self.scope {
+                Scope::Local => "must be empty except for namespace",
+                Scope::Subject | Scope::Own => "must be empty",
+            };
+            problems.push(FieldError::invalid("metadata", Value::Null, detail).shown_as(shown_metadata(metadata)));
+        }
+        if self.scope == Scope::Local {
+            problems.extend(local_problems(review));
+        }
         problems
     }
 }
 
-fn check_namespace(review: &Value, namespace: &str) -> Result<(), ApiError> {
-    let asked = text(&review["spec"]["resourceAttributes"], "namespace");
-    if asked == namespace {
-        return Ok(());
+/// A local review is about the resources of its namespace.
+fn local_problems(review: &Value) -> Option<FieldError> {
+    let path = &review["spec"]["nonResourceAttributes"];
+    if path.is_object() {
+        let error = FieldError::invalid(
+            "spec.nonResourceAttributes",
+            Value::Null,
+            "disallowed on this kind of request",
+        );
+        return Some(error.shown_as(shown_path(path)));
     }
-    let message = format!("spec.resourceAttributes.namespace must match namespace: {namespace}");
-    Err(ApiError::bad_request(message))
+    let attributes = &review["spec"]["resourceAttributes"];
+    let asked = text(attributes, "namespace");
+    (attributes.is_object() && review["metadata"]["namespace"] != asked).then(|| {
+        let field = "spec.resourceAttributes.namespace";
+        FieldError::invalid(field, asked.into(), "must match metadata.namespace")
+    })
+}
+
+fn shown_path(attributes: &Value) -> String {
+    let (path, verb) = (text(attributes, "path"), text(attributes, "verb"));
+    format!("{{\"Path\":{},\"Verb\":{}}}", json!(path), json!(verb))
+}
+
+fn shown_metadata(metadata: &Value) -> String {
+    let fields = [
+        "name",
+        "generateName",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "labels",
+        "annotations",
+        "finalizers",
+    ];
+    let known = ordered(metadata, &fields);
+    let fields = [
+        "manager",
+        "operation",
+        "apiVersion",
+        "time",
+        "fieldsType",
+        "fieldsV1",
+        "subresource",
+    ];
+    let managed: Vec<String> = items(metadata, "/managedFields")
+        .iter()
+        .map(|entry| ordered(entry, &fields))
+        .collect();
+    match managed.is_empty() {
+        true => known,
+        false => format!(
+            "{},\"managedFields\":[{}]}}",
+            known.trim_end_matches('}'),
+            managed.join(",")
+        ),
+    }
 }
 
 fn user(spec: &Value) -> UserInfo {
@@ -166,7 +217,7 @@ impl VirtualResource for SelfSubjectRulesReview {
         let mut status = json!({
             "resourceRules": resources.into_iter().map(resource_rule).collect::<Vec<_>>(),
             "nonResourceRules": urls.into_iter().map(url_rule).collect::<Vec<_>>(),
-            "incomplete": !actions.problems.is_empty(),
+            "incomplete": false,
         });
         if !actions.problems.is_empty() {
             status["evaluationError"] = actions.problems.join(", ").into();

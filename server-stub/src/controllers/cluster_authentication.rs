@@ -78,5 +78,8 @@ fn data(authentication: &ClusterAuthentication) -> BTreeMap<String, String> {
             list(&header.extra_headers_prefixes),
         ),
     ];
-    rows.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    let said = rows
+        .into_iter()
+        .filter(|(key, value)| *key != "requestheader-uid-headers" || value != "[]");
+    said.map(|(key, value)| (key.to_owned(), value)).collect()
 }

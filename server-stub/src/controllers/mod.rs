@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod cluster_authentication;
+mod flow_control;
 mod garbage_collector;
 mod identity_lease;
 mod legacy_token_tracking;
@@ -22,6 +23,8 @@ use crate::registry::stores::Stores;
 
 pub use bootstrap::KubernetesService;
 pub use cluster_authentication::ClusterAuthentication;
+pub(crate) use flow_control::consumer as flow_control_consumer;
+pub(crate) use system_namespaces::ensure as ensure_system_namespace;
 
 /// What the controllers of kube-apiserver itself need.
 pub(crate) struct KubeApiServerControllers {
@@ -47,6 +50,7 @@ pub(crate) fn add_to(server: &mut GenericApiServer, controllers: KubeApiServerCo
         server.add_post_start_hook(bootstrap_roles());
     }
     server.add_post_start_hook(priority_classes::hook());
+    server.add_post_start_hook(flow_control::producer());
     bootstrap::add_to(server, controllers.service);
     server.add_post_start_hook(service_cidr::hook(controllers.service_networks));
 }

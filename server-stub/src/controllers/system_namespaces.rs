@@ -39,7 +39,7 @@ async fn ensure_all(clientset: &Clientset) -> Result<(), Error> {
 }
 
 /// Creates a namespace where it is missing.
-pub(super) async fn ensure(clientset: &Clientset, name: &str) -> Result<(), Error> {
+pub(crate) async fn ensure(clientset: &Clientset, name: &str) -> Result<(), Error> {
     let api = clientset.core_v1().namespaces();
     let namespace = Namespace {
         metadata: ObjectMeta {

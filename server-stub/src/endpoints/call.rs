@@ -34,9 +34,9 @@ pub(crate) struct Call<'a> {
     pub(crate) warnings: WarningRecorder,
     pub(crate) query: Query,
     /// Of all resources.
-    pub(crate) stores: &'a Stores,
+    pub(crate) stores: &'a Arc<Stores>,
     pub(crate) service_account_tokens: &'a ServiceAccountTokens,
-    admission: &'a AdmissionPlugins,
+    admission: &'a Arc<AdmissionPlugins>,
     pub(crate) audit: AuditContext,
     pub(crate) clock: &'a Clock,
     pub(crate) ids: &'a Ids,
@@ -129,7 +129,13 @@ impl<'a> Call<'a> {
                 self.user_agent(),
             )),
             subresource: self.subresource().map(str::to_owned),
-            admission: self.admission.of_request(|| self.webhook_attributes(options)),
+            admission: {
+                let resource = self.resource.group_resource();
+                let admission = self
+                    .admission
+                    .of_request(&resource, self.stores, || self.webhook_attributes(options));
+                admission
+            },
         }
     }
 

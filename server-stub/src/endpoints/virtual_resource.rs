@@ -69,6 +69,9 @@ impl Virtual {
         if info.parts.len() > 2 || facts.namespaced == info.namespace.is_empty() {
             return Err(ApiError::unknown_path());
         }
+        if info.parts.len() > 1 && !facts.verbs.contains(&"get") {
+            return Err(ApiError::unknown_path());
+        }
         let resource = GroupResource::new(facts.group, facts.plural);
         let in_place = info.verb != "create" || info.name.is_empty();
         // What is made up when somebody asks cannot be followed; one of them is got instead.
@@ -103,6 +106,7 @@ impl Virtual {
                 let mut object = decoded.object;
                 let agent = head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
                 let manager = manager_or_user_agent(options.field_manager.as_deref(), agent.unwrap_or_default());
+                set_namespace(&info.namespace, &mut object)?;
                 attribute(kind, None, Some(&manager), self.clock.now(), &mut object);
                 let answer = self
                     .resource
@@ -143,6 +147,23 @@ impl Virtual {
         let body = answer::document(&object, self.kind(kind)?, accepted.format, accepted.pretty)?;
         Ok(answer::answer(code, accepted.format, body))
     }
+}
+
+/// The namespace is that of the request; what is in none loses the one that it names.
+fn set_namespace(namespace: &str, object: &mut Value) -> Result<(), ApiError> {
+    let given = object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+    if namespace.is_empty() {
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("namespace");
+        }
+        return Ok(());
+    }
+    if !given.is_empty() && given != namespace {
+        let message = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(ApiError::bad_request(message));
+    }
+    object["metadata"]["namespace"] = namespace.into();
+    Ok(())
 }
 
 /// Says in a new object who wrote it, as in those that are stored.

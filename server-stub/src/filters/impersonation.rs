@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 
 use crate::audit::AuditContext;
 use crate::authorization::{Authorizer, Decision, forbidden};
 use crate::field_error::quote;
-use crate::generic::delegation::{Handler, text};
+use crate::generic::delegation::Handler;
 use crate::generic::request::{Request, RequestInfo, Response, UserInfo};
 use crate::generic::respond;
+use crate::status::ApiError;
 
 struct WithImpersonation {
     inner: Arc<dyn Handler>,
@@ -35,11 +36,8 @@ impl Handler for WithImpersonation {
             return self.inner.handle(request).await;
         }
         if wanted.name.is_empty() {
-            let target = quote(&request.uri().to_string());
-            let message = format!(
-                "Internal Server Error: {target}: requested groups, a uid or extras without impersonating a user\n"
-            );
-            return text(StatusCode::INTERNAL_SERVER_ERROR, message);
+            let message = format!("requested {} without impersonating a user name", go_syntax(&wanted));
+            return respond::error(&ApiError::bad_request(message), respond::error_format(&request));
         }
         let user = UserInfo::of(&request);
         let error_format = respond::error_format(&request);
@@ -95,6 +93,30 @@ fn wanted(headers: &HeaderMap) -> UserInfo {
     user
 }
 
+/// A user as kube-apiserver's own types are written.
+fn go_syntax(user: &UserInfo) -> String {
+    let list = |values: &[String]| {
+        let quoted: Vec<String> = values.iter().map(|value| quote(value)).collect();
+        if quoted.is_empty() {
+            "(nil)".to_owned()
+        } else {
+            format!("{{{}}}", quoted.join(", "))
+        }
+    };
+    let extra: Vec<String> = user
+        .extra
+        .iter()
+        .map(|(key, values)| format!("{}:[]string{}", quote(key), list(values)))
+        .collect();
+    let extra = if extra.is_empty() {
+        "(nil)".to_owned()
+    } else {
+        format!("{{{}}}", extra.join(", "))
+    };
+    let (name, uid, groups) = (quote(&user.name), quote(&user.uid), list(&user.groups));
+    format!("&user.DefaultInfo{{Name:{name}, UID:{uid}, Groups:[]string{groups}, Extra:map[string][]string{extra}}}")
+}
+
 /// What the sender must be allowed to do.
 fn questions(wanted: &UserInfo) -> Vec<RequestInfo> {
     let question = |group: &str, namespace: &str, resource: &str, subresource: &str, name: &str| RequestInfo {
@@ -140,7 +162,8 @@ fn with_implied_groups(mut user: UserInfo) -> UserInfo {
     } else {
         "system:authenticated"
     };
-    if !user.is_in_group(everybody) {
+    // Whoever names one of the two groups means it.
+    if !user.is_in_group("system:authenticated") && !user.is_in_group("system:unauthenticated") {
         user.groups.push(everybody.to_owned());
     }
     user

@@ -3,4 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a test program
 
 mod caller;
+mod escalation;
+mod flow_control;
 mod service_account_tokens;

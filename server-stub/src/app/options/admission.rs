@@ -1,7 +1,10 @@
 //! Which admission plugins are on.
 
+use std::sync::Arc;
+
 use crate::admission::{AdmissionPlugins, find_plugin};
 use crate::app::flags::FlagSet;
+use crate::authorization::{Authorizer, RbacAuthorizer};
 use crate::field_error::quote;
 
 /// Admission plugins beside, or not among, those that are on by default.
@@ -55,12 +58,16 @@ impl AdmissionOptions {
     }
 
     /// The plugins that are on.
-    pub(crate) fn plugins(&self) -> AdmissionPlugins {
+    pub(crate) fn plugins(
+        &self,
+        authorizer: Arc<dyn Authorizer>,
+        rbac: Option<Arc<RbacAuthorizer>>,
+    ) -> AdmissionPlugins {
         for name in &self.enable_admission_plugins {
             if find_plugin(name) == Some(None) {
                 tracing::warn!("the admission plugin {name} is accepted for compatibility and makes no difference");
             }
         }
-        AdmissionPlugins::without(&self.disable_admission_plugins)
+        AdmissionPlugins::without(&self.disable_admission_plugins, authorizer, rbac)
     }
 }

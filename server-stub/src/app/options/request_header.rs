@@ -55,7 +55,7 @@ impl RequestHeaderOptions {
         flags.add(
             "requestheader-uid-headers",
             &mut self.requestheader_uid_headers,
-            "Headers with the user's uid. Without it: X-Remote-Uid.",
+            "Headers with the user's uid. Without it: none, or X-Remote-Uid for the server's own proxy.",
         );
         flags.add(
             "requestheader-group-headers",
@@ -108,6 +108,10 @@ impl RequestHeaderOptions {
         config.allowed_names = self.requestheader_allowed_names.clone();
         if self.requestheader_client_ca_file.is_none() && config.allowed_names.is_empty() {
             config.allowed_names = vec![OWN_NAME.to_owned()];
+        }
+        if self.requestheader_client_ca_file.is_some() {
+            // Other proxies say this only where they are meant to.
+            config.uid_headers.clear();
         }
         let given = [
             (&self.requestheader_username_headers, &mut config.username_headers),

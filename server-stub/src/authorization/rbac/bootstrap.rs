@@ -1,12 +1,13 @@
 //! Makes the default roles and bindings at the start, and brings back what somebody took from them.
 
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule};
+use k8s_openapi::api::rbac::v1::{PolicyRule, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kubewire_client::{Clientset, Error, WriteOptions};
+use kubewire_client::{Api, Clientset, Error, Object, WriteOptions};
 use tokio::task::JoinSet;
 
 use super::policy::{AUTO_UPDATE, default_policy};
 use super::rules::cover_rule;
+use crate::controllers::ensure_system_namespace;
 use crate::generic::hooks::PostStartHook;
 
 /// The hook that reconciles the default roles and bindings.
@@ -18,62 +19,66 @@ pub(crate) fn hook() -> PostStartHook {
 }
 
 async fn reconcile(clientset: &Clientset) -> Result<(), Error> {
-    let (roles, bindings) = default_policy();
+    let policy = default_policy();
+    let rbac = clientset.rbac_v1();
     // Tasks of their own: these are most of the writes of a start.
-    let roles: JoinSet<_> = roles
-        .into_iter()
-        .map(|role| ensure_role(clientset.clone(), role))
-        .collect();
-    let bindings: JoinSet<_> = bindings
-        .into_iter()
-        .map(|binding| ensure_binding(clientset.clone(), binding))
-        .collect();
-    let (roles, bindings) = tokio::join!(roles.join_all(), bindings.join_all());
-    roles.into_iter().chain(bindings).collect()
+    let mut writes = JoinSet::new();
+    for role in policy.cluster_roles {
+        writes.spawn(ensure(rbac.cluster_roles(), role, |wanted, current| {
+            add_rules(&wanted.rules, &mut current.rules)
+        }));
+    }
+    for binding in policy.cluster_role_bindings {
+        writes.spawn(ensure(rbac.cluster_role_bindings(), binding, |wanted, current| {
+            add_subjects(&wanted.subjects, &mut current.subjects)
+        }));
+    }
+    for namespace in ["kube-system", "kube-public"] {
+        ensure_system_namespace(clientset, namespace).await?;
+    }
+    for role in policy.roles {
+        let namespace = role.metadata.namespace.as_deref().unwrap_or_default();
+        writes.spawn(ensure(rbac.roles(namespace), role, |wanted, current| {
+            add_rules(&wanted.rules, &mut current.rules)
+        }));
+    }
+    for binding in policy.role_bindings {
+        let namespace = binding.metadata.namespace.as_deref().unwrap_or_default();
+        writes.spawn(ensure(rbac.role_bindings(namespace), binding, |wanted, current| {
+            add_subjects(&wanted.subjects, &mut current.subjects)
+        }));
+    }
+    writes.join_all().await.into_iter().collect()
 }
 
-async fn ensure_role(clientset: Clientset, role: ClusterRole) -> Result<(), Error> {
-    let (api, options) = (clientset.rbac_v1().cluster_roles(), WriteOptions::default());
-    match api.create(&role, &options).await {
+/// Creates an object, or adds to the one that is there what it lacks.
+async fn ensure<K: Object>(api: Api<K>, wanted: K, add_missing: fn(&K, &mut K) -> bool) -> Result<(), Error> {
+    let options = WriteOptions::default();
+    match api.create(&wanted, &options).await {
         Err(error) if error.is_already_exists() => {}
         result => return result.map(drop),
     }
-    let mut current = api.get(role.metadata.name.as_deref().unwrap_or_default()).await?;
-    let rules = current.rules.get_or_insert_default();
-    let missing: Vec<PolicyRule> = role
-        .rules
-        .iter()
-        .flatten()
-        .filter(|rule| !cover_rule(rules, rule))
-        .cloned()
-        .collect();
-    if missing.is_empty() || !is_updated(&current.metadata) {
-        return Ok(());
+    let mut current = api.get(wanted.metadata().name.as_deref().unwrap_or_default()).await?;
+    if is_updated(current.metadata()) && add_missing(&wanted, &mut current) {
+        api.update(&current, &options).await?;
     }
-    rules.extend(missing);
-    api.update(&current, &options).await.map(drop)
+    Ok(())
 }
 
-async fn ensure_binding(clientset: Clientset, binding: ClusterRoleBinding) -> Result<(), Error> {
-    let (api, options) = (clientset.rbac_v1().cluster_role_bindings(), WriteOptions::default());
-    match api.create(&binding, &options).await {
-        Err(error) if error.is_already_exists() => {}
-        result => return result.map(drop),
-    }
-    let mut current = api.get(binding.metadata.name.as_deref().unwrap_or_default()).await?;
-    let subjects = current.subjects.get_or_insert_default();
-    let missing: Vec<_> = binding
-        .subjects
-        .iter()
-        .flatten()
-        .filter(|subject| !subjects.contains(subject))
-        .cloned()
-        .collect();
-    if missing.is_empty() || !is_updated(&current.metadata) {
-        return Ok(());
-    }
-    subjects.extend(missing);
-    api.update(&current, &options).await.map(drop)
+fn add_rules(wanted: &Option<Vec<PolicyRule>>, current: &mut Option<Vec<PolicyRule>>) -> bool {
+    let current = current.get_or_insert_default();
+    let missing = wanted.iter().flatten().filter(|rule| !cover_rule(current, rule));
+    let missing: Vec<PolicyRule> = missing.cloned().collect();
+    current.extend_from_slice(&missing);
+    !missing.is_empty()
+}
+
+fn add_subjects(wanted: &Option<Vec<Subject>>, current: &mut Option<Vec<Subject>>) -> bool {
+    let current = current.get_or_insert_default();
+    let missing = wanted.iter().flatten().filter(|subject| !current.contains(subject));
+    let missing: Vec<Subject> = missing.cloned().collect();
+    current.extend_from_slice(&missing);
+    !missing.is_empty()
 }
 
 /// An administrator can keep an object as it is with an annotation.

@@ -1,6 +1,7 @@
 //! Role-based access control: roles and bindings, followed by our own informers, say who may do what.
 
 mod bootstrap;
+pub(crate) mod escalation;
 mod policy;
 mod rules;
 #[cfg(test)]
@@ -60,6 +61,21 @@ impl RbacAuthorizer {
         Ok(())
     }
 
+    /// The rules that count for a user in a namespace, and the names of roles that are bound but not there.
+    fn rules_of(&self, user: &UserInfo, namespace: &str) -> (Vec<PolicyRule>, Vec<String>) {
+        let (mut own, mut missing) = (Vec::new(), Vec::new());
+        if let Some(listers) = self.0.get() {
+            listers.visit(user, namespace, |_, rules| {
+                match rules {
+                    Ok(rules) => own.extend_from_slice(rules),
+                    Err(MissingRole(role)) => missing.push(role.name.clone()),
+                }
+                true
+            });
+        }
+        (own, missing)
+    }
+
     /// The hook that follows the roles; in kube-apiserver, too, they are what its shared informers are for.
     pub(crate) fn hook(self: Arc<Self>) -> PostStartHook {
         PostStartHook::new("generic-apiserver-start-informers", move |context| {
@@ -83,16 +99,16 @@ impl Authorizer for RbacAuthorizer {
                 }
                 allowed.is_none()
             }
-            Err(problem) => {
-                problems.push(problem);
+            Err(role) => {
+                problems.push(role.not_found());
                 true
             }
         });
         match (allowed, problems.as_slice()) {
             (Some(source), _) => Decision::Allow(format!("RBAC: allowed by {source}")),
             (None, []) => Decision::NoOpinion(String::new()),
-            (None, [problem]) => Decision::NoOpinion(format!("RBAC: {problem}")),
-            (None, problems) => Decision::NoOpinion(format!("RBAC: [{}]", problems.join(", "))),
+            (None, [problem]) => Decision::NoOpinion(format!("rbac: RBAC: {problem}")),
+            (None, problems) => Decision::NoOpinion(format!("rbac: RBAC: [{}]", problems.join(", "))),
         }
     }
 
@@ -102,7 +118,7 @@ impl Authorizer for RbacAuthorizer {
         listers.visit(user, namespace, |_, rules| {
             match rules {
                 Ok(rules) => actions.rules.extend_from_slice(rules),
-                Err(problem) => actions.problems.push(problem),
+                Err(role) => actions.problems.push(role.not_found()),
             }
             true
         });
@@ -117,7 +133,7 @@ impl Listers {
         &self,
         user: &UserInfo,
         namespace: &str,
-        mut visitor: impl FnMut(&str, Result<&[PolicyRule], String>) -> bool,
+        mut visitor: impl FnMut(&str, Result<&[PolicyRule], MissingRole<'_>>) -> bool,
     ) {
         for binding in self.cluster_role_bindings.list() {
             let Ok(binding) = binding.decode() else { continue };
@@ -157,21 +173,32 @@ impl Listers {
         role: &RoleRef,
         namespace: &str,
         source: &str,
-        visitor: &mut impl FnMut(&str, Result<&[PolicyRule], String>) -> bool,
+        visitor: &mut impl FnMut(&str, Result<&[PolicyRule], MissingRole<'_>>) -> bool,
     ) -> bool {
-        let missing = |resource: &str| format!("{resource}.rbac.authorization.k8s.io {} not found", quote(&role.name));
+        let missing = MissingRole(role);
         if role.kind == "Role" {
             let found = self.roles.get(&ObjectKey::new(namespace, &role.name));
             return match found.and_then(|role| role.decode().ok()) {
                 Some(role) => visitor(source, Ok(role.rules.as_deref().unwrap_or_default())),
-                None => visitor(source, Err(missing("role"))),
+                None => visitor(source, Err(missing)),
             };
         }
         let found = self.cluster_roles.get(&ObjectKey::new("", &role.name));
         match found.and_then(|role| role.decode().ok()) {
             Some(role) => visitor(source, Ok(role.rules.as_deref().unwrap_or_default())),
-            None => visitor(source, Err(missing("clusterrole"))),
+            None => visitor(source, Err(missing)),
         }
+    }
+}
+
+/// A role that is bound but not there.
+struct MissingRole<'a>(&'a RoleRef);
+
+impl MissingRole<'_> {
+    fn not_found(&self) -> String {
+        let Self(role) = self;
+        let kind = role.kind.to_lowercase();
+        format!("{kind}.rbac.authorization.k8s.io {} not found", quote(&role.name))
     }
 }
 

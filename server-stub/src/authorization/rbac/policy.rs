@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::rbac::v1::{AggregationRule, ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject};
+use k8s_openapi::api::rbac::v1::{
+    AggregationRule, ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 const POLICY: &str = include_str!("policy.txt");
@@ -10,30 +12,59 @@ const POLICY: &str = include_str!("policy.txt");
 pub(super) const AUTO_UPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
 const API_GROUP: &str = "rbac.authorization.k8s.io";
 
-/// All default roles and bindings.
-pub(super) fn default_policy() -> (Vec<ClusterRole>, Vec<ClusterRoleBinding>) {
-    let (mut roles, mut bindings) = (Vec::<ClusterRole>::new(), Vec::new());
-    for line in POLICY.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            ["role", name, more @ ..] => roles.push(role(name, more)),
-            ["binding", name, subjects @ ..] => bindings.push(binding(name, subjects)),
-            ["#", ..] | [] => {}
-            columns => {
-                let rules = roles.last_mut().and_then(|role| role.rules.as_mut());
-                if let (Some(rules), Some(rule)) = (rules, rule(columns)) {
-                    rules.push(rule);
-                }
-            }
-        }
-    }
-    (roles, bindings)
+/// The default roles and bindings.
+#[derive(Default)]
+pub(super) struct Policy {
+    pub(super) cluster_roles: Vec<ClusterRole>,
+    pub(super) cluster_role_bindings: Vec<ClusterRoleBinding>,
+    pub(super) roles: Vec<Role>,
+    pub(super) role_bindings: Vec<RoleBinding>,
 }
 
-fn role(name: &str, more: &[&str]) -> ClusterRole {
+/// All default roles and bindings.
+pub(super) fn default_policy() -> Policy {
+    let mut policy = Policy::default();
+    let mut rules = Vec::new();
+    // From the end: the rules of a role are known when its name comes.
+    for line in POLICY.lines().rev() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["role", name, more @ ..] => {
+                let rules: Vec<PolicyRule> = rules.drain(..).rev().collect();
+                match namespaced(name) {
+                    Some(metadata) => policy.roles.push(Role {
+                        metadata,
+                        rules: Some(rules),
+                    }),
+                    None => policy.cluster_roles.push(cluster_role(name, more, rules)),
+                }
+            }
+            ["binding", name, more @ ..] => {
+                let subjects = subjects(more);
+                match namespaced(name) {
+                    Some(metadata) => policy.role_bindings.push(RoleBinding {
+                        role_ref: role_ref("Role", &metadata, more),
+                        metadata,
+                        subjects,
+                    }),
+                    None => policy.cluster_role_bindings.push(ClusterRoleBinding {
+                        role_ref: role_ref("ClusterRole", &metadata(name), more),
+                        metadata: metadata(name),
+                        subjects,
+                    }),
+                }
+            }
+            ["#", ..] | [] => {}
+            columns => rules.extend(rule(columns)),
+        }
+    }
+    policy
+}
+
+fn cluster_role(name: &str, more: &[&str], rules: Vec<PolicyRule>) -> ClusterRole {
     let mut role = ClusterRole {
         metadata: metadata(name),
-        rules: Some(Vec::new()),
+        rules: Some(rules),
         aggregation_rule: None,
     };
     for word in more {
@@ -89,37 +120,49 @@ fn rule(columns: &[&str]) -> Option<PolicyRule> {
     })
 }
 
-fn binding(name: &str, subjects: &[&str]) -> ClusterRoleBinding {
+fn subjects(words: &[&str]) -> Option<Vec<Subject>> {
     let subject = |word: &&str| {
         let (kind, name) = word.split_once('=')?;
         let (namespace, name) = match (kind, name.split_once('/')) {
             ("serviceaccount", Some((namespace, name))) => (Some(namespace.to_owned()), name),
             _ => (None, name),
         };
+        let kind = match kind {
+            "user" => "User",
+            "group" => "Group",
+            "serviceaccount" => "ServiceAccount",
+            _ => return None,
+        };
         Some(Subject {
-            kind: match kind {
-                "user" => "User",
-                "group" => "Group",
-                _ => "ServiceAccount",
-            }
-            .to_owned(),
+            kind: kind.to_owned(),
             api_group: namespace.is_none().then(|| API_GROUP.to_owned()),
             name: name.to_owned(),
             namespace,
         })
     };
-    let subjects: Vec<Subject> = subjects.iter().filter_map(subject).collect();
-    ClusterRoleBinding {
-        metadata: metadata(name),
-        role_ref: RoleRef {
-            // An option in some versions of the API types, a plain string in others.
-            #[allow(clippy::useless_conversion)]
-            api_group: API_GROUP.to_owned().into(),
-            kind: "ClusterRole".to_owned(),
-            name: name.to_owned(),
-        },
-        subjects: (!subjects.is_empty()).then_some(subjects),
+    let subjects: Vec<Subject> = words.iter().filter_map(subject).collect();
+    (!subjects.is_empty()).then_some(subjects)
+}
+
+/// A binding binds the role of its own name, unless another one is named.
+fn role_ref(kind: &str, binding: &ObjectMeta, words: &[&str]) -> RoleRef {
+    let named = words.iter().find_map(|word| word.strip_prefix("role="));
+    RoleRef {
+        // An option in some versions of the API types, a plain string in others.
+        #[allow(clippy::useless_conversion)]
+        api_group: API_GROUP.to_owned().into(),
+        kind: kind.to_owned(),
+        name: named.or(binding.name.as_deref()).unwrap_or_default().to_owned(),
     }
+}
+
+/// The metadata of what is in a namespace: `NAMESPACE/NAME`.
+fn namespaced(path: &str) -> Option<ObjectMeta> {
+    let (namespace, name) = path.split_once('/')?;
+    Some(ObjectMeta {
+        namespace: Some(namespace.to_owned()),
+        ..metadata(name)
+    })
 }
 
 fn metadata(name: &str) -> ObjectMeta {

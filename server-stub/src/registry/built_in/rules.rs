@@ -140,7 +140,8 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("discovery.k8s.io", "endpointslices") => &network::ENDPOINT_SLICE,
         ("scheduling.k8s.io", "priorityclasses") => &limits::PRIORITY_CLASS,
         ("policy", "poddisruptionbudgets") => &limits::POD_DISRUPTION_BUDGET,
-        ("flowcontrol.apiserver.k8s.io", _) => &cluster::COUNTED_CONDITIONAL,
+        ("flowcontrol.apiserver.k8s.io", "flowschemas") => &access::FLOW_SCHEMA,
+        ("flowcontrol.apiserver.k8s.io", _) => &access::PRIORITY_LEVEL,
         ("apiextensions.k8s.io", "customresourcedefinitions") => &definitions::CUSTOM_RESOURCE_DEFINITION,
         ("admissionregistration.k8s.io", "validatingwebhookconfigurations" | "mutatingwebhookconfigurations") => {
             &cluster::WEBHOOKS

@@ -7,6 +7,7 @@ pub(super) mod config;
 mod cron;
 pub(super) mod endpoints;
 pub(super) mod events;
+pub(crate) mod flow_control;
 mod indexes;
 mod ip;
 pub(super) mod limits;
