@@ -6,6 +6,7 @@ mod default_classes;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod plugins;
+mod pod_security;
 mod priority;
 mod request;
 #[cfg(test)]

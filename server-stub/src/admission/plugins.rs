@@ -16,12 +16,13 @@ pub(crate) enum Plugin {
     DefaultStorageClass,
     DefaultIngressClass,
     MutatingAdmissionWebhook,
+    PodSecurity,
     ValidatingAdmissionWebhook,
 }
 
 use Plugin::{
-    DefaultIngressClass, DefaultStorageClass, LimitRanger, MutatingAdmissionWebhook, NamespaceLifecycle, Priority,
-    ValidatingAdmissionWebhook,
+    DefaultIngressClass, DefaultStorageClass, LimitRanger, MutatingAdmissionWebhook, NamespaceLifecycle, PodSecurity,
+    Priority, ValidatingAdmissionWebhook,
 };
 
 /// All plugins of kube-apiserver. Those of this server are on unless they are switched off, as there.
@@ -54,7 +55,7 @@ const PLUGINS: &[(&str, Option<Plugin>)] = &[
     ("PodGroupProtection", None),
     ("PodNodeSelector", None),
     ("PodResizeValidator", None),
-    ("PodSecurity", None),
+    ("PodSecurity", Some(PodSecurity)),
     ("PodTolerationRestriction", None),
     ("PodTopologyLabels", None),
     ("Priority", Some(Priority)),

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::plugins::{AdmissionPlugins, Plugin};
+use super::pod_security;
 use super::webhooks::Attributes;
 use crate::authorization::escalation;
 use crate::registry::stores::Stores;
@@ -27,7 +28,9 @@ impl AdmissionPlugins {
         stores: &Arc<Stores>,
         attributes: impl FnOnce() -> Attributes,
     ) -> RequestAdmission {
-        if !self.webhooks.any() && resource.group != escalation::GROUP {
+        let looked_at =
+            resource.group == escalation::GROUP || self.is_on(Plugin::PodSecurity) && pod_security::concerns(resource);
+        if !self.webhooks.any() && !looked_at {
             return RequestAdmission::default();
         }
         RequestAdmission::new(Arc::new(PluginAdmission {
@@ -66,6 +69,9 @@ impl Admission for PluginAdmission {
     }
 
     async fn validate(&self, operation: Operation, new: Option<&Value>, old: Option<&Value>) -> Result<(), ApiError> {
+        if let Some(new) = new.filter(|_| self.plugins.is_on(Plugin::PodSecurity)) {
+            self.check_pod_security(operation, new, old).await?;
+        }
         if self.plugins.is_on(Plugin::ValidatingAdmissionWebhook) {
             let webhooks = &self.plugins.webhooks;
             webhooks.validate(&self.attributes, operation, new, old).await?;
