@@ -129,13 +129,11 @@ impl<'a> Call<'a> {
                 self.user_agent(),
             )),
             subresource: self.subresource().map(str::to_owned),
-            admission: {
-                let resource = self.resource.group_resource();
-                let admission = self
-                    .admission
-                    .of_request(&resource, self.stores, || self.webhook_attributes(options));
-                admission
-            },
+            admission: self
+                .admission
+                .of_request(&self.resource.group_resource(), self.stores, || {
+                    self.webhook_attributes(options)
+                }),
         }
     }
 
