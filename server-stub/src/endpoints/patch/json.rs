@@ -79,8 +79,8 @@ fn refused(value: &Value, validation: FieldValidation, checked: &str, unchecked:
 
 fn check_texts(operation: &Map<String, Value>, validation: FieldValidation) -> Result<(), ApiError> {
     let texts = ["op", "path", "from"].into_iter();
-    let wrong = texts.filter_map(|name| Some((name, operation.get(name)?)));
-    match wrong.filter(|(_, value)| !value.is_string() && !value.is_null()).next() {
+    let mut wrong = texts.filter_map(|name| Some((name, operation.get(name)?)));
+    match wrong.find(|(_, value)| !value.is_string() && !value.is_null()) {
         Some((name, value)) if validation != FieldValidation::Ignore => {
             let what = malformed::description(value);
             Err(ApiError::bad_request(format!(
