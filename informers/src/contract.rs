@@ -16,7 +16,7 @@ macro_rules! modules {
 #[test]
 fn every_sentence_has_a_test() {
     let modules = modules! {
-        "reflector": "tests/mod", "tests/streaming";
+        "reflector": "tests/mod", "tests/objects", "tests/streaming";
         "cache": "tests";
         "delta_fifo": "tests";
         "shared_informer": "tests", "users", "properties", "faults", "fault_run";

@@ -16,8 +16,8 @@
 //! - **R10** A watch that ends before its time may be the end of the server's state, so one object is listed before the
 //!   next watch. **R11** Only a server that shows an object we know, at no older version, has the history we know; any
 //!   other is listed anew. **R12** A watch of which nothing comes, not even its end, is given up.
-//! - **R13** Between tries it waits, longer each time up to a cap, and never less than the server asks for
-//!   (`Retry-After`).
+//! - **R13** Between tries it waits, longer each time up to a cap, spread at random, and never less than the server asks
+//!   for (`Retry-After`).
 //! - **R14** An object without metadata is reported and passed over. **R15** One that its type cannot hold is reported
 //!   by name when it arrives, and kept as it came: its metadata can be read. **R16** The stream lives on in both cases.
 //! - **R17** Nobody ever sees a part of a list, however it broke off.

@@ -7,7 +7,7 @@ use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kubewire_client::ResourceVersion;
 use parking_lot::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::tests::{informer, recorder, settle, slow_recorder, synced};
 use super::{Event, EventHandlerFuncs, InformerOptions, SharedInformer};
@@ -335,4 +335,34 @@ async fn an_index_or_a_transform_that_panics_stops_the_informer() {
         assert!(events.next().await.is_none());
         informer.shutdown().await;
     }
+}
+
+/// Proves I10.
+#[tokio::test(start_paused = true)]
+async fn not_all_handlers_are_resynced_at_once() {
+    let (informer, _requests, _events) = synced().await;
+    let added = Instant::now();
+    let resynced = Arc::new(Mutex::new(Vec::new()));
+    for _ in 0..20 {
+        let resynced = resynced.clone();
+        let mut seen = false;
+        let handler = EventHandlerFuncs::new().on_sync(move |_| {
+            if !std::mem::replace(&mut seen, true) {
+                resynced.lock().push(added.elapsed().as_millis());
+            }
+        });
+        informer
+            .add_handler_with_resync(handler, Duration::from_secs(100))
+            .unwrap();
+    }
+    sleep(Duration::from_secs(110)).await;
+    let mut resynced = resynced.lock().clone();
+    assert_eq!(resynced.len(), 20);
+    assert!(
+        resynced.iter().all(|after| (100_000..=105_001).contains(after)),
+        "{resynced:?}"
+    );
+    resynced.sort();
+    resynced.dedup();
+    assert!(resynced.len() > 5, "{resynced:?}");
 }
