@@ -14,6 +14,7 @@ pub mod field_error;
 pub mod filters;
 pub mod generic;
 mod go_duration;
+mod go_value;
 mod human_duration;
 pub mod proxy;
 pub mod registry;

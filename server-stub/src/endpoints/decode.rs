@@ -128,8 +128,9 @@ fn decode_protobuf(body: &Bytes, expected: BodyKind<'_>) -> Result<Decoded, ApiE
 }
 
 /// YAML as JSON text, and which key stands in it twice; the last one counts. Only the first document is read.
-fn yaml_to_json(body: &[u8]) -> Result<(Vec<u8>, Option<String>), String> {
+pub(super) fn yaml_to_json(body: &[u8]) -> Result<(Vec<u8>, Option<String>), String> {
     let text = std::str::from_utf8(body).map_err(|_| "yaml: invalid leading UTF-8 octet".to_owned())?;
+    let text = first_document(text);
     let mut repeated = None;
     let value: Value = match serde_saphyr::from_str(text) {
         Err(error) => {
@@ -146,6 +147,23 @@ fn yaml_to_json(body: &[u8]) -> Result<(Vec<u8>, Option<String>), String> {
     };
     let json = serde_json::to_vec(&value).map_err(|error| error.to_string())?;
     Ok((json, repeated))
+}
+
+/// The text up to the line that begins another document.
+fn first_document(text: &str) -> &str {
+    let mut at = 0;
+    let mut has_begun = false;
+    for line in text.split_inclusive('\n') {
+        let is_marker = line
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        if is_marker && has_begun {
+            break;
+        }
+        has_begun |= !is_marker && !line.trim().is_empty() && !line.starts_with(['#', '%']);
+        at += line.len();
+    }
+    text.get(..at).unwrap_or(text)
 }
 
 /// What Go says of a key that stands twice in a map.
@@ -285,6 +303,14 @@ fn summarize(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_first_document_is_read() {
+        assert_eq!(first_document("---\na: b\n---\nc: d\n"), "---\na: b\n");
+        assert_eq!(first_document("# x\n---\na: |\n  ---\n"), "# x\n---\na: |\n  ---\n");
+        let json = yaml_to_json(b"a: 1\n--- # more\nb: 2").unwrap().0;
+        assert_eq!(json, br#"{"a":1}"#);
+    }
 
     #[test]
     fn quotes_the_beginning() {

@@ -4,10 +4,12 @@ use http::StatusCode;
 use kubewire_client::wire::transcode::JsonDocument;
 use serde_json::Value;
 
+use super::malformed;
 use crate::admission::admit_create;
 use crate::endpoints::body;
 use crate::endpoints::call::Call;
-use crate::endpoints::options::WriteOptions;
+use crate::endpoints::decode::yaml_to_json;
+use crate::endpoints::options::{FieldValidation, WriteOptions};
 use crate::endpoints::subresources;
 use crate::endpoints::write::{check_name, set_namespace};
 use crate::generic::request::{RequestBody, Response};
@@ -20,7 +22,7 @@ pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<
     let options = WriteOptions::parse(&call.query, "PatchOptions", true)?;
     let force = call.query.switch("force").unwrap_or(false);
     let bytes = body::read(call.headers, request_body).await?;
-    let applied = parse(&bytes)?;
+    let (applied, repeated) = parse(&bytes)?;
     check_type(call, &applied)?;
     let is_scale = subresources::is_scale(call);
     let applied = match is_scale {
@@ -43,12 +45,23 @@ pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<
         has_status: call.resource.subresource("status").is_some(),
         now: call.clock.now(),
     };
-    let manager = options.field_manager.unwrap_or_default();
+    let manager = options.field_manager.clone().unwrap_or_default();
     let mutate = |live: &Value| {
         if live.is_null() {
             check_uid(call, &applied)?;
         }
         let mut object = fields.apply(live, &applied, &manager, force)?;
+        match (&repeated, options.field_validation) {
+            (None, _) | (_, FieldValidation::Ignore) => {}
+            (Some(problem), FieldValidation::Strict) => {
+                let message = format!("error strict decoding patch: error converting YAML to JSON: {problem}");
+                return Err(ApiError::bad_request(message));
+            }
+            (Some(problem), FieldValidation::Warn) => {
+                let problem = problem.rsplit("  ").next().unwrap_or_default();
+                call.warnings.extend([problem.to_owned()]);
+            }
+        }
         check_name(call, &object)?;
         set_namespace(call, &mut object)?;
         let typed = JsonDocument::from_value(&object).and_then(|document| kind.typed(&document));
@@ -85,10 +98,19 @@ pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<
     call.object(code, &object)
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
-    let unreadable = |error: String| ApiError::bad_request(format!("error encoding patch: yaml: {error}"));
-    let text = std::str::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
-    serde_saphyr::from_str(text).map_err(|error| unreadable(error.to_string()))
+/// Reads the configuration, and says which key stands in it twice.
+fn parse(bytes: &[u8]) -> Result<(Value, Option<String>), ApiError> {
+    let unreadable = |error: String| ApiError::bad_request(format!("error encoding patch: {error}"));
+    let (json, repeated) = yaml_to_json(bytes).map_err(unreadable)?;
+    let applied: Value = serde_json::from_slice(&json).map_err(ApiError::internal)?;
+    if !applied.is_object() && !applied.is_null() {
+        let what = malformed::description(&applied);
+        return Err(ApiError::bad_request(format!(
+            "error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {what} into Go \
+             value of type map[string]interface {{}}"
+        )));
+    }
+    Ok((applied, repeated))
 }
 
 /// The configuration must be of the kind and version of the path.

@@ -5,11 +5,12 @@ use kubewire_client::wire::schema;
 use kubewire_client::wire::transcode::JsonDocument;
 use serde_json::Value;
 
-use super::shown::{go_map, patched_text};
+use super::shown::patched_text;
 use super::{Patch, malformed, unstructured};
 use crate::endpoints::decode::{foreign_kind, no_object};
 use crate::endpoints::options::FieldValidation;
 use crate::endpoints::resource::BodyKind;
+use crate::go_value::go_map;
 use crate::status::{ApiError, FieldError};
 
 pub(super) struct Outcome<'a> {

@@ -4,26 +4,6 @@ use kubewire_client::wire::schema::{Container, MessageSchema};
 use kubewire_client::wire::transcode::{self, FieldProblem, JsonDocument};
 use serde_json::Value;
 
-/// A value as Go prints a map: `map[a:1 b:[x y]]`.
-pub(super) fn go_map(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(go_map).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::Object(members) => {
-            let members: Vec<String> = members
-                .iter()
-                .map(|(name, value)| format!("{name}:{}", go_map(value)))
-                .collect();
-            format!("map[{}]", members.join(" "))
-        }
-        other => other.to_string(),
-    }
-}
-
 /// The patched object as text: the members of what a patch has touched are sorted, the rest is as it was before.
 pub(super) fn patched_text(patched: &Value, current: &Value, message: Option<&'static MessageSchema>) -> String {
     let members = match patched {
@@ -103,12 +83,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn maps_as_go_prints_them() {
-        let patch = json!({ "b": [1, "x", null], "a": { "c": true } });
-        assert_eq!(go_map(&patch), "map[a:map[c:true] b:[1 x <nil>]]");
-    }
 
     #[test]
     fn what_was_not_touched_keeps_its_order() {

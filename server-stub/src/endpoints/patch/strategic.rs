@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::shown::go_map;
+use crate::go_value::go_map;
 
 const DIRECTIVE: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";

@@ -9,6 +9,7 @@ use crate::registry::query::WriteContext;
 use crate::registry::store::seconds;
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::path_segment_name;
+use crate::registry::validation::nodes;
 use crate::registry::validation::values::{get, items, put, text};
 use crate::registry::validation::{events, policy, webhooks};
 
@@ -22,6 +23,8 @@ pub(super) const NODE: Rules = Rules {
             put(node, &["spec", "taints"], Value::Array(taints));
         }
     },
+    validate: nodes::node,
+    validate_update: nodes::node_update,
     unknown_field: not_supported,
     ..Rules::PLAIN
 };

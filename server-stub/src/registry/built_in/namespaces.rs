@@ -6,7 +6,7 @@ use super::rules::{Rules, not_supported};
 use crate::registry::strategy::keep;
 use crate::registry::validation::metadata::label_name;
 use crate::registry::validation::values::{get, items, put, text, texts};
-use crate::status::{ApiError, GroupResource};
+use crate::status::{ApiError, FieldError, GroupResource};
 
 /// These always exist.
 const ETERNAL: [&str; 3] = ["default", "kube-public", "kube-system"];
@@ -28,6 +28,17 @@ pub(super) const NAMESPACE: Rules = Rules {
             put(change.new, &["spec", "finalizers"], finalizers);
         }
         _ => keep(change.new, Some(change.old), "spec"),
+    },
+    validate_status: |new, old| {
+        let terminates = get(old, "/metadata/deletionTimestamp").is_string();
+        let (wanted, emptiness) = match terminates {
+            true => ("Terminating", "not empty"),
+            false => ("Active", "empty"),
+        };
+        let phase = text(new, "/status/phase");
+        let detail = format!("may only be '{wanted}' if `deletionTimestamp` is {emptiness}");
+        let error = || FieldError::invalid("status.Phase", json!(phase), detail);
+        (phase != wanted).then(error).into_iter().collect()
     },
     name: label_name,
     mark_deleted: |namespace| put(namespace, &["status", "phase"], json!("Terminating")),

@@ -104,12 +104,16 @@ impl Shared {
         }
         let mut progress = self.revision.subscribe();
         let fresh = progress.wait_for(|current| *current >= revision.max(1));
-        match tokio::time::timeout(FRESHNESS_TIMEOUT, fresh).await {
-            Ok(_) => Ok(()),
-            Err(_) => match *self.revision.borrow() {
-                0 => Err(ApiError::too_many_requests("storage is (re)initializing", 1)),
-                current => Err(ApiError::too_large_resource_version(revision, current)),
-            },
+        let in_time = tokio::time::timeout(FRESHNESS_TIMEOUT, fresh).await.is_ok();
+        let known = *self.revision.borrow();
+        match (in_time, known) {
+            (true, _) => Ok(()),
+            (_, 0) => Err(ApiError::too_many_requests("storage is (re)initializing", 1)),
+            _ => {
+                // What changed elsewhere counts as well.
+                let current = self.storage.current_revision().await.unwrap_or(known);
+                Err(ApiError::too_large_resource_version(revision, current))
+            }
         }
     }
 

@@ -108,6 +108,9 @@ pub(super) fn service(members: &mut Members) {
     {
         set_absent(client_ip, "timeoutSeconds", 10800);
     }
+    if text(members, "sessionAffinity") == "None" {
+        members.remove("sessionAffinityConfig");
+    }
     set_unset(members, "type", "ClusterIP");
     for port in members
         .get_mut("ports")

@@ -8,6 +8,7 @@ mod set;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod types;
 mod walk;
 
 use std::sync::LazyLock;
@@ -118,7 +119,11 @@ impl FieldManager<'_> {
             return Err(ApiError::bad_request("metadata.managedFields must be nil"));
         }
         let shape = self.shape;
-        if let Some(problem) = problem(shape, applied, "") {
+        let mistyped = match shape {
+            Shape::Struct(message) => types::all(&types::mistyped(message, applied, "")),
+            _ => None,
+        };
+        if let Some(problem) = mistyped.or_else(|| problem(shape, applied, "")) {
             let text = |field: &str| applied["metadata"][field].as_str().unwrap_or_default();
             let about = format!("({}/{}; {}", text("namespace"), text("name"), self.gvk_text());
             let message = format!("failed to create typed patch object {about}): {problem}");
@@ -249,7 +254,12 @@ impl FieldManager<'_> {
         let mut fields = Set::default();
         match self.subresource {
             None if self.has_status => fields.insert(&[member("status")]),
-            Some("status") => fields.insert(&[member("spec")]),
+            Some("status") => {
+                fields.insert(&[member("spec")]);
+                if self.kind == "Deployment" {
+                    fields.insert(&[member("metadata"), member("labels")]);
+                }
+            }
             _ => {}
         }
         fields

@@ -85,7 +85,9 @@ impl Store {
         options: &UpdateOptions,
     ) -> Result<Option<Arc<StoredObject>>, ApiError> {
         let missing = Preconditions::default();
-        if options.preconditions != missing || requested_version(metadata_mut(&mut object))? != 0 {
+        // An application wants the object in any case, whatever version it names.
+        let version = requested_version(metadata_mut(&mut object))?;
+        if options.preconditions != missing || (version != 0 && !options.allow_create) {
             return Err(self.not_found(name));
         }
         metadata_mut(&mut object).entry("name").or_insert_with(|| name.into());

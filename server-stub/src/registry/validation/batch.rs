@@ -236,7 +236,8 @@ fn restart_policy(spec: &Value, field: &str) -> Option<FieldError> {
 /// A job that does not choose its selector has the generated one, and its pods the labels for it.
 fn generated_selector(object: &Value) -> Vec<FieldError> {
     let wanted = get(object, "/spec/selector");
-    if flag(object, "/spec/manualSelector") || wanted.is_null() {
+    let is_new = get(object, "/metadata/resourceVersion").is_null();
+    if !is_new || flag(object, "/spec/manualSelector") || wanted.is_null() {
         return Vec::new();
     }
     let uid = get(object, "/metadata/uid");

@@ -3,8 +3,9 @@
 use kubewire_client::validation::{dns1123_subdomain, qualified_name};
 use serde_json::{Value, json};
 
+use super::difference::difference;
 use super::selector;
-use super::values::{broken, entries, get, immutable, one_of, put, text, texts};
+use super::values::{broken, entries, get, one_of, path_of, put, text, texts};
 use crate::registry::quantity::nanos;
 use crate::status::FieldError;
 
@@ -73,7 +74,8 @@ pub(in crate::registry) fn claim_update(new: &Value, old: &Value) -> Vec<FieldEr
     if without_nulls(&allowed) != without_nulls(old_spec) {
         let detail = "spec is immutable after creation except resources.requests and volumeAttributesClassName for \
                       bound claims";
-        errors.push(FieldError::forbidden("spec", detail));
+        let difference = difference("PersistentVolumeClaimSpec", old_spec, &allowed);
+        errors.push(FieldError::forbidden("spec", format!("{detail}\n{difference}")));
     }
     let size = |object: &Value, pointer: &str| nanos(text(object, pointer)).unwrap_or_default();
     let wanted = size(new, "/spec/resources/requests/storage");
@@ -145,6 +147,8 @@ pub(in crate::registry) fn volume_update(new: &Value, old: &Value) -> Vec<FieldE
     };
     if source(new) != source(old) {
         let detail = "spec.persistentvolumesource is immutable after creation";
+        let difference = difference("PersistentVolumeSource", get(old, "/spec"), get(new, "/spec"));
+        let detail = format!("{detail}\n{difference}");
         errors.push(FieldError::forbidden("spec.persistentvolumesource", detail));
     }
     if get(new, "/spec/volumeMode") != get(old, "/spec/volumeMode") {
@@ -186,7 +190,8 @@ pub(in crate::registry) fn class_update(new: &Value, old: &Value) -> Vec<FieldEr
     let fields = ["/provisioner", "/parameters", "/reclaimPolicy", "/volumeBindingMode"];
     fields
         .into_iter()
-        .filter_map(|field| immutable(new, old, field))
+        .filter(|field| get(new, field) != get(old, field))
+        .map(|field| FieldError::invalid(path_of(field), Value::Null, "field is immutable"))
         .collect()
 }
 
@@ -321,7 +326,7 @@ mod tests {
         assert_eq!(told(class(&object("Immediate"))), Vec::<String>::new());
         assert_eq!(
             told(class_update(&object("WaitForFirstConsumer"), &object("Immediate"))),
-            ["volumeBindingMode: Invalid value: \"WaitForFirstConsumer\": field is immutable"]
+            ["volumeBindingMode: Invalid value: null: field is immutable"]
         );
     }
 }

@@ -55,7 +55,7 @@ fn drop_what_other_types_have(change: &mut Update<'_>) {
             remove(new, "/spec", "clusterIP");
             remove(new, "/spec", "clusterIPs");
         }
-        for field in ["ipFamilies", "ipFamilyPolicy"] {
+        for field in ["ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"] {
             if same(new, &format!("/spec/{field}")) {
                 remove(new, "/spec", field);
             }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::registry::validation::difference::difference;
 use crate::registry::validation::values::{entries, get, items, number, put, text};
 use crate::status::FieldError;
 
@@ -52,7 +53,8 @@ pub(in crate::registry) fn validate_update(new: &Value, old: &Value) -> Vec<Fiel
         same(&mut allowed, old_spec, "schedulingGates");
     }
     if allowed != *old_spec {
-        errors.push(FieldError::forbidden("spec", ONLY));
+        let difference = difference("PodSpec", old_spec, &allowed);
+        errors.push(FieldError::forbidden("spec", format!("{ONLY}\n{difference}")));
     }
     errors
 }
@@ -70,7 +72,8 @@ pub(in crate::registry) fn validate_ephemeral_containers(new: &Value, old: &Valu
                 errors.push(FieldError::forbidden(FIELD, detail));
             }
             Some(other) if other != container => {
-                let detail = format!("existing ephemeral containers {name:?} may not be changed");
+                let difference = difference("EphemeralContainer", container, other);
+                let detail = format!("existing ephemeral containers {name:?} may not be changed\n{difference}");
                 errors.push(FieldError::forbidden(FIELD, detail));
             }
             Some(_) => {}

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use crate::registry::validation::values::{broken, entries, items, text};
 use crate::status::FieldError;
 
-/// The names of a pod's volumes.
+/// The names of a pod's volumes that break no rules.
 pub(super) fn names(spec: &Value) -> HashSet<&str> {
-    items(spec, "/volumes")
-        .iter()
+    let volumes = items(spec, "/volumes").iter();
+    volumes
+        .filter(|volume| dns1123_label(text(volume, "/name")).is_empty() && source(volume, "").is_empty())
         .map(|volume| text(volume, "/name"))
         .collect()
 }

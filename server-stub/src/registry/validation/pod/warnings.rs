@@ -47,6 +47,7 @@ const ANNOTATIONS: [(&str, &str); 3] = [
     ("security.alpha.kubernetes.io/sysctls", SYSCTLS),
     ("security.alpha.kubernetes.io/unsafe-sysctls", SYSCTLS),
 ];
+const MATCHES_NOTHING: &str = "a null labelSelector results in matching no pod";
 const SECCOMP: &str = "non-functional in v1.27+; use the \"seccompProfile\" field instead";
 const VOLUMES: [(&str, &str); 9] = [
     ("photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
@@ -90,6 +91,12 @@ pub(in crate::registry) fn template_warnings(template: &Value, path: &str) -> Ve
     for (label, _) in entries(spec, "/nodeSelector") {
         if let Some((_, message)) = NODE_LABELS.iter().find(|(deprecated, _)| deprecated == label) {
             warnings.push(format!("{path}spec.nodeSelector[{label}]: {message}"));
+        }
+    }
+    for (index, constraint) in items(spec, "/topologySpreadConstraints").iter().enumerate() {
+        if get(constraint, "/labelSelector").is_null() {
+            let field = format!("{path}spec.topologySpreadConstraints[{index}].labelSelector");
+            warnings.push(format!("{field}: {MATCHES_NOTHING}"));
         }
     }
     for (annotation, message) in ANNOTATIONS.iter().filter(|(annotation, _)| has(annotation)) {
