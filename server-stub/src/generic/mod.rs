@@ -12,6 +12,7 @@ pub mod hooks;
 mod in_process;
 mod index;
 pub mod lifecycle;
+mod lingering;
 pub mod metrics;
 pub mod mux;
 pub mod openapi;

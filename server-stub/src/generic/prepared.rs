@@ -27,8 +27,9 @@ use super::zpages::{Flagz, Statusz, VerbosityFlag};
 use crate::authentication::{BearerTokens, UnionAuthenticator};
 use crate::filters::{self, ChainConfig, RequestsInFlight};
 
-/// How long a client may take to close its connection after the last answer, as in Go's HTTP/2 server.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a client may take to notice that its connection ends. One that sends a request at that moment has to learn
+/// that it was not taken, or it could not know whether to send it again; a busy one needs more than Go's second.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// The first server of a chain behind its filters. [`run`](Self::run) serves it.
 pub struct PreparedGenericApiServer {

@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use super::corked;
 use super::delegation::Handler;
+use super::lingering::Lingering;
 use super::request::Response;
 use super::serving_certificates::ServingCertificates;
 use super::upgrades::Upgrades;
@@ -250,7 +251,7 @@ async fn serve_http2<S>(
 ) where
     S: Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>,
 {
-    let (stream, uncork) = corked::cork(stream);
+    let (stream, uncork) = corked::cork(Lingering::new(stream, stop.clone()));
     let connection = http2::Builder::new(streams)
         .timer(TokioTimer::new())
         .max_concurrent_streams(max_streams)
@@ -288,6 +289,7 @@ async fn serve_http<S>(
         .timer(TokioTimer::new())
         .max_concurrent_streams(max_streams)
         .keep_alive_interval(HTTP2_PING);
+    let stream = Lingering::new(stream, stop.clone());
     let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

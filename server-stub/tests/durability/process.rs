@@ -39,6 +39,21 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Asks the server to stop; returns whether it did so, and well, within a time.
+    pub(crate) async fn terminate(&mut self, limit: Duration) -> bool {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let exited = async {
+            loop {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status.success();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(limit, exited).await.unwrap_or(false)
+    }
+
     pub(crate) async fn restart(&mut self) {
         self.child = spawn(&self.folder, self.port, &self.arguments);
         self.wait_until_ready().await;
