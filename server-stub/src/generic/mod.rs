@@ -16,6 +16,7 @@ mod lingering;
 pub mod metrics;
 pub mod mux;
 pub mod openapi;
+mod pprof;
 mod prepared;
 pub mod request;
 pub(crate) mod respond;

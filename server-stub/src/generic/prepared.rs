@@ -20,6 +20,7 @@ use super::index::{Index, Version};
 use super::lifecycle::{LifecycleSignals, signal};
 use super::metrics::MetricsHandler;
 use super::openapi;
+use super::pprof;
 use super::request::UserInfo;
 use super::server::GenericApiServer;
 use super::serving::Serving;
@@ -146,6 +147,9 @@ impl GenericApiServer {
         mux.handle("/flagz", Arc::new(Flagz { flags }));
         if let Some(level) = config.log_level.clone().filter(|_| config.profiling) {
             mux.handle("/debug/flags/v", Arc::new(VerbosityFlag(level)));
+        }
+        if config.profiling {
+            pprof::install(mux);
         }
         mux.handle("/version", Arc::new(Version));
         mux.handle_unlisted("/version/", Arc::new(Version));
