@@ -84,9 +84,10 @@ impl Drop for Process {
 }
 
 /// The hooks as the checks show them: kube-apiserver's order, without those of parts that are not there.
-const POST_START_HOOKS: [&str; 20] = [
+const POST_START_HOOKS: [&str; 22] = [
     "start-apiserver-admission-initializer",
     "generic-apiserver-start-informers",
+    "priority-and-fairness-config-consumer",
     "max-in-flight-filter",
     "start-apiextensions-informers",
     "start-apiextensions-controllers",
@@ -99,6 +100,7 @@ const POST_START_HOOKS: [&str; 20] = [
     "start-legacy-token-tracking-controller",
     "rbac/bootstrap-roles",
     "scheduling/bootstrap-system-priority-classes",
+    "priority-and-fairness-config-producer",
     "bootstrap-controller",
     "start-kubernetes-service-cidr-controller",
     "start-kube-aggregator-informers",

@@ -136,13 +136,34 @@ fn encode(report: &pprof::Report, duration: Duration) -> Bytes {
             };
             symbols.iter().map(frame).collect()
         };
+        // The innermost frames are those of the profiler itself.
+        let of_handler = |symbols: &Vec<pprof::Symbol>| symbols.iter().any(|symbol| symbol.name().contains(HANDLER));
+        let own = stack
+            .frames
+            .iter()
+            .position(of_handler)
+            .map_or(0, |handler| handler + 1);
         profile.add(&Sample {
-            stack: stack.frames.iter().map(inlined).collect(),
+            stack: stack
+                .frames
+                .iter()
+                .skip(own)
+                .filter(|symbols| !is_trampoline(symbols))
+                .map(inlined)
+                .collect(),
             count: i64::try_from(*count).unwrap_or_default(),
             thread: stack.thread_name.clone(),
         });
     }
     profile.into_gzip()
+}
+
+/// The function that the signal calls.
+const HANDLER: &str = "perf_signal_handler";
+
+/// By which the C library returns from a signal.
+fn is_trampoline(symbols: &[pprof::Symbol]) -> bool {
+    symbols.iter().any(|symbol| symbol.name() == "__restore_rt")
 }
 
 #[cfg(test)]
