@@ -8,6 +8,7 @@ mod authorization;
 pub(crate) mod body;
 mod cache_control;
 mod compression;
+mod cors;
 mod hsts;
 mod http_logging;
 mod impersonation;
@@ -28,6 +29,8 @@ pub(crate) use max_in_flight::max_in_flight_hook;
 pub use retry_after::RequestsInFlight;
 pub use timeout::is_long_running;
 pub use warning::WarningRecorder;
+
+use regex::Regex;
 
 use crate::audit::AuditLog;
 use crate::authentication::Authenticator;
@@ -51,6 +54,8 @@ pub struct ChainConfig {
     pub request_timeout: Duration,
     /// Watches end when the server stops.
     pub lifecycle: LifecycleSignals,
+    /// Patterns of the origins whose pages may call the API.
+    pub cors_allowed_origins: Vec<Regex>,
     /// What browsers are told about coming by TLS only, if anything.
     pub hsts_directives: Vec<String>,
     /// Where audit events are written, if anywhere.
@@ -74,6 +79,7 @@ pub fn build_handler_chain(api: Arc<dyn Handler>, config: ChainConfig) -> Arc<dy
     let handler = max_in_flight::with_max_in_flight(handler, config.in_flight, config.metrics);
     let handler = impersonation::with_impersonation(handler, authorizer);
     let handler = authentication::with_authentication(handler, config.authenticator, config.anonymous);
+    let handler = cors::with_cors(handler, config.cors_allowed_origins);
     let handler = warning::with_warning_recorder(handler);
     let handler = timeout::with_timeout(handler, config.request_timeout);
     let handler = watch_termination::with_watch_termination(handler, config.lifecycle.clone());

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use regex::Regex;
+
 use super::clock::{Clock, Ids};
 use super::metrics::Metrics;
 use super::zpages::LogLevel;
@@ -25,6 +27,8 @@ pub struct Config {
     pub anonymous: bool,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Patterns of the origins whose pages may call the API from a browser. Default none.
+    pub cors_allowed_origins: Vec<Regex>,
     /// What browsers are told about coming by TLS only. Default nothing.
     pub hsts_directives: Vec<String>,
     /// The flags of the program and their values, for `/flagz`. Default none.
@@ -58,6 +62,7 @@ impl Default for Config {
             authenticator: Arc::new(UnionAuthenticator::default()),
             anonymous: true,
             metrics: Arc::default(),
+            cors_allowed_origins: Vec::new(),
             hsts_directives: Vec::new(),
             flags: Vec::new(),
             log_level: None,

@@ -85,6 +85,7 @@ impl GenericApiServer {
             in_flight: config.in_flight,
             request_timeout: config.request_timeout,
             lifecycle: lifecycle.clone(),
+            cors_allowed_origins: config.cors_allowed_origins,
             hsts_directives: config.hsts_directives,
             audit_log: config.audit_log,
             clock: config.clock.clone(),

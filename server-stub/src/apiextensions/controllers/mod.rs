@@ -1,5 +1,6 @@
 //! What keeps definitions and the resources behind them up to date: ordinary controllers over the loopback connection.
 
+mod api_approval;
 mod establishing;
 mod finalizer;
 mod naming;
@@ -80,6 +81,12 @@ fn start_controllers(context: &HookContext, handler: &Arc<CrdHandler>) -> Result
     };
     let naming = naming::NamingConditionController(definitions.clone());
     run(context, "crd_naming_condition_controller", naming)?;
+    let approval = api_approval::ApiApprovalController(definitions.clone());
+    run(
+        context,
+        "kubernetes_api_approval_conformant_condition_controller",
+        approval,
+    )?;
     let establishing = establishing::EstablishingController {
         definitions: definitions.clone(),
         handler: handler.clone(),

@@ -38,7 +38,7 @@ pub(crate) fn validate(definition: &Value) -> Vec<FieldError> {
     errors.extend(versions::validate(definition));
     errors.extend(names::validate(definition, "/spec/names", true));
     errors.extend(conversion(definition));
-    errors.extend(approval(definition, group));
+    errors.extend(of_approval(definition));
     errors.extend(stored_versions(definition));
     errors
 }
@@ -77,32 +77,54 @@ fn of_group(group: &str) -> Option<FieldError> {
     (!group.contains('.')).then(|| FieldError::invalid("spec.group", group.into(), detail))
 }
 
-/// Groups of the Kubernetes project need somebody's consent (KEP-1111).
-fn approval(definition: &Value, group: &str) -> Option<FieldError> {
+/// What the annotation says that definitions in the groups of the Kubernetes project have to have (KEP-1111).
+pub(crate) enum Approval<'a> {
+    /// The group is another one.
+    NotNeeded,
+    /// Where it was approved.
+    Approved(&'a str),
+    /// Why it was not, which is allowed.
+    Unapproved(&'a str),
+    /// There is no annotation.
+    Missing(String),
+    /// It says something else.
+    Invalid(String),
+}
+
+/// Finds out whether a definition has somebody's consent.
+pub(crate) fn approval(definition: &Value) -> Approval<'_> {
+    let group = text(definition, "/spec/group");
     let is_protected = ["k8s.io", "kubernetes.io"].iter().any(|domain| {
         let rest = group.strip_suffix(domain);
         rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     });
     if !is_protected {
-        return None;
+        return Approval::NotNeeded;
     }
-    let field = format!("metadata.annotations[{APPROVED}]");
+    let must = format!("protected groups must have approval annotation \"{APPROVED}\"");
     let see = "see https://github.com/kubernetes/enhancements/pull/1111";
     match definition["metadata"]["annotations"][APPROVED]
         .as_str()
         .unwrap_or_default()
     {
-        "" => {
-            let detail = format!("protected groups must have approval annotation \"{APPROVED}\", {see}");
-            Some(FieldError::required(field, detail))
+        "" => Approval::Missing(format!("{must}, {see}")),
+        why if why.starts_with("unapproved") => Approval::Unapproved(why),
+        by if by.contains("://") => Approval::Approved(by),
+        _ => Approval::Invalid(format!(
+            "{must} with either a URL or a reason starting with \"unapproved\", {see}"
+        )),
+    }
+}
+
+fn of_approval(definition: &Value) -> Option<FieldError> {
+    let field = format!("metadata.annotations[{APPROVED}]");
+    match approval(definition) {
+        Approval::Missing(detail) => Some(FieldError::required(field, detail)),
+        Approval::Invalid(detail) => {
+            let given = definition["metadata"]["annotations"][APPROVED].clone();
+            Some(FieldError::invalid(field, given, detail))
         }
-        approval if approval.starts_with("unapproved") || approval.contains("://") => None,
-        approval => {
-            let detail = format!(
-                "protected groups must have approval annotation \"{APPROVED}\" with either a URL or a reason starting with \"unapproved\", {see}"
-            );
-            Some(FieldError::invalid(field, approval.into(), detail))
-        }
+        _ => None,
     }
 }
 

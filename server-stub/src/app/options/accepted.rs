@@ -29,7 +29,7 @@ const ACCEPTED: &[(&str, Kind, &[&str])] = &[
     (
         "generic",
         Kind::Strings,
-        &["cors-allowed-origins", "emulated-version", "min-compatibility-version"],
+        &["emulated-version", "min-compatibility-version"],
     ),
     ("generic", Kind::Map, &["feature-gates"]),
     ("etcd", Kind::String, &["encryption-provider-config"]),

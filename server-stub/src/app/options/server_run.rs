@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use regex::Regex;
+
 use crate::app::flags::FlagSet;
 use crate::filters::InFlightLimits;
 use crate::generic::Config;
@@ -23,6 +25,9 @@ pub struct ServerRunOptions {
     pub request_timeout: Duration,
     /// How long starting up may take before `/livez` fails because of it. Default none.
     pub livez_grace_period: Duration,
+    /// Patterns of the origins whose pages may call the API from a browser, pinned to start and end of the host.
+    /// Default none.
+    pub cors_allowed_origins: Vec<String>,
     /// How long the server goes on serving after SIGTERM, with `/readyz` failing. Default none.
     pub shutdown_delay_duration: Duration,
     /// Whether requests that come while the last ones finish get 429 with `Retry-After` instead of a closed port.
@@ -38,6 +43,7 @@ impl Default for ServerRunOptions {
             max_mutating_requests_inflight: 200,
             request_timeout: Duration::from_secs(60),
             livez_grace_period: Duration::ZERO,
+            cors_allowed_origins: Vec::new(),
             shutdown_delay_duration: Duration::ZERO,
             shutdown_send_retry_after: false,
         }
@@ -77,6 +83,11 @@ impl ServerRunOptions {
             "How long starting up may take before /livez fails because of it.",
         );
         flags.add(
+            "cors-allowed-origins",
+            &mut self.cors_allowed_origins,
+            "Patterns of the origins whose pages may call the API from a browser, pinned like ^https://example\\.com$.",
+        );
+        flags.add(
             "shutdown-delay-duration",
             &mut self.shutdown_delay_duration,
             "How long the server goes on serving after SIGTERM, with /readyz failing, before it takes no more requests.",
@@ -89,6 +100,17 @@ impl ServerRunOptions {
     }
 
     pub(super) fn validate(&self, errors: &mut Vec<String>) {
+        for pattern in &self.cors_allowed_origins {
+            if let Err(error) = Regex::new(pattern) {
+                errors.push(format!(
+                    "--cors-allowed-origins has an invalid regular expression: {error}"
+                ));
+            } else if !is_pinned(pattern) {
+                errors.push(format!(
+                    "--cors-allowed-origins must pin the start (^ or //) and the end ($ or :) of the host: {pattern:?}"
+                ));
+            }
+        }
         let known =
             |directive: &str| matches!(directive, "includeSubDomains" | "preload") || directive.starts_with("max-age=");
         if !self
@@ -118,6 +140,9 @@ impl ServerRunOptions {
             read_only: limit(self.max_requests_inflight),
             mutating: limit(self.max_mutating_requests_inflight),
         };
+        // Patterns that are none were an error before.
+        let origins = self.cors_allowed_origins.iter();
+        config.cors_allowed_origins = origins.filter_map(|pattern| Regex::new(pattern).ok()).collect();
         config
             .hsts_directives
             .clone_from(&self.strict_transport_security_directives);
@@ -125,5 +150,35 @@ impl ServerRunOptions {
         config.livez_grace_period = self.livez_grace_period;
         config.shutdown_delay = self.shutdown_delay_duration;
         config.shutdown_send_retry_after = self.shutdown_send_retry_after;
+    }
+}
+
+/// A pattern that is not would let in hosts whose names only contain the one that was meant.
+fn is_pinned(pattern: &str) -> bool {
+    (pattern.starts_with('^') || pattern.contains("//"))
+        && (pattern.ends_with('$') || pattern.contains("($|:)") || pattern.ends_with(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_of_origins_are_patterns_and_pinned() {
+        let errors = |pattern: &str| {
+            let options = ServerRunOptions {
+                cors_allowed_origins: vec![pattern.to_owned()],
+                ..ServerRunOptions::default()
+            };
+            let mut errors = Vec::new();
+            options.validate(&mut errors);
+            let mut config = Config::default();
+            options.apply_to(&mut config);
+            (errors.len(), config.cors_allowed_origins.len())
+        };
+        assert_eq!(errors(r"^https://example\.com$"), (0, 1));
+        assert_eq!(errors(r"//example\.com($|:)"), (0, 1));
+        assert_eq!(errors("example.com").0, 1);
+        assert_eq!(errors("^(").0, 1);
     }
 }
