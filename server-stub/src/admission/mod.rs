@@ -9,8 +9,12 @@ mod plugins;
 mod pod_security;
 mod priority;
 mod request;
+mod resource_quota;
+mod runtime_class;
+mod signers;
 #[cfg(test)]
 mod tests;
+mod volumes;
 pub(crate) mod webhooks;
 
 use std::sync::Arc;
@@ -51,9 +55,15 @@ pub(crate) async fn admit_create(attributes: &Attributes<'_>, object: Option<&mu
             if on(Plugin::LimitRanger) {
                 limit_ranger::limit_pod(attributes, object).await?;
             }
+            if on(Plugin::RuntimeClass) {
+                runtime_class::set(attributes, object).await?;
+            }
             if on(Plugin::Priority) {
                 priority::set(attributes, object).await?;
             }
+        }
+        ("storage.k8s.io", "volumeattributesclasses") if on(Plugin::StorageObjectInUseProtection) => {
+            volumes::protect_class(object);
         }
         ("", "persistentvolumeclaims") => {
             if on(Plugin::LimitRanger) {

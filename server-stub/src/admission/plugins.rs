@@ -12,17 +12,25 @@ use crate::authorization::{AlwaysAllow, Authorizer, RbacAuthorizer};
 pub(crate) enum Plugin {
     NamespaceLifecycle,
     LimitRanger,
+    RuntimeClass,
     Priority,
+    StorageObjectInUseProtection,
     DefaultStorageClass,
     DefaultIngressClass,
     MutatingAdmissionWebhook,
+    CertificateApproval,
+    CertificateSigning,
+    CertificateSubjectRestriction,
+    PersistentVolumeClaimResize,
     PodSecurity,
     ValidatingAdmissionWebhook,
+    ResourceQuota,
 }
 
 use Plugin::{
-    DefaultIngressClass, DefaultStorageClass, LimitRanger, MutatingAdmissionWebhook, NamespaceLifecycle, PodSecurity,
-    Priority, ValidatingAdmissionWebhook,
+    CertificateApproval, CertificateSigning, CertificateSubjectRestriction, DefaultIngressClass, DefaultStorageClass,
+    LimitRanger, MutatingAdmissionWebhook, NamespaceLifecycle, PersistentVolumeClaimResize, PodSecurity, Priority,
+    ResourceQuota, RuntimeClass, StorageObjectInUseProtection, ValidatingAdmissionWebhook,
 };
 
 /// All plugins of kube-apiserver. Those of this server are on unless they are switched off, as there.
@@ -30,9 +38,9 @@ const PLUGINS: &[(&str, Option<Plugin>)] = &[
     ("AlwaysAdmit", None),
     ("AlwaysDeny", None),
     ("AlwaysPullImages", None),
-    ("CertificateApproval", None),
-    ("CertificateSigning", None),
-    ("CertificateSubjectRestriction", None),
+    ("CertificateApproval", Some(CertificateApproval)),
+    ("CertificateSigning", Some(CertificateSigning)),
+    ("CertificateSubjectRestriction", Some(CertificateSubjectRestriction)),
     ("ClusterTrustBundleAttest", None),
     ("DefaultIngressClass", Some(DefaultIngressClass)),
     ("DefaultStorageClass", Some(DefaultStorageClass)),
@@ -51,7 +59,7 @@ const PLUGINS: &[(&str, Option<Plugin>)] = &[
     ("NodeDeclaredFeatureValidator", None),
     ("NodeRestriction", None),
     ("OwnerReferencesPermissionEnforcement", None),
-    ("PersistentVolumeClaimResize", None),
+    ("PersistentVolumeClaimResize", Some(PersistentVolumeClaimResize)),
     ("PodGroupProtection", None),
     ("PodNodeSelector", None),
     ("PodResizeValidator", None),
@@ -59,10 +67,10 @@ const PLUGINS: &[(&str, Option<Plugin>)] = &[
     ("PodTolerationRestriction", None),
     ("PodTopologyLabels", None),
     ("Priority", Some(Priority)),
-    ("ResourceQuota", None),
-    ("RuntimeClass", None),
+    ("ResourceQuota", Some(ResourceQuota)),
+    ("RuntimeClass", Some(RuntimeClass)),
     ("ServiceAccount", None),
-    ("StorageObjectInUseProtection", None),
+    ("StorageObjectInUseProtection", Some(StorageObjectInUseProtection)),
     ("TaintNodesByCondition", None),
     ("ValidatingAdmissionPolicy", None),
     ("ValidatingAdmissionWebhook", Some(ValidatingAdmissionWebhook)),
@@ -80,6 +88,7 @@ pub(crate) struct AdmissionPlugins {
     pub(crate) webhooks: Arc<Webhooks>,
     /// Not a plugin, and always on.
     pub(super) escalation: EscalationCheck,
+    pub(super) authorizer: Arc<dyn Authorizer>,
 }
 
 impl AdmissionPlugins {
@@ -92,7 +101,8 @@ impl AdmissionPlugins {
         Self {
             off: names.iter().filter_map(|name| find(name)?).collect(),
             webhooks: Arc::default(),
-            escalation: EscalationCheck::new(authorizer, rbac),
+            escalation: EscalationCheck::new(authorizer.clone(), rbac),
+            authorizer,
         }
     }
 

@@ -1,11 +1,13 @@
-//! A pod's priority is that of its class.
+//! A pod's priority is that of its class, and one class at most is for pods that name none.
 
 use serde_json::{Value, json};
 
 use super::Attributes;
+use super::request::PluginAdmission;
+use crate::registry::ListQuery;
 use crate::registry::StoredObject;
 use crate::registry::validation::values::{flag, get, number, put, text};
-use crate::status::ApiError;
+use crate::status::{ApiError, GroupResource};
 
 const GROUP: &str = "scheduling.k8s.io";
 
@@ -57,6 +59,37 @@ pub(super) async fn set(attributes: &Attributes<'_>, pod: &mut Value) -> Result<
         put(pod, &["spec", "preemptionPolicy"], policy.clone());
     }
     Ok(())
+}
+
+impl PluginAdmission {
+    /// There is one class for pods that name none.
+    pub(super) async fn check_default_class(&self, class: &Value) -> Result<(), ApiError> {
+        let Some(store) = self
+            .stores
+            .get(GROUP, "priorityclasses")
+            .filter(|_| flag(class, "/globalDefault"))
+        else {
+            return Ok(());
+        };
+        let query = ListQuery {
+            resource_version: Some(store.written_version()),
+            ..ListQuery::default()
+        };
+        let name = text(class, "/metadata/name");
+        for other in store.list("", &query).await?.items {
+            let other = other.document();
+            let known = text(&other, "/metadata/name");
+            if known != name && flag(&other, "/globalDefault") {
+                let message = format!("PriorityClass {known} is already marked as default. Only one default can exist");
+                return Err(ApiError::forbidden(
+                    &GroupResource::new(GROUP, "priorityclasses"),
+                    name,
+                    message,
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The class for pods that name none: the lowest of those that are meant for it.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::plugins::{AdmissionPlugins, Plugin};
-use super::pod_security;
 use super::webhooks::Attributes;
+use super::{pod_security, signers};
 use crate::authorization::escalation;
 use crate::registry::stores::Stores;
 use crate::registry::{Admission, Operation, RequestAdmission};
@@ -28,8 +28,16 @@ impl AdmissionPlugins {
         stores: &Arc<Stores>,
         attributes: impl FnOnce() -> Attributes,
     ) -> RequestAdmission {
-        let looked_at =
-            resource.group == escalation::GROUP || self.is_on(Plugin::PodSecurity) && pod_security::concerns(resource);
+        let looked_at = match (&*resource.group, &*resource.resource) {
+            (escalation::GROUP | signers::GROUP, _) => true,
+            ("", "persistentvolumeclaims") | ("scheduling.k8s.io", "priorityclasses") => true,
+            _ => {
+                pod_security::concerns(resource)
+                    || stores
+                        .get("", "resourcequotas")
+                        .is_some_and(|all| all.cache_stats().objects > 0)
+            }
+        };
         if !self.webhooks.any() && !looked_at {
             return RequestAdmission::default();
         }
@@ -69,18 +77,45 @@ impl Admission for PluginAdmission {
     }
 
     async fn validate(&self, operation: Operation, new: Option<&Value>, old: Option<&Value>) -> Result<(), ApiError> {
-        if let Some(new) = new.filter(|_| self.plugins.is_on(Plugin::PodSecurity)) {
-            self.check_pod_security(operation, new, old).await?;
+        let on = |plugin| self.plugins.is_on(plugin);
+        if let Some(new) = new {
+            self.validate_by_resource(operation, new, old).await?;
+            if on(Plugin::PodSecurity) {
+                self.check_pod_security(operation, new, old).await?;
+            }
         }
-        if self.plugins.is_on(Plugin::ValidatingAdmissionWebhook) {
+        if on(Plugin::ValidatingAdmissionWebhook) {
             let webhooks = &self.plugins.webhooks;
             webhooks.validate(&self.attributes, operation, new, old).await?;
         }
-        Ok(())
+        // The last: what is counted is stored, as far as anybody here can tell.
+        match new.filter(|_| on(Plugin::ResourceQuota)) {
+            Some(new) => self.check_quota(operation, new, old).await,
+            None => Ok(()),
+        }
     }
 }
 
 impl PluginAdmission {
+    /// The plugins that are about one resource.
+    async fn validate_by_resource(
+        &self,
+        operation: Operation,
+        new: &Value,
+        old: Option<&Value>,
+    ) -> Result<(), ApiError> {
+        let on = |plugin| self.plugins.is_on(plugin);
+        let resource = &self.attributes.resource;
+        match (resource.group.as_str(), resource.resource.as_str(), old) {
+            (signers::GROUP, "certificatesigningrequests", _) => self.check_signing_request(operation, new, old).await,
+            ("scheduling.k8s.io", "priorityclasses", _) if on(Plugin::Priority) => self.check_default_class(new).await,
+            ("", "persistentvolumeclaims", Some(old)) if on(Plugin::PersistentVolumeClaimResize) => {
+                self.check_resize(new, old).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn check_escalation(&self, object: &Value, old: Option<&Value>) -> Result<(), ApiError> {
         if old.is_some_and(|old| differ_for_garbage_collection_only(object, old)) {
             return Ok(());

@@ -158,6 +158,7 @@ impl<'a> Call<'a> {
             user: self.user.clone(),
             warnings: self.warnings.clone(),
             audit: self.audit.clone(),
+            clock: self.clock.clone(),
             ids: self.ids.clone(),
         }
     }

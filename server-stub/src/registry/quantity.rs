@@ -1,4 +1,4 @@
-//! Comparing quantities such as `500m` and `1Gi`.
+//! Comparing and adding quantities such as `500m` and `1Gi`.
 
 /// A quantity in billionths, rounded up; `None` for a text that is none. Larger ones than fit are cut off.
 pub(crate) fn nanos(text: &str) -> Option<i128> {
@@ -29,6 +29,40 @@ pub(crate) fn nanos(text: &str) -> Option<i128> {
     Some(if negative { -value } else { value })
 }
 
+/// Whether a quantity is written in powers of two.
+pub(crate) fn is_binary(text: &str) -> bool {
+    text.ends_with('i')
+}
+
+/// A quantity in its shortest form, in powers of two or of ten.
+pub(crate) fn shown(nanos: i128, binary: bool) -> String {
+    const BILLION: i128 = 1_000_000_000;
+    if binary && nanos % BILLION == 0 && nanos / BILLION >= 1024 {
+        let suffixes = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+        let (value, suffix) = shortest(nanos / BILLION, 1024, &suffixes);
+        return format!("{value}{suffix}");
+    }
+    let suffixes = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+    match nanos {
+        0 => "0".to_owned(),
+        nanos => {
+            let (value, suffix) = shortest(nanos, 1000, &suffixes);
+            format!("{value}{suffix}")
+        }
+    }
+}
+
+fn shortest<'a>(value: i128, base: i128, suffixes: &[&'a str]) -> (i128, &'a str) {
+    let mut shortest = (value, suffixes.first().copied().unwrap_or_default());
+    for suffix in suffixes.iter().skip(1) {
+        if shortest.0 % base != 0 {
+            break;
+        }
+        shortest = (shortest.0 / base, suffix);
+    }
+    shortest
+}
+
 /// The powers of two and of ten that a suffix stands for.
 fn exponent(suffix: &str) -> Option<(u32, i32)> {
     Some(match suffix {
@@ -54,7 +88,24 @@ fn exponent(suffix: &str) -> Option<(u32, i32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::nanos;
+    use super::{nanos, shown};
+
+    #[test]
+    fn sums_are_shown_as_their_parts_are_written() {
+        let of = |text: &str, binary| shown(nanos(text).unwrap(), binary);
+        for (text, binary, expected) in [
+            ("0.7", false, "700m"),
+            ("200Mi", true, "200Mi"),
+            ("3000", false, "3k"),
+            ("1536Mi", true, "1536Mi"),
+            ("2048Mi", true, "2Gi"),
+            ("0", true, "0"),
+            ("12", false, "12"),
+            ("512", true, "512"),
+        ] {
+            assert_eq!(of(text, binary), expected, "{text}");
+        }
+    }
 
     #[test]
     fn compares_across_suffixes() {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test program
 
+mod admission;
 mod caller;
 mod escalation;
 mod flow_control;

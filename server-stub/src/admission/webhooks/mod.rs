@@ -27,7 +27,7 @@ use self::configuration::Webhook;
 use crate::aggregator::ServiceResolver;
 use crate::audit::AuditContext;
 use crate::filters::WarningRecorder;
-use crate::generic::clock::Ids;
+use crate::generic::clock::{Clock, Ids};
 use crate::generic::hooks::{HookError, PostStartHook};
 use crate::generic::request::UserInfo;
 use crate::registry::Operation;
@@ -65,6 +65,7 @@ pub(crate) struct Attributes {
     pub(crate) user: Arc<UserInfo>,
     pub(crate) warnings: WarningRecorder,
     pub(crate) audit: AuditContext,
+    pub(crate) clock: Clock,
     pub(crate) ids: Ids,
 }
 
