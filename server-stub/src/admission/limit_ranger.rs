@@ -20,7 +20,12 @@ pub(super) async fn limit_pod(attributes: &Attributes<'_>, pod: &mut Value) -> R
     for range in &ranges {
         fill_in(pod, items(&range.document(), "/spec/limits"));
     }
-    for range in &ranges {
+    check_pod(attributes, pod).await
+}
+
+/// Checks the resources of a pod.
+pub(super) async fn check_pod(attributes: &Attributes<'_>, pod: &Value) -> Result<(), ApiError> {
+    for range in attributes.list("", "limitranges").await? {
         let mut wrong = Vec::new();
         for limit in items(&range.document(), "/spec/limits") {
             match text(limit, "/type") {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::plugins::{AdmissionPlugins, Plugin};
 use super::webhooks::Attributes;
-use super::{pod_security, signers};
+use super::{limit_ranger, pod_security, signers};
 use crate::authorization::escalation;
 use crate::registry::stores::Stores;
 use crate::registry::{Admission, Operation, RequestAdmission};
@@ -107,6 +107,15 @@ impl PluginAdmission {
         let on = |plugin| self.plugins.is_on(plugin);
         let resource = &self.attributes.resource;
         match (resource.group.as_str(), resource.resource.as_str(), old) {
+            ("", "pods", Some(_)) if on(Plugin::LimitRanger) && self.attributes.subresource == "resize" => {
+                let attributes = super::Attributes {
+                    stores: &self.stores,
+                    plugins: &self.plugins,
+                    resource: GroupResource::new("", "pods"),
+                    namespace: &self.attributes.namespace,
+                };
+                limit_ranger::check_pod(&attributes, new).await
+            }
             (signers::GROUP, "certificatesigningrequests", _) => self.check_signing_request(operation, new, old).await,
             ("scheduling.k8s.io", "priorityclasses", _) if on(Plugin::Priority) => self.check_default_class(new).await,
             ("", "persistentvolumeclaims", Some(old)) if on(Plugin::PersistentVolumeClaimResize) => {

@@ -28,12 +28,12 @@ impl PluginAdmission {
     ) -> Result<(), ApiError> {
         let attributes = &self.attributes;
         let resource = GroupResource::new(attributes.resource.group.clone(), attributes.resource.resource.clone());
-        let counted = match (operation, attributes.subresource.as_str(), &*resource.resource) {
-            (Operation::Create, "", _) => true,
-            (Operation::Update, "", "services" | "persistentvolumeclaims") => true,
-            (Operation::Update, "resize", "pods") => true,
-            _ => false,
-        };
+        let counted = matches!(
+            (operation, attributes.subresource.as_str(), &*resource.resource),
+            (Operation::Create, "", _)
+                | (Operation::Update, "", "services" | "persistentvolumeclaims")
+                | (Operation::Update, "resize", "pods")
+        );
         let Some(quotas) = self
             .stores
             .get("", "resourcequotas")
@@ -112,12 +112,15 @@ impl PluginAdmission {
     }
 }
 
+/// A resource of which there is not enough: its name, what is requested, what is used, and the limit.
+type Exceeded<'a> = (&'a String, String, &'a str, &'a str);
+
 /// What is used with `delta` on top, of the resources that a quota limits.
 ///
 /// # Errors
 /// It is too much; the message says of what.
 fn charge(quota: &Value, delta: &Usage) -> Result<BTreeMap<String, String>, String> {
-    let (mut used, mut exceeded) = (BTreeMap::new(), Vec::new());
+    let (mut used, mut exceeded) = (BTreeMap::new(), Vec::<Exceeded<'_>>::new());
     for (name, limit) in entries(quota, "/status/hard") {
         let Some(amount) = delta.get(name) else { continue };
         let limit = limit.as_str().unwrap_or_default();
@@ -134,15 +137,15 @@ fn charge(quota: &Value, delta: &Usage) -> Result<BTreeMap<String, String>, Stri
         return Ok(used);
     }
     exceeded.sort();
-    let list = |value: &dyn Fn(&(&String, String, &str, &str)) -> String| {
+    let list = |value: for<'a> fn(&'a Exceeded<'_>) -> &'a str| {
         let pairs = exceeded.iter().map(|row| format!("{}={}", row.0, value(row)));
         pairs.collect::<Vec<_>>().join(",")
     };
     Err(format!(
         "exceeded quota: {}, requested: {}, used: {}, limited: {}",
         text(quota, "/metadata/name"),
-        list(&|row| row.1.clone()),
-        list(&|row| row.2.to_owned()),
-        list(&|row| row.3.to_owned()),
+        list(|row| &row.1),
+        list(|row| row.2),
+        list(|row| row.3),
     ))
 }

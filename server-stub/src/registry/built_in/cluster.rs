@@ -11,7 +11,7 @@ use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::path_segment_name;
 use crate::registry::validation::nodes;
 use crate::registry::validation::values::{get, items, put, text};
-use crate::registry::validation::{events, policy, webhooks};
+use crate::registry::validation::{admission_policies, events, policy, webhooks};
 
 pub(super) const NODE: Rules = Rules {
     create: |node, _| {
@@ -161,3 +161,15 @@ fn local_is_available(api_service: &mut Value, context: &WriteContext) {
         put(api_service, &["status", "conditions"], json!([condition]));
     }
 }
+
+pub(super) const VALIDATING_POLICY: Rules = Rules {
+    default: admission_policies::policy_defaults,
+    validate: admission_policies::policy,
+    ..COUNTED_WHOLE_CONDITIONAL
+};
+
+pub(super) const VALIDATING_POLICY_BINDING: Rules = Rules {
+    default: admission_policies::binding_defaults,
+    validate: admission_policies::binding,
+    ..COUNTED_WHOLE_CONDITIONAL
+};

@@ -146,6 +146,8 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("admissionregistration.k8s.io", "validatingwebhookconfigurations" | "mutatingwebhookconfigurations") => {
             &cluster::WEBHOOKS
         }
+        ("admissionregistration.k8s.io", "validatingadmissionpolicies") => &cluster::VALIDATING_POLICY,
+        ("admissionregistration.k8s.io", "validatingadmissionpolicybindings") => &cluster::VALIDATING_POLICY_BINDING,
         ("admissionregistration.k8s.io", _) => &cluster::COUNTED_WHOLE_CONDITIONAL,
         ("storage.k8s.io", "storageclasses") => &volumes::STORAGE_CLASS,
         ("storage.k8s.io", "csistoragecapacities") | ("node.k8s.io", "runtimeclasses") => &cluster::CONDITIONAL,

@@ -1,6 +1,7 @@
 //! The rules of kube-apiserver, in its words: one file per group of kinds.
 
 pub(super) mod access;
+pub(super) mod admission_policies;
 pub(super) mod batch;
 pub(super) mod certificates;
 pub(super) mod config;
