@@ -113,7 +113,8 @@ mod tests {
                 .await
         };
         let answer = ask("secret").await.unwrap();
-        let expected = json!({ "authenticated": true, "user": { "username": "ann", "groups": ["staff"] } });
+        let groups = ["staff", "system:authenticated"];
+        let expected = json!({ "authenticated": true, "user": { "username": "ann", "groups": groups } });
         assert_eq!(answer["status"], expected);
         assert_eq!(ask("wrong").await.unwrap()["status"]["error"], "invalid bearer token");
         assert_eq!(ask("").await.unwrap_err().code(), 400);

@@ -288,13 +288,15 @@ mod tests {
             authorizer: Arc::new(AlwaysAllow),
             scope: Scope::Local,
         };
-        let spec = |namespace: &str| json!({ "user": "ann", "resourceAttributes": { "namespace": namespace } });
-        assert!(ask(&review, json!({ "spec": spec("a") })).await.is_ok());
-        let error = ask(&review, json!({ "spec": spec("b") })).await.unwrap_err();
-        assert_eq!(
-            error.message(),
-            "spec.resourceAttributes.namespace must match namespace: a"
-        );
+        let about = |namespace: &str| {
+            let attributes = json!({ "namespace": namespace });
+            let spec = json!({ "user": "ann", "resourceAttributes": attributes });
+            json!({ "metadata": { "namespace": "a" }, "spec": spec })
+        };
+        assert!(ask(&review, about("a")).await.is_ok());
+        let error = ask(&review, about("b")).await.unwrap_err();
+        let expected = "spec.resourceAttributes.namespace: Invalid value: \"b\": must match metadata.namespace";
+        assert!(error.message().ends_with(expected), "{}", error.message());
     }
 
     #[tokio::test]
