@@ -288,14 +288,14 @@ impl<'a, K: Decode, S: ReflectorStore<K>> Session<'a, K, S> {
         if options.cache_format == CacheFormat::Compressed {
             object.pack(&self.packer);
         }
-        if !decoded {
-            let reason = match refused {
-                Some(error) => Some(error.to_string()),
-                None => self.fault(encoded).map(|error| error.to_string()),
-            };
-            reason
-                .into_iter()
-                .for_each(|reason| self.would_not_decode(&object, reason));
+        let fault = match refused {
+            // Where it is decoded on arrival, that says what is wrong with it, as a rule.
+            Some(error) if !decoded || object.decode().is_ok() => Some(error.to_string()),
+            None if !decoded => self.fault(encoded).map(|error| error.to_string()),
+            _ => None,
+        };
+        if let Some(reason) = fault {
+            self.would_not_decode(&object, reason);
         }
         Some(object)
     }

@@ -1,9 +1,11 @@
 //! Objects that cannot be read, or only in part, and when they are decoded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kubewire_client::wire::{EncodedObject, Encoding};
+use kubewire_client::Object;
+use kubewire_client::wire::{EncodedObject, Encoding, WireError};
 
 use super::{run, run_on, run_with};
 use crate::cache::CacheFormat;
@@ -153,5 +155,20 @@ async fn object_that_cannot_be_transformed_is_named_and_kept_as_it_came() {
             run.requests.watch().await;
             assert_eq!(run.stored(), ["a@5"], "its deletion is understood all the same");
         }
+        let mut options = options;
+        options.transform = Some(Arc::new(|object| ConfigMap::decode(object).and(Err(no_wish()))));
+        let mut run = run_with(options);
+        run.requests.list().await.answer("10", [object("a", 5)]);
+        run.requests.watch().await;
+        assert_eq!(run.stored(), ["a@5"]);
+        let errors = run.errors.lock().clone();
+        assert!(errors.len() == 1 && errors[0].ends_with("no wish to"), "{errors:?}");
+    }
+}
+
+fn no_wish() -> WireError {
+    WireError::Value {
+        path: "data".to_owned(),
+        reason: "no wish to".to_owned(),
     }
 }
