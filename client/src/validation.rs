@@ -73,13 +73,14 @@ pub fn label_value(value: &str) -> Vec<String> {
 
 /// A DNS label that may start with a digit (RFC 1123): most short names.
 pub fn dns1123_label(value: &str) -> Vec<String> {
-    let rule = || {
-        regex_error(
+    let rule = || match is_dns1123_subdomain(value) {
+        true => "must not contain dots".to_owned(),
+        false => regex_error(
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and \
              end with an alphanumeric character",
             DNS1123_LABEL,
             &["my-name", "123-abc"],
-        )
+        ),
     };
     check(value, LABEL_MAX, is_dns1123_label(value), rule)
 }
@@ -279,6 +280,7 @@ mod tests {
         assert!(label_value("a_b.c-1").is_empty());
         assert_eq!(label_value("-a").len(), 1);
         assert_eq!(label_value(&"a".repeat(64)), ["must be no more than 63 bytes"]);
+        assert_eq!(dns1123_label("a.b"), ["must not contain dots"]);
         assert_eq!(
             qualified_name(&format!("{}/x", "a".repeat(254))),
             ["prefix part must be no more than 253 bytes"]

@@ -128,7 +128,8 @@ impl ApiError {
     /// Tells the client to wait before it tries again.
     #[must_use]
     pub fn with_retry_after(mut self, seconds: u32) -> Self {
-        self.details_mut().retry_after_seconds = Some(i32::try_from(seconds).unwrap_or(i32::MAX));
+        let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
+        self.details_mut().retry_after_seconds = Some(seconds).filter(|seconds| *seconds > 0);
         self
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct Attributes<'a> {
     pub(crate) resource: GroupResource,
     /// The namespace, empty for cluster-scoped resources.
     pub(crate) namespace: &'a str,
+    /// The name in the path, empty for what is posted to a collection.
+    pub(crate) name: &'a str,
 }
 
 /// Lets a new object in, or what is posted to a subresource (then there is no `object` to change).
@@ -46,7 +48,7 @@ pub(crate) struct Attributes<'a> {
 pub(crate) async fn admit_create(attributes: &Attributes<'_>, object: Option<&mut Value>) -> Result<(), ApiError> {
     let on = |plugin| attributes.plugins.is_on(plugin);
     if on(Plugin::NamespaceLifecycle) {
-        let name = object.as_deref().map(name_of).unwrap_or_default();
+        let name = object.as_deref().map_or_else(|| attributes.name.to_owned(), name_of);
         namespace_lifecycle::check(attributes, &name).await?;
     }
     let Some(object) = object else { return Ok(()) };

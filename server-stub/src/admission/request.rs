@@ -113,6 +113,7 @@ impl PluginAdmission {
                     plugins: &self.plugins,
                     resource: GroupResource::new("", "pods"),
                     namespace: &self.attributes.namespace,
+                    name: &self.attributes.name,
                 };
                 limit_ranger::check_pod(&attributes, new).await
             }

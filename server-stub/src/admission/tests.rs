@@ -30,6 +30,7 @@ async fn admit(stores: &Stores, plural: &str, namespace: &str, object: &mut Valu
         plugins: &plugins,
         resource: GroupResource::new(facts.group, facts.plural),
         namespace,
+        name: "",
     };
     admit_create(&attributes, Some(object)).await
 }

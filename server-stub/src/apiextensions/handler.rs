@@ -15,7 +15,7 @@ use super::customresource::{
 };
 use super::openapi::Described;
 use crate::aggregator::{ServiceResolver, version_rank};
-use crate::endpoints::{Endpoints, ObjectKind, Resource};
+use crate::endpoints::{Endpoints, ObjectKind, Resource, body};
 use crate::filters::WarningRecorder;
 use crate::generic::clock::Ids;
 use crate::generic::delegation::{DelegationTarget, Handler, NotFound};
@@ -143,8 +143,13 @@ impl CrdHandler {
             return Err(request);
         };
         let error_format = respond::error_format(&request);
-        if let Some(error) = refusal(resource, info, document) {
+        if !info.subresource.is_empty() && resource.subresource(&info.subresource).is_none() {
+            let group_resource = GroupResource::new(info.api_group.clone(), info.resource.clone());
+            let error = ApiError::not_found(&group_resource, &info.name);
             return Ok(respond::error(&error, error_format));
+        }
+        if info.verb == "create" && info.subresource.is_empty() && condition_is_true(document, "Terminating") {
+            return Ok(respond::error(&too_late(info, request).await, error_format));
         }
         let deprecation = resource.custom().and_then(|kind| kind.deprecation.clone());
         WarningRecorder::of(request.extensions()).extend(deprecation);
@@ -306,17 +311,18 @@ impl DelegationTarget for CrdHandler {
     }
 }
 
-/// The error for what the resource does not have, or not any more.
-fn refusal(resource: &Resource, info: &RequestInfo, definition: &Value) -> Option<ApiError> {
-    let group_resource = || GroupResource::new(info.api_group.clone(), info.resource.clone());
-    if !info.subresource.is_empty() && resource.subresource(&info.subresource).is_none() {
-        return Some(ApiError::not_found(&group_resource(), &info.name));
-    }
-    if info.verb == "create" && condition_is_true(definition, "Terminating") {
-        let message = "create not allowed while custom resource definition is terminating";
-        return Some(ApiError::method_not_supported(&group_resource(), "create").with_message(message));
-    }
-    None
+/// The error for a new object whose definition is being deleted.
+async fn too_late(info: &RequestInfo, request: Request) -> ApiError {
+    let (head, body) = request.into_parts();
+    let body = match body::read(&head.headers, body).await {
+        Ok(body) => body,
+        Err(error) => return error,
+    };
+    let object: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let resource = GroupResource::new(info.api_group.clone(), info.resource.clone());
+    let message = "create not allowed while custom resource definition is terminating";
+    ApiError::forbidden(&resource, name, message)
 }
 
 /// Whether objects are served in the same way, whatever else has changed in the definition.

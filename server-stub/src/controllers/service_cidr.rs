@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use k8s_openapi::api::networking::v1::{ServiceCIDR, ServiceCIDRSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
-use kubewire_client::{Clientset, Error, WriteOptions};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kubewire_client::{Clientset, Error, Patch, PatchOptions, WriteOptions};
+use serde_json::json;
 
 use crate::generic::clock::Clock;
 use crate::generic::hooks::PostStartHook;
 use crate::registry::service_ranges::IpNetwork;
+use crate::registry::store::seconds;
 
 const NAME: &str = "kubernetes";
 const READY: &str = "Ready";
@@ -39,7 +41,7 @@ pub(super) fn hook(networks: Vec<IpNetwork>) -> PostStartHook {
 /// Creates the object where it is missing, and says that it is ready where nothing is said.
 async fn ensure(clientset: &Clientset, clock: &Clock, networks: &[String]) -> Result<(), Error> {
     let api = clientset.networking_v1().service_cidrs();
-    let mut object = match api.get(NAME).await {
+    let object = match api.get(NAME).await {
         Err(error) if error.is_not_found() => {
             let object = ServiceCIDR {
                 metadata: ObjectMeta {
@@ -68,19 +70,23 @@ async fn ensure(clientset: &Clientset, clock: &Clock, networks: &[String]) -> Re
         );
         return Ok(());
     }
-    let conditions = object.status.get_or_insert_default().conditions.get_or_insert_default();
+    let conditions = object.status.unwrap_or_default().conditions.unwrap_or_default();
     if conditions.iter().any(|condition| condition.type_ == READY) {
         return Ok(());
     }
-    conditions.push(Condition {
-        type_: READY.to_owned(),
-        status: "True".to_owned(),
-        reason: String::new(),
-        message: "Kubernetes default Service CIDR is ready".to_owned(),
-        last_transition_time: Time(clock.now()),
-        observed_generation: None,
+    let ready = json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "ServiceCIDR",
+        "metadata": { "name": NAME },
+        "status": { "conditions": [{
+            "type": READY,
+            "status": "True",
+            "lastTransitionTime": seconds(clock.now()),
+            "message": "Kubernetes default Service CIDR is ready",
+        }] },
     });
-    match api.update_status(&object, &WriteOptions::default()).await {
+    let options = PatchOptions::apply("kubernetes-service-cidr-controller").with_force();
+    match api.patch_status(NAME, &Patch::Apply(ready), &options).await {
         Err(error) if !error.is_conflict() && !error.is_not_found() => Err(error),
         _ => Ok(()),
     }

@@ -200,7 +200,7 @@ pub(crate) fn enveloped(api_version: &str, kind: &str, message: Bytes) -> Bytes 
 }
 
 /// Custom resources have no protobuf form.
-pub(super) fn no_protobuf() -> ApiError {
+pub(crate) fn no_protobuf() -> ApiError {
     ApiError::not_acceptable(&[
         "application/json",
         "application/yaml",

@@ -114,6 +114,7 @@ impl<'a> Call<'a> {
             plugins: self.admission,
             resource: self.resource.group_resource(),
             namespace: self.namespace(),
+            name: &self.info.name,
         }
     }
 
@@ -244,6 +245,13 @@ impl<'a> Call<'a> {
             }
         };
         Ok(answer::answer(code, format, body))
+    }
+
+    /// The metadata of a document that is not stored, as an object in protobuf.
+    pub(crate) fn partial_protobuf(&self, partial: &Value) -> Result<bytes::Bytes, ApiError> {
+        let message = kubewire_client::wire::transcode::value_to_protobuf(partial_schema()?, partial)?;
+        let api_version = partial["apiVersion"].as_str().unwrap_or_default();
+        Ok(answer::enveloped(api_version, "PartialObjectMetadata", message))
     }
 
     /// Answers with a document that is not stored.

@@ -27,6 +27,20 @@ pub(super) fn description(group: &'static str, resource: &'static str, column: &
     columns.get(&(group, resource, column)).map_or("", String::as_str)
 }
 
+/// The descriptions of the wished-for and the actual number of replicas in a scale.
+pub(super) fn of_scale() -> [&'static str; 2] {
+    static COLUMNS: OnceLock<[String; 2]> = OnceLock::new();
+    let [wished, there] = COLUMNS.get_or_init(|| {
+        let descriptions = Descriptions::collect();
+        [
+            "autoscaling.v1.ScaleSpec/replicas",
+            "autoscaling.v1.ScaleStatus/replicas",
+        ]
+        .map(|path| of_path(&descriptions, path))
+    });
+    [wished, there]
+}
+
 /// Where the text of a column comes from.
 enum Source {
     /// A field of a type, as `core.v1.PodSpec/nodeName`.
@@ -111,6 +125,8 @@ fn source(group: &str, resource: &str, column: &str) -> Option<Source> {
         ("", "resourcequotas", "Limit") => Words(
             "Limits control the maximum amount of cpu/memory that a container may use independent of contention on the node.",
         ),
+        ("networking.k8s.io", "ipaddresses", "ParentRef") => Field("networking.v1.IPAddressSpec/parentRef"),
+        ("networking.k8s.io", "servicecidrs", "CIDRs") => Field("networking.v1.ServiceCIDRSpec/cidrs"),
         ("", "secrets", "Type") => Field("core.v1.Secret/type"),
         ("", "secrets", "Data") => Field("core.v1.Secret/data"),
         ("", "services", "Type") => Field("core.v1.ServiceSpec/type"),

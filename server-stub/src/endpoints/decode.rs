@@ -25,6 +25,20 @@ pub(crate) struct Decoded {
 /// How much of a body an error quotes.
 const QUOTED: usize = 30;
 
+/// Why a body is no object of the expected kind.
+enum Misfit {
+    /// It is no object at all.
+    Unrecognized(String),
+    /// It is one of this kind and version.
+    Unfit {
+        kind: String,
+        version: String,
+        reason: String,
+    },
+    /// The error says all.
+    Refused(ApiError),
+}
+
 /// Decodes a body that must be an object of `expected`.
 pub(crate) fn decode(
     body: &Bytes,
@@ -32,10 +46,39 @@ pub(crate) fn decode(
     expected: BodyKind<'_>,
     validation: FieldValidation,
 ) -> Result<Decoded, ApiError> {
+    let wanted = expected.kind();
+    try_decode(body, format, expected, validation).map_err(|misfit| match misfit {
+        Misfit::Unrecognized(reason) => ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {wanted}): {reason} ({})",
+            summarize(body)
+        )),
+        Misfit::Unfit { kind, version, reason } => ApiError::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {wanted}: {reason}"
+        )),
+        Misfit::Refused(error) => error,
+    })
+}
+
+/// Decodes options that are a request's body; the error is the bare reason.
+pub(crate) fn decode_options(body: &Bytes, format: Format, expected: BodyKind<'_>) -> Result<Value, ApiError> {
+    let decoded = try_decode(body, format, expected, FieldValidation::Ignore);
+    let decoded = decoded.map_err(|misfit| match misfit {
+        Misfit::Unrecognized(reason) | Misfit::Unfit { reason, .. } => ApiError::bad_request(reason),
+        Misfit::Refused(error) => error,
+    })?;
+    Ok(decoded.object)
+}
+
+fn try_decode(
+    body: &Bytes,
+    format: Format,
+    expected: BodyKind<'_>,
+    validation: FieldValidation,
+) -> Result<Decoded, Misfit> {
     match format {
         Format::Json => decode_json(body, expected, validation, None),
         Format::Yaml => {
-            let (json, repeated) = yaml_to_json(body).map_err(|error| unrecognized(expected, &error, body))?;
+            let (json, repeated) = yaml_to_json(body).map_err(Misfit::Unrecognized)?;
             decode_json(&json, expected, validation, repeated)
         }
         Format::Protobuf => decode_protobuf(body, expected),
@@ -48,13 +91,13 @@ fn decode_json(
     expected: BodyKind<'_>,
     validation: FieldValidation,
     repeated: Option<String>,
-) -> Result<Decoded, ApiError> {
-    let reason = |error: &str| format!("couldn't get version/kind; json parse error: {error}");
-    let document =
-        JsonDocument::parse(text).map_err(|error| unrecognized(expected, &reason(&error.to_string()), text))?;
+) -> Result<Decoded, Misfit> {
+    let unrecognized =
+        |error: &str| Misfit::Unrecognized(format!("couldn't get version/kind; json parse error: {error}"));
+    let document = JsonDocument::parse(text).map_err(|error| unrecognized(&error.to_string()))?;
     match document.description() {
         "object" | "null" => {}
-        other => return Err(unrecognized(expected, &reason(&no_object(other)), text)),
+        other => return Err(unrecognized(&no_object(other))),
     }
     let (version, kind) = document.type_meta();
     let version = if version.is_empty() {
@@ -70,12 +113,7 @@ fn decode_json(
     let problems: Vec<String> = repeated.into_iter().chain(problems).collect();
     if validation == FieldValidation::Strict && !problems.is_empty() {
         let reason = format!("strict decoding error: {}", problems.join(", "));
-        return Err(cannot_be_handled(
-            expected.kind(),
-            &expected.gvk().version,
-            expected,
-            &reason,
-        ));
+        return Err(cannot_be_handled(expected.kind(), &expected.gvk().version, reason));
     }
     Ok(Decoded {
         object: with_type(object, expected),
@@ -94,18 +132,16 @@ pub(super) fn no_object(what: &str) -> String {
     format!("json: cannot unmarshal {what} into Go value of type {target}")
 }
 
-fn decode_protobuf(body: &Bytes, expected: BodyKind<'_>) -> Result<Decoded, ApiError> {
+fn decode_protobuf(body: &Bytes, expected: BodyKind<'_>) -> Result<Decoded, Misfit> {
     let BodyKind::BuiltIn(built_in) = expected else {
-        return Err(ApiError::unsupported_media_type(&[
-            "application/json",
-            "application/yaml",
-        ]));
+        let error = ApiError::unsupported_media_type(&["application/json", "application/yaml"]);
+        return Err(Misfit::Refused(error));
     };
     if !body.starts_with(kubewire_client::wire::envelope::MAGIC) {
         let reason = "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]";
-        return Err(unrecognized(expected, reason, body));
+        return Err(Misfit::Unrecognized(reason.to_owned()));
     }
-    let envelope = Envelope::decode(body).map_err(|error| unrecognized(expected, &go_words(&error), body))?;
+    let envelope = Envelope::decode(body).map_err(|error| Misfit::Unrecognized(go_words(&error)))?;
     let claimed_version = match envelope.api_version.as_str() {
         "" => api_version(expected),
         version => version.to_owned(),
@@ -180,36 +216,40 @@ fn repeated_key(error: &serde_saphyr::Error) -> Option<String> {
 }
 
 /// Fails where the body is of another kind than the path.
-fn check_kind(api_version: &str, kind: &str, expected: BodyKind<'_>) -> Result<(), ApiError> {
+fn check_kind(api_version: &str, kind: &str, expected: BodyKind<'_>) -> Result<(), Misfit> {
     let claimed = Gvk::from_api_version(api_version, kind);
+    let former_eviction = Gvk::new("policy", "v1beta1", "Eviction");
+    if claimed == former_eviction && expected.gvk() == Gvk::new("policy", "v1", "Eviction") {
+        // It is the same.
+        return Ok(());
+    }
     if let Some(reason) = foreign_kind(api_version, kind, expected) {
-        return Err(cannot_be_handled(kind, &claimed.version, expected, &reason));
+        return Err(cannot_be_handled(kind, &claimed.version, reason));
     }
     let message = |kind: &KindSchema| kind.message.name;
     if claimed == expected.gvk() || schema::kind(&claimed).map(message) == expected.schema().map(message) {
         return Ok(());
     }
-    Err(other_version(api_version, expected))
+    Err(Misfit::Refused(other_version(api_version, expected)))
 }
 
 /// Why an object of this kind is none of the expected one; `None` where it is one, be it in another version.
 pub(super) fn foreign_kind(api_version: &str, kind: &str, expected: BodyKind<'_>) -> Option<String> {
     let claimed = Gvk::from_api_version(api_version, kind);
     let wanted = expected.gvk();
-    let Some(known) = schema::kind(&claimed) else {
+    // Options are read by those who know nothing else.
+    let is_known = |_: &&KindSchema| wanted.kind != "DeleteOptions" || claimed.kind == wanted.kind;
+    let Some(known) = schema::kind(&claimed).filter(is_known) else {
         return Some(format!(
             "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\""
         ));
     };
-    // Events of either group are the same inside.
-    let inside = |group: &str| {
-        if group == "events.k8s.io" {
-            String::new()
-        } else {
-            group.to_owned()
-        }
+    // Events of either group are the same inside, and so are scales of all groups.
+    let inside = |gvk: &Gvk| match (&*gvk.group, &*gvk.kind) {
+        ("events.k8s.io", _) | (_, "Scale") => String::new(),
+        (group, _) => group.to_owned(),
     };
-    let is_same = (inside(&claimed.group), claimed.kind) == (inside(&wanted.group), wanted.kind.clone())
+    let is_same = (inside(&claimed), &claimed.kind) == (inside(&wanted), &wanted.kind)
         || expected
             .schema()
             .is_some_and(|own| own.message.name == known.message.name);
@@ -224,16 +264,16 @@ pub(super) fn foreign_kind(api_version: &str, kind: &str, expected: BodyKind<'_>
 }
 
 /// The version must be that of the path; the kind is among the rules for custom resources.
-fn check_custom_kind(document: &JsonDocument<'_>, text: &[u8], expected: &CustomKind) -> Result<(), ApiError> {
+fn check_custom_kind(document: &JsonDocument<'_>, text: &[u8], expected: &CustomKind) -> Result<(), Misfit> {
     let (api_version, kind) = document.type_meta();
     if kind.is_empty() {
         let reason = format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(text));
-        return Err(unrecognized(BodyKind::Custom(expected), &reason, text));
+        return Err(Misfit::Unrecognized(reason));
     }
     if api_version != expected.api_version() {
-        return Err(other_version(api_version, BodyKind::Custom(expected)));
+        return Err(Misfit::Refused(other_version(api_version, BodyKind::Custom(expected))));
     }
-    expected.check_kind(kind, document)
+    expected.check_kind(kind, document).map_err(Misfit::Refused)
 }
 
 fn other_version(api_version: &str, expected: BodyKind<'_>) -> ApiError {
@@ -255,23 +295,16 @@ fn api_version(kind: BodyKind<'_>) -> String {
     kind.gvk().api_version()
 }
 
-fn unrecognized(expected: BodyKind<'_>, reason: &str, body: &[u8]) -> ApiError {
-    ApiError::bad_request(format!(
-        "the object provided is unrecognized (must be of type {}): {reason} ({})",
-        expected.kind(),
-        summarize(body)
-    ))
+fn unfit(expected: BodyKind<'_>, error: &WireError) -> Misfit {
+    cannot_be_handled(expected.kind(), &expected.gvk().version, go_words(error))
 }
 
-fn unfit(expected: BodyKind<'_>, error: &WireError) -> ApiError {
-    cannot_be_handled(expected.kind(), &expected.gvk().version, expected, &go_words(error))
-}
-
-fn cannot_be_handled(kind: &str, version: &str, expected: BodyKind<'_>, reason: &str) -> ApiError {
-    ApiError::bad_request(format!(
-        "{kind} in version {version:?} cannot be handled as a {}: {reason}",
-        expected.kind()
-    ))
+fn cannot_be_handled(kind: &str, version: &str, reason: String) -> Misfit {
+    Misfit::Unfit {
+        kind: kind.to_owned(),
+        version: version.to_owned(),
+        reason,
+    }
 }
 
 /// What Go says about the same bytes.

@@ -1,20 +1,21 @@
 //! delete and deletecollection.
 
-use bytes::Bytes;
 use http::StatusCode;
 use kubewire_client::Gvk;
 use kubewire_client::wire::schema::{self, KindSchema};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::body;
 use super::call::Call;
-use super::decode::decode;
-use super::options::{DeleteOptions, FieldValidation, ListOptions, WriteOptions};
+use super::decode::decode_options;
+use super::options::{DeleteOptions, IGNORE_READ_ERROR, ListOptions, WriteOptions, parse_resource_version};
 use super::read::answer_list;
 use super::resource::{BodyKind, ObjectKind};
 use crate::generic::request::{RequestBody, Response};
-use crate::registry::{DeleteOptions as StoreDeleteOptions, DeleteOutcome, Preconditions, PropagationPolicy};
-use crate::status::ApiError;
+use crate::registry::{
+    DeleteOptions as StoreDeleteOptions, DeleteOutcome, Preconditions, PropagationPolicy, VersionMatch,
+};
+use crate::status::{ApiError, FieldError};
 
 /// Deletes one object.
 pub(crate) async fn delete(call: &Call<'_>, body: RequestBody) -> Result<Response, ApiError> {
@@ -22,6 +23,7 @@ pub(crate) async fn delete(call: &Call<'_>, body: RequestBody) -> Result<Respons
     let options = read_options(call, body).await?;
     let context = call.write_context(&dry_run(&options));
     let store = &call.resource.store;
+    warn(call, &options);
     let outcome = store
         .delete(&context, call.namespace(), &call.info.name, store_options(options))
         .await?;
@@ -52,14 +54,38 @@ pub(crate) async fn delete(call: &Call<'_>, body: RequestBody) -> Result<Respons
 /// Deletes what is selected.
 pub(crate) async fn delete_collection(call: &Call<'_>, body: RequestBody) -> Result<Response, ApiError> {
     let accepted = call.accepted()?;
-    let query = call.list_query(ListOptions::parse(&call.query, false)?)?;
-    let options = read_options(call, body).await?;
+    let list = ListOptions::parse(&call.query, false)?;
+    // Objects in another version than that of the list are not meant.
+    let listed = Some(list.resource_version.clone()).filter(|version| !version.is_empty());
+    let unreadable = |error: String| ApiError::bad_request(format!("invalid resource version: {error}"));
+    parse_resource_version(&list.resource_version).map_err(unreadable)?;
+    let mut query = call.list_query(list)?;
+    if query.resource_version.is_some_and(|version| version > 0) {
+        // It is listed in pages, which are all of one version.
+        query.resource_version_match.get_or_insert(VersionMatch::Exact);
+    }
+    let mut options = read_options(call, body).await?;
+    if options.ignore_store_read_error {
+        let detail = "is not allowed with DELETECOLLECTION, try again after removing the option";
+        let error = FieldError::invalid(IGNORE_READ_ERROR, true.into(), detail);
+        return Err(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", vec![error]));
+    }
+    options.resource_version = options.resource_version.or(listed);
     let context = call.write_context(&dry_run(&options));
     let store = &call.resource.store;
+    warn(call, &options);
     let deleted = store
         .delete_collection(&context, call.namespace(), &query, store_options(options))
         .await?;
     answer_list(call, accepted, deleted)
+}
+
+/// What the client should know of a deletion that leaves it to the server what becomes of dependents.
+fn warn(call: &Call<'_>, options: &DeleteOptions) {
+    if options.propagation_policy.is_none() {
+        let warning = call.resource.store.strategy().default_deletion_warning();
+        call.warnings.extend(warning.map(str::to_owned));
+    }
 }
 
 /// The options are in the body, or in the query where there is no body.
@@ -68,18 +94,17 @@ async fn read_options(call: &Call<'_>, body: RequestBody) -> Result<DeleteOption
     if bytes.is_empty() {
         return DeleteOptions::from_query(&call.query);
     }
-    DeleteOptions::from_body(&decode_options(call, &bytes)?)
+    let format = body::format(call.headers)?;
+    DeleteOptions::from_body(&decode_options(&bytes, format, options_kind(call)?)?)
 }
 
-fn decode_options(call: &Call<'_>, bytes: &Bytes) -> Result<Value, ApiError> {
-    let format = body::format(call.headers)?;
-    // The kind exists in every group and version; whichever the client names is right.
+/// The kind exists in every group and version; whichever the client names is right.
+fn options_kind(call: &Call<'_>) -> Result<BodyKind<'static>, ApiError> {
     let group = match &call.resource.kind {
         ObjectKind::BuiltIn(facts, _) => facts.group,
         ObjectKind::Custom(_) => "",
     };
-    let expected = BodyKind::BuiltIn(kind(group, "DeleteOptions")?);
-    Ok(decode(bytes, format, expected, FieldValidation::Ignore)?.object)
+    kind(group, "DeleteOptions").map(BodyKind::BuiltIn)
 }
 
 fn kind(group: &'static str, kind: &'static str) -> Result<&'static KindSchema, ApiError> {
@@ -100,6 +125,7 @@ pub(super) fn store_options(options: DeleteOptions) -> StoreDeleteOptions {
             "Background" => Some(PropagationPolicy::Background),
             _ => None,
         }),
+        ignore_store_read_error: options.ignore_store_read_error,
     }
 }
 

@@ -104,6 +104,13 @@ impl ApiGroupVersion {
     /// The error for a resource that is not served.
     fn unknown(&self, info: &RequestInfo) -> ApiError {
         match self.not_served.iter().find(|facts| facts.plural == info.resource) {
+            // There is nothing to name where nothing can be read, nor anything in all namespaces.
+            Some(facts)
+                if facts.verbs == ["create"]
+                    && (!info.name.is_empty() || info.namespace.is_empty() && facts.namespaced) =>
+            {
+                ApiError::unknown_path()
+            }
             Some(facts) if !facts.verbs.contains(&info.verb.as_str()) => ApiError::method_not_allowed(),
             Some(facts) => {
                 let resource = GroupResource::new(facts.group, facts.plural);
@@ -136,11 +143,10 @@ impl ApiGroupVersion {
         head: &http::request::Parts,
         body: RequestBody,
     ) -> Result<Response, ApiError> {
-        WarningRecorder::of(&head.extensions).extend(deprecation(info));
         if let Some(resource) = self.virtuals.get(info.resource.as_str()) {
             return resource.serve(info, user, head, body).await;
         }
-        if info.resource == "bindings" && info.verb == "create" && info.name.is_empty() {
+        if info.resource == "bindings" && info.verb == "create" && info.name.is_empty() && !info.namespace.is_empty() {
             return self.bind(info, user, head, body).await;
         }
         let resource = self
@@ -155,6 +161,7 @@ impl ApiGroupVersion {
         }
         check_path(resource, info)?;
         check_verb(resource, info, &head.method)?;
+        WarningRecorder::of(&head.extensions).extend(deprecation(info));
         self.endpoints.dispatch(resource, info, user, head, body).await
     }
 }
@@ -250,7 +257,7 @@ const ERRORS: Offer<'static> = Offer {
 };
 
 /// What clients are told about old APIs.
-fn deprecation(info: &RequestInfo) -> Option<String> {
+pub(super) fn deprecation(info: &RequestInfo) -> Option<String> {
     let text = match (
         info.api_group.as_str(),
         info.api_version.as_str(),
@@ -266,12 +273,16 @@ fn deprecation(info: &RequestInfo) -> Option<String> {
 /// Fails where no resource is behind the path.
 fn check_path(resource: &Resource, info: &RequestInfo) -> Result<(), ApiError> {
     let resource_info = resource.info();
-    let is_namespaces = resource_info.group.is_empty() && resource_info.resource == "namespaces";
+    // The namespace of a namespace is itself.
+    let own = resource_info.group.is_empty() && resource_info.resource == "namespaces" && info.namespace == info.name;
     let misplaced = match resource_info.namespaced {
         true => info.namespace.is_empty() && info.parts.len() > 1,
-        false => !info.namespace.is_empty() && !is_namespaces,
+        false => !info.namespace.is_empty() && !own,
     };
-    let unknown_subresource = !info.subresource.is_empty() && resource.subresource(&info.subresource).is_none();
+    let behind_version = if info.api_group.is_empty() { 3 } else { 4 };
+    let is_old_watch = info.path.split('/').nth(behind_version) == Some("watch");
+    let unknown_subresource =
+        !info.subresource.is_empty() && (is_old_watch || resource.subresource(&info.subresource).is_none());
     if misplaced || unknown_subresource || info.parts.len() > 3 || info.name.contains('/') {
         return Err(ApiError::unknown_path());
     }
@@ -305,8 +316,16 @@ fn check_verb(resource: &Resource, info: &RequestInfo, method: &http::Method) ->
     };
     let everywhere = resource.info().namespaced && info.namespace.is_empty();
     let allowed = in_place && verbs.contains(&verb) && !(everywhere && matches!(verb, "create" | "deletecollection"));
-    if !allowed || method == http::Method::HEAD {
-        return Err(ApiError::method_not_allowed());
+    if allowed && method != http::Method::HEAD {
+        return Ok(());
     }
-    Ok(())
+    Err(match &resource.kind {
+        ObjectKind::Custom(_) if matches!(verb, "create" | "delete") && subresource.is_some() => {
+            ApiError::method_not_supported(&resource.group_resource(), verb)
+        }
+        ObjectKind::Custom(_) if matches!(verb, "update" | "patch") && !has_name => {
+            ApiError::bad_request("name must be provided")
+        }
+        _ => ApiError::method_not_allowed(),
+    })
 }

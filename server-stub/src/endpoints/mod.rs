@@ -3,7 +3,7 @@
 //! [`ApiGroupVersion`] is the way in: it serves the resources of one group and version from their stores.
 
 mod answer;
-mod body;
+pub(crate) mod body;
 mod call;
 mod columns;
 mod connect;

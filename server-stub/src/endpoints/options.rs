@@ -348,7 +348,12 @@ pub(crate) struct DeleteOptions {
     pub(crate) propagation_policy: Option<String>,
     pub(crate) uid: Option<String>,
     pub(crate) resource_version: Option<String>,
+    /// Delete also what cannot be read.
+    pub(crate) ignore_store_read_error: bool,
 }
+
+/// The option's name.
+pub(crate) const IGNORE_READ_ERROR: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
 
 impl DeleteOptions {
     pub(crate) fn from_query(query: &Query) -> Result<Self, ApiError> {
@@ -356,7 +361,8 @@ impl DeleteOptions {
             "dryRun": query.all("dryRun"),
             "gracePeriodSeconds": query.integer("gracePeriodSeconds")?,
             "orphanDependents": query.switch("orphanDependents"),
-            "propagationPolicy": query.text("propagationPolicy"),
+            "propagationPolicy": query.first("propagationPolicy"),
+            IGNORE_READ_ERROR: query.switch(IGNORE_READ_ERROR),
         });
         Self::from_body(&body)
     }
@@ -385,6 +391,18 @@ impl DeleteOptions {
             ));
         }
         errors.extend(check_dry_run(&stages));
+        let ignore_store_read_error = body[IGNORE_READ_ERROR].as_bool().unwrap_or_default();
+        for other in [
+            "propagationPolicy",
+            "orphanDependents",
+            "gracePeriodSeconds",
+            "preconditions",
+        ] {
+            if ignore_store_read_error && !body[other].is_null() {
+                let detail = format!("cannot be set together with .{other}");
+                errors.push(FieldError::invalid(IGNORE_READ_ERROR, true.into(), detail));
+            }
+        }
         if !errors.is_empty() {
             return Err(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", errors));
         }
@@ -396,6 +414,7 @@ impl DeleteOptions {
             propagation_policy: policy.map(str::to_owned),
             uid: precondition("uid"),
             resource_version: precondition("resourceVersion"),
+            ignore_store_read_error,
         })
     }
 }
@@ -473,5 +492,12 @@ mod tests {
         assert_eq!(options.grace_period_seconds, Some(0));
         assert_eq!(options.propagation_policy.as_deref(), Some("Orphan"));
         assert!(parse("propagationPolicy=Nosuch").is_err());
+        assert!(parse("propagationPolicy=").is_err());
+        let error = parse("ignoreStoreReadErrorWithClusterBreakingPotential=1&gracePeriodSeconds=1").unwrap_err();
+        assert!(
+            error
+                .message()
+                .ends_with("cannot be set together with .gracePeriodSeconds")
+        );
     }
 }

@@ -6,9 +6,11 @@ use kubewire_client::wire::schema;
 use serde_json::{Value, json};
 
 use super::call::Call;
+use super::negotiation::{Format, View};
 use super::options::{DeleteOptions, WriteOptions};
+use super::table::partial_metadata_value;
 use super::virtual_resource::attribute;
-use super::{delete, write};
+use super::{answer, delete, write};
 use crate::admission::admit_create;
 use crate::generic::request::{RequestBody, Response};
 use crate::registry::Operation;
@@ -32,6 +34,9 @@ pub(crate) async fn create(call: &Call<'_>, subresource: &str, body: RequestBody
     object = admission.mutate(Operation::Create, object, None).await?;
     admission.validate(Operation::Create, Some(&object), None).await?;
     let own_name = object["metadata"]["name"].as_str().unwrap_or_default();
+    if call.info.name.is_empty() && own_name.is_empty() {
+        return Err(ApiError::bad_request("Name parameter required."));
+    }
     let (namespace, name) = match call.info.name.as_str() {
         // Bindings were once created beside the pods.
         "" => (call.namespace(), own_name),
@@ -58,7 +63,7 @@ pub(crate) async fn create(call: &Call<'_>, subresource: &str, body: RequestBody
             let options = delete::store_options(deletion);
             match eviction::evict(store, budgets, &context, namespace, name, options).await? {
                 Evicted::Done => success(call),
-                Evicted::Undecidable(why) => status(call, json!({ "status": "Failure", "message": why, "code": 500 })),
+                Evicted::Undecidable(why) => Err(ApiError::unclassified(why)),
             }
         }
         _ => Err(not_served(call)),
@@ -101,7 +106,13 @@ pub(crate) fn is_scale(call: &Call<'_>) -> bool {
 
 /// What a change of the scale does to the object.
 pub(crate) fn write_scale(call: &Call<'_>, object: &Value, scale: &Value) -> Result<Value, ApiError> {
-    scale::write(object, scale, &call.resource.group_resource(), &replicas_path(call))
+    let mut changed = scale::write(object, scale, &replicas_path(call), call.resource.custom().is_some())?;
+    if changed["metadata"]["resourceVersion"].is_null() && !call.resource.store.strategy().allow_unconditional_update()
+    {
+        // Whoever names no version means whatever is there.
+        changed["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
+    }
+    Ok(changed)
 }
 
 /// What a scale that is applied wants of the object itself.
@@ -131,19 +142,45 @@ pub(crate) fn read_scale(call: &Call<'_>, object: &Value) -> Result<Value, ApiEr
     }
 }
 
-/// The error for a missing object names the subresource when its scale was to be changed.
-pub(crate) fn missing_scale(call: &Call<'_>, error: ApiError) -> ApiError {
-    match error.reason() == "NotFound" {
-        true => ApiError::not_found(&scale::of(&call.resource.group_resource()), &call.info.name),
-        false => error,
+/// A conflict over the fields of the object, in terms of its scale.
+pub(crate) fn about_scale(call: &Call<'_>, error: ApiError) -> ApiError {
+    let own = format!("using {}", call.resource.info().api_version());
+    let field = format!(".{}", replicas_path(call).join("."));
+    let translate = |text: &str| {
+        text.replace(&own, "using autoscaling/v1")
+            .replace(&field, ".spec.replicas")
+    };
+    let mut status = error.status().clone();
+    status.message = status.message.as_deref().map(translate);
+    let causes = status
+        .details
+        .iter_mut()
+        .flat_map(|details| details.causes.iter_mut().flatten());
+    for cause in causes {
+        cause.message = cause.message.as_deref().map(translate);
+        cause.field = cause.field.as_deref().map(translate);
     }
+    ApiError::from_status(status)
 }
 
-/// Answers with the scale of an object.
+/// Answers with the scale of an object, in the view that the client asked for.
 pub(crate) fn answer_scale(call: &Call<'_>, object: &Value) -> Result<Response, ApiError> {
     let kind = call.body_kind()?.schema();
     let kind = kind.ok_or_else(|| ApiError::internal("no schema of Scale"))?;
-    call.document(StatusCode::OK, &read_scale(call, object)?, kind)
+    let scale = read_scale(call, object)?;
+    let accepted = call.accepted()?;
+    let view = match accepted.view {
+        View::Object => return call.document(StatusCode::OK, &scale, kind),
+        View::Table(_) => call.table(accepted.view)?.scale(&scale),
+        View::PartialObjectMetadata(version) | View::PartialObjectMetadataList(version) => {
+            partial_metadata_value(&scale, version)
+        }
+    };
+    let body = match accepted.format {
+        Format::Protobuf => call.partial_protobuf(&view)?,
+        format => answer::text(view.to_string().into(), format, accepted.pretty)?,
+    };
+    Ok(answer::answer(StatusCode::OK, accepted.format, body))
 }
 
 /// The error for a subresource that this server does not have.
@@ -153,13 +190,7 @@ pub(crate) fn not_served(call: &Call<'_>) -> ApiError {
 }
 
 fn success(call: &Call<'_>) -> Result<Response, ApiError> {
-    status(call, json!({ "status": "Success", "code": 201 }))
-}
-
-fn status(call: &Call<'_>, mut status: Value) -> Result<Response, ApiError> {
-    status["kind"] = "Status".into();
-    status["apiVersion"] = "v1".into();
-    status["metadata"] = json!({});
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
     let gvk = Gvk::new("", "v1", "Status");
     let kind = schema::kind(&gvk).ok_or_else(|| ApiError::internal(format!("no schema of {gvk}")))?;
     call.document(StatusCode::CREATED, &status, kind)

@@ -65,6 +65,34 @@ impl TableConvertor {
         ))
     }
 
+    /// The table of a scale.
+    pub(crate) fn scale(&self, scale: &Value) -> Value {
+        let custom = matches!(self.kind, ObjectKind::Custom(_));
+        let common = |name| columns::description("", "pods", name);
+        let [wished, there] = match custom {
+            true => ["Number of desired replicas", "Number of actual replicas"],
+            false => columns::of_scale(),
+        };
+        let column = |name: &str, ty: &str, format: &str, description: &str| json!({ "name": name, "type": ty, "format": format, "description": description, "priority": 0 });
+        let object = match self.include {
+            IncludeObject::Nothing => Value::Null,
+            IncludeObject::Metadata => partial_metadata_value(scale, self.version),
+            IncludeObject::Object => scale.clone(),
+        };
+        json!({
+            "kind": "Table",
+            "apiVersion": self.version.api_version(),
+            "metadata": { "resourceVersion": scale["metadata"]["resourceVersion"] },
+            "columnDefinitions": [
+                column("Name", "string", if custom { "name" } else { "" }, common("Name")),
+                column("Desired", "integer", "", wished),
+                column("Available", "integer", "", there),
+                column("Age", if custom { "date" } else { "string" }, "", common("Age")),
+            ],
+            "rows": [{ "cells": printers::scale(scale, self.now), "object": object }],
+        })
+    }
+
     /// An empty watch table that carries only a version.
     pub(crate) fn bookmark(&self, partial: &str, meta: &ListMeta) -> String {
         format!(

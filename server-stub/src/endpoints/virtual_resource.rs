@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::body;
 use super::decode::decode;
+use super::group_version::deprecation;
 use super::negotiation::{ALL_FORMATS, Accepted, Offer};
 use super::options::{ListOptions, Query, WriteOptions, manager_or_user_agent};
 use super::resource::BodyKind;
@@ -66,7 +67,8 @@ impl Virtual {
         request_body: RequestBody,
     ) -> Result<Response, ApiError> {
         let facts = self.facts;
-        if info.parts.len() > 2 || facts.namespaced == info.namespace.is_empty() {
+        let cannot_be_named = facts.verbs == ["create"] && !info.name.is_empty();
+        if info.parts.len() > 2 || facts.namespaced == info.namespace.is_empty() || cannot_be_named {
             return Err(ApiError::unknown_path());
         }
         if info.parts.len() > 1 && !facts.verbs.contains(&"get") {
@@ -83,6 +85,7 @@ impl Virtual {
         if !facts.verbs.contains(&known) || !in_place {
             return Err(ApiError::method_not_allowed());
         }
+        WarningRecorder::of(&head.extensions).extend(deprecation(info));
         let offer = Offer {
             formats: ALL_FORMATS,
             protobuf_objects: true,

@@ -42,11 +42,17 @@ pub(crate) async fn update(call: &Call<'_>, body: RequestBody) -> Result<Respons
     let context = call.write_context(&options);
     let store = &call.resource.store;
     let (namespace, name) = (call.namespace(), call.info.name.as_str());
+    let uid = object["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty());
+    let options = UpdateOptions {
+        preconditions: Preconditions {
+            uid: uid.map(str::to_owned),
+            resource_version: None,
+        },
+        ..UpdateOptions::default()
+    };
     if subresources::is_scale(call) {
         let mutate = |current: &Value| subresources::write_scale(call, current, &object);
-        let options = UpdateOptions::default();
-        let updated = store.update(&context, namespace, name, None, mutate, options).await;
-        let (updated, _) = updated.map_err(|error| subresources::missing_scale(call, error))?;
+        let (updated, _) = store.update(&context, namespace, name, None, mutate, options).await?;
         return subresources::answer_scale(call, &updated.document());
     }
     if store.strategy().allow_create_on_update() && call.subresource().is_none() {
@@ -56,14 +62,6 @@ pub(crate) async fn update(call: &Call<'_>, body: RequestBody) -> Result<Respons
             admit_create(&call.attributes(), Some(&mut object)).await?;
         }
     }
-    let uid = object["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty());
-    let options = UpdateOptions {
-        preconditions: Preconditions {
-            uid: uid.map(str::to_owned),
-            resource_version: None,
-        },
-        ..UpdateOptions::default()
-    };
     let mutate = |_: &Value| Ok(object.clone());
     let (updated, created) = store
         .update(&context, namespace, name, call.subresource(), mutate, options)
@@ -94,21 +92,21 @@ pub(super) fn check_name(call: &Call<'_>, object: &Value) -> Result<(), ApiError
     }
 }
 
-/// Fills in the namespace of the path, which an object may repeat but not contradict.
+/// Fills in the namespace of the path, which an object may repeat but not contradict; objects of the cluster have none.
 pub(super) fn set_namespace(call: &Call<'_>, object: &mut Value) -> Result<(), ApiError> {
     let wanted = call.namespace();
     let metadata = &mut object["metadata"];
     let given = metadata["namespace"].as_str().unwrap_or_default();
-    if wanted.is_empty() && !given.is_empty() {
-        let message = "namespace is not allowed on this type";
-        return Err(ApiError::bad_request(message));
+    if wanted.is_empty() {
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.remove("namespace");
+        }
+        return Ok(());
     }
     if !given.is_empty() && given != wanted {
         let message = "the namespace of the provided object does not match the namespace sent on the request";
         return Err(ApiError::bad_request(message));
     }
-    if !wanted.is_empty() {
-        metadata["namespace"] = wanted.into();
-    }
+    metadata["namespace"] = wanted.into();
     Ok(())
 }

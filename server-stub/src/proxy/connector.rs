@@ -91,6 +91,8 @@ fn host_and_port(url: &Uri) -> io::Result<(&str, u16)> {
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
+        io::ErrorKind::HostUnreachable => "connect: no route to host".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "connect: network is unreachable".to_owned(),
         io::ErrorKind::TimedOut => "i/o timeout".to_owned(),
         _ => error.to_string(),
     }

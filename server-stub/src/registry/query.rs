@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use kubewire_client::selector::{FieldSelector, LabelSelector};
+use kubewire_client::wire::ObjectHeader;
 
 use super::admission::RequestAdmission;
 use super::object::StoredObject;
@@ -168,6 +169,23 @@ pub struct Preconditions {
     pub resource_version: Option<String>,
 }
 
+impl Preconditions {
+    /// What the object is not, if anything.
+    pub(super) fn broken_by(&self, header: &ObjectHeader) -> Option<String> {
+        if let Some(uid) = self.uid.as_ref().filter(|uid| **uid != header.uid) {
+            return Some(format!(
+                "UID in precondition: {uid}, UID in object meta: {}",
+                header.uid
+            ));
+        }
+        let version = header.resource_version.as_str();
+        let wanted = self.resource_version.as_ref().filter(|wanted| *wanted != version)?;
+        Some(format!(
+            "ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {version}"
+        ))
+    }
+}
+
 /// The options of a deletion.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -178,6 +196,8 @@ pub struct DeleteOptions {
     pub preconditions: Preconditions,
     /// What becomes of the objects that the object owns.
     pub propagation_policy: Option<PropagationPolicy>,
+    /// Delete an object only because it cannot be read (KEP-3926).
+    pub ignore_store_read_error: bool,
 }
 
 /// What becomes of the objects that a deleted object owns.

@@ -43,6 +43,12 @@ pub trait Strategy: fmt::Debug + Send + Sync + 'static {
         let _ = (object, context);
     }
 
+    /// Fields of metadata that an update of this subresource leaves alone.
+    fn kept_metadata(&self, subresource: &str) -> &'static [&'static str] {
+        let _ = subresource;
+        &[]
+    }
+
     /// Keeps what a client may not change by an update, or by one of this subresource.
     fn prepare_for_update(&self, change: &mut Update<'_>) {
         let _ = change;
@@ -94,6 +100,16 @@ pub trait Strategy: fmt::Debug + Send + Sync + 'static {
     /// What a deletion without a policy does with the objects that depend on this one.
     fn garbage_collection(&self) -> GarbageCollection {
         GarbageCollection::Background
+    }
+
+    /// What a client should know that leaves out the policy of a deletion.
+    fn default_deletion_warning(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What the error for a precondition of a deletion begins with, where that is worded as for updates.
+    fn precondition_words(&self) -> Option<&'static str> {
+        None
     }
 
     /// How long the object may take to end after its deletion was asked for; `None` where it goes at once.

@@ -37,6 +37,18 @@ impl Reconciler<ObjectKey> for CrdFinalizer {
         // From here on nothing new is made.
         self.handler.update(definition.clone());
         let before = definition.clone();
+        let in_progress = (
+            "Terminating",
+            "True",
+            "InstanceDeletionInProgress",
+            "CustomResource deletion is in progress",
+        );
+        set_condition(&mut definition, in_progress, &self.definitions.now());
+        if definition["status"] != before["status"] {
+            // The next round deletes them: the change of the condition leads to it.
+            self.definitions.update_status(definition).await?;
+            return DONE;
+        }
         let outcome = match condition_is_true(&definition, "Established") {
             true => self.handler.delete_objects(&key.name).await,
             false => Ok(0),
@@ -65,11 +77,7 @@ impl Reconciler<ObjectKey> for CrdFinalizer {
                 self.definitions.update_status(definition).await?;
                 return DONE;
             }
-            Ok(_) => {
-                let message = "CustomResource deletion is in progress";
-                let state = ("Terminating", "True", "InstanceDeletionInProgress", message);
-                set_condition(&mut definition, state, &now);
-            }
+            Ok(_) => {}
             Err(error) => {
                 let message = format!("could not list instances: {error}");
                 let state = ("Terminating", "True", "InstanceDeletionFailed", message.as_str());

@@ -12,6 +12,7 @@ use crate::apiextensions::schema::{NO_FIELD, is_blocking};
 use crate::registry::WriteContext;
 use crate::registry::managed_fields::Shape;
 use crate::registry::strategy::{Strategy, Update, keep, separate_status};
+use crate::registry::validation::metadata;
 use crate::status::FieldError;
 
 /// The behaviour of the objects of one kind.
@@ -65,6 +66,13 @@ impl Strategy for CustomResourceStrategy {
         }
     }
 
+    fn kept_metadata(&self, subresource: &str) -> &'static [&'static str] {
+        match subresource {
+            "status" => &["labels", "annotations", "finalizers", "ownerReferences"],
+            _ => &[],
+        }
+    }
+
     fn prepare_for_update(&self, change: &mut Update<'_>) {
         if self.kind.has_status {
             separate_status(change);
@@ -76,7 +84,10 @@ impl Strategy for CustomResourceStrategy {
     }
 
     fn validate_update(&self, new: &Value, old: &Value, _: Option<&str>) -> Vec<FieldError> {
-        self.errors(new, Some(old))
+        // kube-apiserver looks at the metadata twice, too.
+        let mut errors = metadata::fixed(new, old);
+        errors.extend(self.errors(new, Some(old)));
+        errors
     }
 
     fn has_generation(&self) -> bool {

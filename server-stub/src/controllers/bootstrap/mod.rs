@@ -52,27 +52,32 @@ fn hook(service: KubernetesService, reconciling: TaskTracker) -> PostStartHook {
             // The namespace `default` may not be there yet: another hook makes it at this moment.
             super::system_namespaces::ensure(context.clientset(), "default").await?;
             create(context.clientset(), &service).await?;
-            if !is_reachable(&service.address.ip()) {
-                return Ok(());
-            }
-            let reconciler = LeaseEndpointReconciler {
-                storage: service.storage,
+            let reconciler = is_reachable(&service.address.ip()).then(|| LeaseEndpointReconciler {
+                storage: service.storage.clone(),
                 address: service.address,
-            };
-            reconciler.reconcile(context.clientset()).await?;
-            reconciling.spawn(keep_reconciling(reconciler, context));
+            });
+            if let Some(reconciler) = &reconciler {
+                reconciler.reconcile(context.clientset()).await?;
+            }
+            reconciling.spawn(keep_up(service, reconciler, context));
             Ok(())
         }
     })
 }
 
-async fn keep_reconciling(reconciler: LeaseEndpointReconciler, context: HookContext) {
+/// The service comes back when somebody deletes it, and its endpoints follow the servers.
+async fn keep_up(service: KubernetesService, reconciler: Option<LeaseEndpointReconciler>, context: HookContext) {
     let stop = context.lifecycle.shutdown_initiated.clone();
     while tokio::time::timeout(INTERVAL, stop.cancelled()).await.is_err() {
+        if let Err(error) = create(context.clientset(), &service).await {
+            tracing::warn!(%error, "look after the service {NAMESPACE}/{NAME}");
+        }
+        let Some(reconciler) = &reconciler else { continue };
         if let Err(error) = reconciler.reconcile(context.clientset()).await {
             tracing::warn!(%error, "reconcile the endpoints of the service {NAMESPACE}/{NAME}");
         }
     }
+    let Some(reconciler) = reconciler else { return };
     if let Err(error) = reconciler.stop(context.clientset()).await {
         tracing::warn!(%error, "leave the endpoints of the service {NAMESPACE}/{NAME}");
     }
@@ -108,6 +113,7 @@ impl KubernetesService {
             metadata: metadata(&[("component", "apiserver"), ("provider", "kubernetes")]),
             spec: Some(ServiceSpec {
                 cluster_ip: Some(self.cluster_ip.to_string()),
+                ip_family_policy: Some("SingleStack".to_owned()),
                 ports: Some(vec![ServicePort {
                     name: Some("https".to_owned()),
                     port: 443,

@@ -126,29 +126,25 @@ pub(super) async fn pod(call: &Call<'_>) -> Result<Location, ApiError> {
 /// What `services/<name>/proxy` leads to: one of the service's endpoints.
 pub(super) async fn service(call: &Call<'_>) -> Result<Location, ApiError> {
     let name = split(&call.info.name, "service")?;
-    let namespace = call.namespace();
-    let service = store(call, "", "services")?
-        .get(namespace, name.name, None)
-        .await?
-        .document();
-    let ports: Vec<&Value> = service["spec"]["ports"].as_array().into_iter().flatten().collect();
     let port_name = match name.port.parse::<u64>() {
-        Err(_) => name.port,
+        Err(_) => name.port.to_owned(),
         Ok(number) => {
-            let port = ports.iter().find(|port| port["port"] == number).ok_or_else(|| {
+            let service = store(call, "", "services")?;
+            let service = service.get(call.namespace(), name.name, None).await?.document();
+            let mut ports = service["spec"]["ports"].as_array().into_iter().flatten();
+            let port = ports.find(|port| port["port"] == number).ok_or_else(|| {
                 let message = format!("no service port {number} found for service {:?}", name.name);
                 ApiError::service_unavailable(message)
             })?;
-            port["name"].as_str().unwrap_or_default()
+            port["name"].as_str().unwrap_or_default().to_owned()
         }
     };
-    let endpoint = match endpoint_of_slices(call, name.name, port_name).await? {
+    let endpoint = match endpoint_of_slices(call, name.name, &port_name).await? {
         Some(endpoint) => Some(endpoint),
-        None => endpoint_of_endpoints(call, name.name, port_name).await?,
+        None => endpoint_of_endpoints(call, name.name, &port_name).await?,
     };
-    let (address, port) = endpoint.ok_or_else(|| {
-        ApiError::service_unavailable(format!("no endpoints available for service {:?}", call.info.name))
-    })?;
+    let (address, port) = endpoint
+        .ok_or_else(|| ApiError::service_unavailable(format!("no endpoints available for service {:?}", name.name)))?;
     Ok(Location {
         scheme: name.scheme,
         host: proxyable(&address)?,

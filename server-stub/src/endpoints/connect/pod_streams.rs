@@ -7,10 +7,11 @@ use http_body_util::BodyExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use super::super::answer::no_protobuf;
 use super::super::call::Call;
 use super::locations::{self, Location};
-use crate::field_error::FieldError;
-use crate::generic::request::{Request, RequestBody, Response};
+use crate::field_error::{FieldError, quote};
+use crate::generic::request::{Request, RequestBody, Response, empty};
 use crate::proxy::{self, Kubelets, ProxyError};
 use crate::status::ApiError;
 
@@ -20,12 +21,21 @@ const ERROR_LIMIT: usize = 50_000;
 /// Streams a container's log.
 pub(super) async fn log(call: &Call<'_>, kubelets: &Kubelets, request: Request) -> Result<Response, ApiError> {
     let query = &call.query;
+    call.accepted().map_err(|_| no_protobuf())?;
     check_log_options(call)?;
     let switches = ["follow", "previous", "timestamps"];
     let set = switches.into_iter().filter(|name| query.switch(name) == Some(true));
     let mut parameters: Vec<(&str, String)> = set.map(|name| (name, "true".to_owned())).collect();
-    for name in ["limitBytes", "sinceSeconds", "sinceTime", "stream", "tailLines"] {
+    for name in ["limitBytes", "sinceSeconds", "sinceTime", "tailLines"] {
         parameters.extend(query.text(name).map(|value| (name, value.to_owned())));
+    }
+    let pod = document(call).await?;
+    chosen_container(call, &pod)?;
+    if host(call, &pod).is_err() {
+        // It has not run anywhere yet.
+        let mut nothing = Response::new(empty());
+        *nothing.status_mut() = StatusCode::NO_CONTENT;
+        return Ok(nothing);
     }
     let (location, path) = container(call, kubelets, "containerLogs").await?;
     let url = url(&location, &path, parameters)?;
@@ -91,15 +101,25 @@ pub(super) async fn upgrade(call: &Call<'_>, kubelets: &Kubelets, request: Reque
 async fn container(call: &Call<'_>, kubelets: &Kubelets, action: &str) -> Result<(Location, String), ApiError> {
     let pod = document(call).await?;
     let container = chosen_container(call, &pod)?;
-    let location = locations::kubelet(call, kubelets, host(call, &pod)?).await?;
+    let location = kubelet_of(call, kubelets, &pod).await?;
     Ok((location, format!("{}/{container}", path(call, action))))
 }
 
 /// The pod's kubelet, and the pod's path there.
 async fn pod(call: &Call<'_>, kubelets: &Kubelets, action: &str) -> Result<(Location, String), ApiError> {
     let pod = document(call).await?;
-    let location = locations::kubelet(call, kubelets, host(call, &pod)?).await?;
+    let location = kubelet_of(call, kubelets, &pod).await?;
     Ok((location, path(call, action)))
+}
+
+/// The pod's kubelet; an error for a missing node speaks of pods, since that is what the request is about.
+async fn kubelet_of(call: &Call<'_>, kubelets: &Kubelets, pod: &Value) -> Result<Location, ApiError> {
+    let node = host(call, pod)?;
+    let location = locations::kubelet(call, kubelets, node).await;
+    location.map_err(|error| match error.reason() {
+        "NotFound" => ApiError::not_found(&call.resource.group_resource(), node),
+        _ => error,
+    })
 }
 
 async fn document(call: &Call<'_>) -> Result<Arc<Value>, ApiError> {
@@ -126,18 +146,16 @@ fn chosen_container(call: &Call<'_>, pod: &Value) -> Result<String, ApiError> {
         names.collect::<Vec<_>>()
     };
     let (containers, init) = (names("containers"), names("initContainers"));
+    let ephemeral = names("ephemeralContainers");
     match (call.query.text("container"), containers.as_slice()) {
         (None, [only]) => Ok(only.clone()),
         (None, _) => {
-            let choice = containers.join(" ");
-            let mut message = format!("a container name must be specified for pod {name}, choose one of: [{choice}]");
-            if !init.is_empty() {
-                message = format!("{message} or one of the init containers: [{}]", init.join(" "));
-            }
+            let choice = [init, containers, ephemeral].concat().join(" ");
+            let message = format!("a container name must be specified for pod {name}, choose one of: [{choice}]");
             Err(ApiError::bad_request(message))
         }
         (Some(wanted), _) => {
-            let all = [containers.clone(), init, names("ephemeralContainers")].concat();
+            let all = [containers.clone(), init, ephemeral].concat();
             match all.iter().any(|known| known == wanted) {
                 true => Ok(wanted.to_owned()),
                 false => Err(ApiError::bad_request(format!(
@@ -150,6 +168,16 @@ fn chosen_container(call: &Call<'_>, pod: &Value) -> Result<String, ApiError> {
 
 fn check_log_options(call: &Call<'_>) -> Result<(), ApiError> {
     let mut errors = Vec::new();
+    if let Some(time) = call
+        .query
+        .text("sinceTime")
+        .filter(|time| time.parse::<jiff::Timestamp>().is_err())
+    {
+        let layout = "\"2006-01-02T15:04:05Z07:00\"";
+        let quoted = quote(time);
+        let message = format!("parsing time {quoted} as {layout}: cannot parse {quoted} as \"2006\"");
+        return Err(ApiError::bad_request(message));
+    }
     for (name, least, message) in [
         ("tailLines", 0, "must be greater than or equal to 0"),
         ("limitBytes", 1, "must be greater than 0"),
@@ -161,7 +189,11 @@ fn check_log_options(call: &Call<'_>) -> Result<(), ApiError> {
     }
     if call.query.text("sinceSeconds").is_some() && call.query.text("sinceTime").is_some() {
         let message = "at most one of `sinceTime` or `sinceSeconds` may be specified";
-        errors.push(FieldError::forbidden("", message));
+        errors.push(FieldError::forbidden("[]", message));
+    }
+    if call.query.text("stream").is_some() {
+        // Choosing between the streams (KEP-3288) is off by default.
+        errors.push(FieldError::forbidden("stream", "may not be specified"));
     }
     match errors.is_empty() {
         true => Ok(()),

@@ -50,7 +50,11 @@ pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<
         if live.is_null() {
             check_uid(call, &applied)?;
         }
-        let mut object = fields.apply(live, &applied, &manager, force)?;
+        let merged = fields.apply(live, &applied, &manager, force);
+        let mut object = merged.map_err(|error| match is_scale {
+            true => subresources::about_scale(call, error),
+            false => error,
+        })?;
         match (&repeated, options.field_validation) {
             (None, _) | (_, FieldValidation::Ignore) => {}
             (Some(problem), FieldValidation::Strict) => {
@@ -85,10 +89,9 @@ pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<
         admit_create(&call.attributes(), None).await?;
     }
     if is_scale {
-        let updated = store
+        let (updated, _) = store
             .update(&context, namespace, name, None, mutate, store_options)
-            .await;
-        let (updated, _) = updated.map_err(|error| subresources::missing_scale(call, error))?;
+            .await?;
         return subresources::answer_scale(call, &updated.document());
     }
     let (object, created) = store

@@ -79,7 +79,9 @@ pub(crate) async fn patch(call: &Call<'_>, body: RequestBody) -> Result<Response
     if subresources::is_scale(call) {
         let mutate = |current: &Value| {
             existing(current)?;
-            subresources::write_scale(call, current, &apply(&subresources::read_scale(call, current)?)?)
+            let scale = apply(&subresources::read_scale(call, current)?)?;
+            check_name(call, &scale)?;
+            subresources::write_scale(call, current, &scale)
         };
         let (updated, _) = store.update(&context, namespace, name, None, mutate, options).await?;
         return subresources::answer_scale(call, &updated.document());

@@ -9,9 +9,8 @@ use crate::registry::query::WriteContext;
 use crate::registry::store::seconds;
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::path_segment_name;
-use crate::registry::validation::nodes;
 use crate::registry::validation::values::{get, items, put, text};
-use crate::registry::validation::{admission_policies, events, policy, webhooks};
+use crate::registry::validation::{admission_policies, events, node_status, nodes, policy, webhooks};
 
 pub(super) const NODE: Rules = Rules {
     create: |node, _| {
@@ -25,6 +24,14 @@ pub(super) const NODE: Rules = Rules {
     },
     validate: nodes::node,
     validate_update: nodes::node_update,
+    default: |node| {
+        // A node gives away all that it has unless it says otherwise.
+        let capacity = get(node, "/status/capacity").clone();
+        if get(node, "/status/allocatable").is_null() && !capacity.is_null() {
+            put(node, &["status", "allocatable"], capacity);
+        }
+    },
+    validate_status: |node, _| node_status::status(node),
     unknown_field: not_supported,
     ..Rules::PLAIN
 };
@@ -68,7 +75,13 @@ pub(super) const SHOWN_WHEN_DELETED: Rules = Rules {
 
 pub(super) const RESOURCE_SLICE: Rules = Rules {
     unknown_field: |field, _| format!("field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {field}"),
-    ..SHOWN_WHEN_DELETED
+    ..COUNTED_SHOWN_WHEN_DELETED
+};
+
+/// The same for kinds that count changes.
+pub(super) const COUNTED_SHOWN_WHEN_DELETED: Rules = Rules {
+    returns_deleted_object: true,
+    ..Rules::COUNTED
 };
 
 /// Kinds whose update has to name a version.

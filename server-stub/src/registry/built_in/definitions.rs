@@ -14,6 +14,7 @@ pub(super) const CUSTOM_RESOURCE_DEFINITION: Rules = Rules {
     name: validation::NAME_RULE,
     has_generation: true,
     unconditional_update: false,
+    precondition_words: Some("precondition failed"),
     mark_deleted: definition::mark_deleted,
     must_stay: definition::must_stay,
     ..Rules::PLAIN

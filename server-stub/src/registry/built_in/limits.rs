@@ -2,7 +2,9 @@
 
 use super::cluster::{COUNTED_CONDITIONAL, COUNTED_WHOLE};
 use super::rules::Rules;
-use crate::registry::validation::{limits, policy};
+use crate::registry::validation::values::text;
+use crate::registry::validation::{limits, policy, workloads};
+use crate::status::{ApiError, GroupResource};
 
 pub(super) const LIMIT_RANGE: Rules = Rules {
     create_on_update: true,
@@ -19,12 +21,24 @@ pub(super) const RESOURCE_QUOTA: Rules = Rules {
 
 pub(super) const AUTOSCALER: Rules = Rules {
     validate: policy::autoscaler,
+    validate_status: |new, _| workloads::counters(new, &["currentReplicas", "desiredReplicas"], &[]),
     ..Rules::COUNTED
 };
 
 pub(super) const PRIORITY_CLASS: Rules = Rules {
     validate: policy::priority_class,
     validate_update: policy::priority_class_update,
+    check_delete: |class| {
+        let name = text(class, "/metadata/name");
+        match policy::SYSTEM_CLASSES.iter().any(|class| class.0 == name) {
+            true => {
+                let classes = GroupResource::new("scheduling.k8s.io", "priorityclasses");
+                let message = "this is a system priority class and cannot be deleted";
+                Err(ApiError::forbidden(&classes, name, message))
+            }
+            false => Ok(()),
+        }
+    },
     ..COUNTED_WHOLE
 };
 

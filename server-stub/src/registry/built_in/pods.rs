@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use super::rules::{Rules, not_supported};
 use crate::registry::query::DeleteOptions;
+use crate::registry::store::seconds;
 use crate::registry::strategy::{Update, keep};
 use crate::registry::validation::pod;
-use crate::registry::validation::values::{flag, get, immutable, items, number, put, text};
+use crate::registry::validation::values::{flag, get, items, number, put, text};
 
 pub(super) const POD: Rules = Rules {
-    create: |pod, _| {
+    create: |pod, context| {
         add_default_tolerations(pod);
         if get(pod, "/spec/priority").is_null() {
             put(pod, &["spec", "priority"], json!(0));
@@ -21,6 +22,17 @@ pub(super) const POD: Rules = Rules {
         }
         put(pod, &["status", "phase"], json!("Pending"));
         put(pod, &["status", "qosClass"], json!(pod::qos_class(pod)));
+        if !items(pod, "/spec/schedulingGates").is_empty() {
+            let gated = json!({
+                "type": "PodScheduled",
+                "status": "False",
+                "lastProbeTime": null,
+                "lastTransitionTime": seconds(context.clock.now()),
+                "reason": "SchedulingGated",
+                "message": "Scheduling is blocked due to non-empty scheduling gates",
+            });
+            put(pod, &["status", "conditions"], json!([gated]));
+        }
     },
     update,
     warnings: |pod, old| match old {
@@ -29,7 +41,7 @@ pub(super) const POD: Rules = Rules {
     },
     validate: pod::validate,
     validate_update: pod::validate_update,
-    validate_status: |new, old| immutable(new, old, "/status/qosClass").into_iter().collect(),
+    validate_status: pod::validate_status,
     validate_subresource: |subresource, new, old| match subresource {
         "ephemeralcontainers" => pod::validate_ephemeral_containers(new, old),
         "resize" => pod::validate_resize(new, old),

@@ -22,6 +22,8 @@ pub(super) struct Rules {
     /// How what clients write becomes what is stored, before defaults.
     pub(super) convert: fn(&mut Value),
     pub(super) create: fn(&mut Value, &WriteContext),
+    /// Fields of metadata that an update of the status leaves alone.
+    pub(super) status_keeps: &'static [&'static str],
     pub(super) update: fn(&mut Update<'_>),
     pub(super) validate: fn(&Value) -> Vec<FieldError>,
     /// Beyond `validate`, for updates of the object itself.
@@ -38,6 +40,10 @@ pub(super) struct Rules {
     pub(super) create_on_update: bool,
     pub(super) unconditional_update: bool,
     pub(super) garbage_collection: GarbageCollection,
+    /// What a client should know that leaves out the policy of a deletion.
+    pub(super) default_deletion_warning: Option<&'static str>,
+    /// What the error for a precondition of a deletion begins with, where that is worded as for updates.
+    pub(super) precondition_words: Option<&'static str>,
     pub(super) grace_period: fn(&Value, &DeleteOptions) -> Option<i64>,
     pub(super) mark_deleted: fn(&mut Value),
     pub(super) must_stay: fn(&Value) -> bool,
@@ -55,6 +61,7 @@ impl Rules {
         default: |_| {},
         convert: |_| {},
         create: |_, _| {},
+        status_keeps: &[],
         update: |_| {},
         validate: |_| Vec::new(),
         validate_update: |_, _| Vec::new(),
@@ -67,6 +74,8 @@ impl Rules {
         create_on_update: false,
         unconditional_update: true,
         garbage_collection: GarbageCollection::Background,
+        default_deletion_warning: None,
+        precondition_words: None,
         grace_period: |_, _| None,
         mark_deleted: |_| {},
         must_stay: |_| false,
@@ -116,7 +125,9 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("", "endpoints") => &network::ENDPOINTS,
         ("", "limitranges") => &limits::LIMIT_RANGE,
         ("", "resourcequotas") => &limits::RESOURCE_QUOTA,
-        ("", "serviceaccounts" | "podtemplates") => &cluster::SHOWN_WHEN_DELETED,
+        ("", "serviceaccounts") => &cluster::SHOWN_WHEN_DELETED,
+        ("", "podtemplates") => &workloads::POD_TEMPLATE,
+        ("apps", "controllerrevisions") => &workloads::CONTROLLER_REVISION,
         ("", "persistentvolumes") => &volumes::PERSISTENT_VOLUME,
         ("", "persistentvolumeclaims") => &volumes::PERSISTENT_VOLUME_CLAIM,
         ("", "replicationcontrollers") => &workloads::REPLICATION_CONTROLLER,
@@ -137,6 +148,8 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("networking.k8s.io", "ingresses") => &network::INGRESS,
         ("networking.k8s.io", "ingressclasses") => &network::INGRESS_CLASS,
         ("networking.k8s.io", "networkpolicies") => &network::NETWORK_POLICY,
+        ("networking.k8s.io", "servicecidrs") => &network::SERVICE_CIDR,
+        ("networking.k8s.io", "ipaddresses") => &network::IP_ADDRESS,
         ("discovery.k8s.io", "endpointslices") => &network::ENDPOINT_SLICE,
         ("scheduling.k8s.io", "priorityclasses") => &limits::PRIORITY_CLASS,
         ("policy", "poddisruptionbudgets") => &limits::POD_DISRUPTION_BUDGET,
@@ -153,6 +166,7 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("storage.k8s.io", "csistoragecapacities") | ("node.k8s.io", "runtimeclasses") => &cluster::CONDITIONAL,
         ("storage.k8s.io", _) => &cluster::CONDITIONAL_SHOWN_WHEN_DELETED,
         ("resource.k8s.io", "resourceslices") => &cluster::RESOURCE_SLICE,
+        ("resource.k8s.io", "deviceclasses") => &cluster::COUNTED_SHOWN_WHEN_DELETED,
         ("resource.k8s.io", _) => &cluster::SHOWN_WHEN_DELETED,
         _ => &Rules::PLAIN,
     }

@@ -90,6 +90,13 @@ impl Strategy for BuiltInStrategy {
         self.apply_defaults(object);
     }
 
+    fn kept_metadata(&self, subresource: &str) -> &'static [&'static str] {
+        match subresource {
+            "status" => self.rules.status_keeps,
+            _ => &[],
+        }
+    }
+
     fn prepare_for_update(&self, change: &mut Update<'_>) {
         if change.subresource == Some("binding") {
             return;
@@ -141,6 +148,14 @@ impl Strategy for BuiltInStrategy {
 
     fn garbage_collection(&self) -> GarbageCollection {
         self.rules.garbage_collection
+    }
+
+    fn default_deletion_warning(&self) -> Option<&'static str> {
+        self.rules.default_deletion_warning
+    }
+
+    fn precondition_words(&self) -> Option<&'static str> {
+        self.rules.precondition_words
     }
 
     fn grace_period(&self, object: &Value, options: &DeleteOptions) -> Option<i64> {

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::cluster::COUNTED_WHOLE;
 use super::rules::{Rules, not_supported};
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::label_name;
 use crate::registry::validation::pod;
-use crate::registry::validation::values::{get, put, text};
+use crate::registry::validation::values::{get, immutable, not_negative, put, text};
 use crate::registry::validation::workloads;
 use crate::status::FieldError;
 
@@ -15,12 +16,7 @@ const READY: &str = "cannot be greater than readyReplicas";
 
 pub(super) const DEPLOYMENT: Rules = Rules {
     warnings: named_template_warnings,
-    update: |change| {
-        if change.subresource == Some("status") {
-            let labels = get(change.old, "/metadata/labels").clone();
-            put(change.new, &["metadata", "labels"], labels);
-        }
-    },
+    status_keeps: &["labels"],
     validate: workloads::deployment,
     validate_update: workloads::selector_update,
     validate_status: deployment_status,
@@ -76,6 +72,24 @@ pub(super) const REPLICATION_CONTROLLER: Rules = Rules {
     validate_status: |new, _| replicas_status(new),
     garbage_collection: GarbageCollection::Orphan,
     ..Rules::COUNTED
+};
+
+pub(super) const POD_TEMPLATE: Rules = Rules {
+    returns_deleted_object: true,
+    ..COUNTED_WHOLE
+};
+
+pub(super) const CONTROLLER_REVISION: Rules = Rules {
+    validate: |revision| {
+        let mut errors = Vec::new();
+        if get(revision, "/data").is_null() {
+            errors.push(FieldError::required("data", "data is mandatory"));
+        }
+        errors.extend(not_negative(revision, "/revision"));
+        errors
+    },
+    validate_update: |new, old| immutable(new, old, "/data").into_iter().collect(),
+    ..Rules::PLAIN
 };
 
 /// How often the template of a daemon set has changed: a field of old, an annotation in `apps/v1`.

@@ -260,7 +260,12 @@ impl FieldManager<'_> {
                     fields.insert(&[member("metadata"), member("labels")]);
                 }
             }
+            Some("finalize") => fields.insert(&[member("status")]),
             _ => {}
+        }
+        if self.kind == "CertificateSigningRequest" {
+            // The server writes down who asks for what, and nobody changes it.
+            fields.insert(&[member("spec")]);
         }
         fields
     }

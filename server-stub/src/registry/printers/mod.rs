@@ -89,6 +89,12 @@ pub(crate) fn name_and_creation(object: &Value, _: Timestamp) -> Vec<Value> {
     vec![name(object), json!(text(object, "/metadata/creationTimestamp"))]
 }
 
+/// A scale, which is no resource of its own.
+pub(crate) fn scale(scale: &Value, now: Timestamp) -> Vec<Value> {
+    let replicas = |part: &str| scale[part]["replicas"].as_i64().unwrap_or_default().into();
+    vec![name(scale), replicas("spec"), replicas("status"), created(scale, now)]
+}
+
 fn name(object: &Value) -> Value {
     json!(text(object, "/metadata/name"))
 }

@@ -135,7 +135,7 @@ pub(super) fn service_cidr(o: &Value, now: Timestamp) -> Vec<Value> {
     ]
 }
 
-pub(super) fn ip_address(o: &Value, _: Timestamp) -> Vec<Value> {
+pub(super) fn ip_address(o: &Value, now: Timestamp) -> Vec<Value> {
     let parent = o
         .pointer("/spec/parentRef")
         .filter(|parent| !parent.is_null())
@@ -143,5 +143,6 @@ pub(super) fn ip_address(o: &Value, _: Timestamp) -> Vec<Value> {
             let parts = ["/group", "/resource", "/namespace", "/name"].map(|field| text(p, field));
             joined(parts.into_iter().filter(|part| !part.is_empty()), "/", "")
         });
-    vec![name(o), json!(parent.unwrap_or_else(|| "<none>".to_owned()))]
+    let parent = parent.unwrap_or_else(|| "<none>".to_owned());
+    vec![name(o), json!(parent), created(o, now)]
 }

@@ -60,8 +60,22 @@ impl Store {
                 Some(created) => return Ok(created),
                 None if attempts > 0 => {}
                 None if generates => return Err(ApiError::generate_name_conflict(&self.resource(), &name)),
-                None => return Err(ApiError::already_exists(&self.resource(), &name)),
+                None => return Err(self.taken(namespace, &name).await),
             }
+        }
+    }
+
+    /// The error for a name that another object has.
+    async fn taken(&self, namespace: &str, name: &str) -> ApiError {
+        let error = ApiError::already_exists(&self.resource(), name);
+        let other = self.read(&self.info.key(namespace, name)).await;
+        let is_going = |other: &StoredObject| !other.document()["metadata"]["deletionTimestamp"].is_null();
+        match other.ok().flatten().is_some_and(|other| is_going(&other)) {
+            true => {
+                let message = format!("object is being deleted: {}", error.message());
+                error.with_message(message)
+            }
+            false => error,
         }
     }
 
@@ -74,15 +88,9 @@ impl Store {
     ) -> Result<(), ApiError> {
         self.set_type(object);
         self.set_namespace(namespace, object)?;
+        wipe_system_fields(object);
         let metadata = metadata_mut(object);
-        for server_side in [
-            "selfLink",
-            "resourceVersion",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-        ] {
-            metadata.remove(server_side);
-        }
+        metadata.remove("resourceVersion");
         metadata.insert("uid".to_owned(), context.ids.uid().into());
         metadata.insert("creationTimestamp".to_owned(), seconds(context.clock.now()).into());
         if self.strategy.has_generation() {
@@ -183,5 +191,13 @@ impl Store {
                 "the namespace of the provided object does not match the namespace sent on the request",
             )),
         }
+    }
+}
+
+/// Takes away what only the server sets.
+pub(super) fn wipe_system_fields(object: &mut Value) {
+    let metadata = metadata_mut(object);
+    for field in ["selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        metadata.remove(field);
     }
 }

@@ -43,6 +43,10 @@ impl Store {
         let key = self.info.key(namespace, name);
         loop {
             let current = self.read(&key).await?.ok_or_else(|| self.not_found(name))?;
+            if options.ignore_store_read_error {
+                let message = "unsafe deletion is not allowed because the object is decodable from storage";
+                return Err(self.unfit(&key, name, message));
+            }
             if let Some(outcome) = self.try_delete(context, &options, &current).await? {
                 return Ok(outcome);
             }
@@ -114,28 +118,31 @@ impl Store {
         if let (Some(end), Some(_)) = (already, grace) {
             return self.shorten(options.grace_period_seconds, object, end);
         }
+        let must_stay = self.strategy.must_stay(object);
+        if already.is_some() && must_stay {
+            return Step::Pending;
+        }
         let finalizers = self.finalizers(&options, object);
-        let new_finalizers = finalizers != names(metadata_mut(object), "finalizers");
-        if new_finalizers {
+        if finalizers != names(metadata_mut(object), "finalizers") {
             let value = (!finalizers.is_empty()).then(|| json!(finalizers));
             set(object, "finalizers", value);
         }
-        let must_stay = self.strategy.must_stay(object);
         let held = !finalizers.is_empty() || must_stay;
         match grace {
             Some(seconds) => {
                 self.set_deletion(context, object, seconds);
                 Step::Mark(seconds == 0 && !held)
             }
-            None if held && already.is_some() && !new_finalizers => Step::Pending,
             None if held => {
                 match already {
-                    Some(_) => {}
+                    Some(_) => set(object, "deletionGracePeriodSeconds", Some(json!(0))),
                     // Namespaces and definitions of custom resources have no grace period.
                     None if must_stay => set(object, "deletionTimestamp", Some(seconds(context.clock.now()).into())),
                     None => self.set_deletion(context, object, 0),
                 }
-                self.strategy.mark_deleted(object);
+                if already.is_none() {
+                    self.strategy.mark_deleted(object);
+                }
                 Step::Mark(false)
             }
             None => Step::Remove,
@@ -250,6 +257,16 @@ impl Store {
     /// The preconditions of a deletion; kube-apiserver words them otherwise than those of an update.
     fn check_delete_preconditions(&self, wanted: &Preconditions, current: &StoredObject) -> Result<(), ApiError> {
         let header = current.header();
+        if let Some(words) = self.strategy.precondition_words() {
+            return match wanted.broken_by(&header) {
+                Some(broken) => Err(ApiError::conflict(
+                    &self.resource(),
+                    &header.name,
+                    format!("{words}: {broken}"),
+                )),
+                None => Ok(()),
+            };
+        }
         let failed = |message: String| Err(ApiError::conflict(&group_kind(&self.info), &header.name, message));
         if let Some(uid) = wanted.uid.as_ref().filter(|uid| **uid != header.uid) {
             return failed(format!(

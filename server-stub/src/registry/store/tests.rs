@@ -129,12 +129,12 @@ async fn creation_refuses_what_kube_apiserver_refuses() {
             .await
             .ends_with("metadata.name: Required value: name or generateName is required")
     );
-    let labels = json!({"metadata": {"name": "A", "labels": {"k": "-"}, "finalizers": ["x"]}});
+    let labels = json!({"metadata": {"name": "A", "labels": {"k": "-"}, "finalizers": ["x y"]}});
     let message = error(labels).await;
     for part in [
         "metadata.name: Invalid value: \"A\"",
         "metadata.labels: Invalid value: \"-\"",
-        "metadata.finalizers[0]",
+        "metadata.finalizers: Invalid value: \"x y\"",
     ] {
         assert!(message.contains(part), "{message}");
     }

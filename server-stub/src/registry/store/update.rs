@@ -7,6 +7,7 @@ use kubewire_client::wire::schema;
 use serde_json::{Value, json};
 
 use super::Store;
+use super::create::wipe_system_fields;
 use super::fields::{metadata_mut, names, text};
 use crate::endpoints::number_error;
 use crate::registry::admission::Operation;
@@ -117,6 +118,12 @@ impl Store {
         // Rules tell by it that the object is not new.
         set_resource_version(&mut new, current.resource_version());
         self.strategy.default_object(&mut new);
+        for field in subresource
+            .map(|subresource| self.strategy.kept_metadata(subresource))
+            .unwrap_or_default()
+        {
+            set_field(&mut new, field, old["metadata"].get(*field).cloned());
+        }
         self.track_fields(context, &old, &mut new);
         if subresource.is_none() {
             self.strategy.allocate(context, &mut new, Some(&old)).await?;
@@ -167,6 +174,7 @@ impl Store {
     /// Attributes a new object to its manager before anything else changes it.
     pub(crate) fn attribute_new(&self, context: &mut WriteContext, object: &mut Value) {
         self.set_type(object);
+        wipe_system_fields(object);
         self.strategy.default_object(object);
         self.track_fields(context, &Value::Null, object);
         context.field_manager = None;
@@ -265,26 +273,17 @@ impl Store {
         current: &StoredObject,
     ) -> Result<(), ApiError> {
         let header = current.header();
-        let failed = |message: String| {
-            let text = format!(
-                "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: \
-                 Precondition failed: {message}"
-            );
-            Err(ApiError::conflict(&self.resource(), &header.name, text))
-        };
-        if let Some(uid) = wanted.uid.as_ref().filter(|uid| **uid != header.uid) {
-            return failed(format!(
-                "UID in precondition: {uid}, UID in object meta: {}",
-                header.uid
-            ));
+        match wanted.broken_by(&header) {
+            Some(broken) => Err(self.unfit(key, &header.name, &format!("Precondition failed: {broken}"))),
+            None => Ok(()),
         }
-        let version = header.resource_version.as_str();
-        if let Some(wanted) = wanted.resource_version.as_ref().filter(|wanted| *wanted != version) {
-            return failed(format!(
-                "ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {version}"
-            ));
-        }
-        Ok(())
+    }
+
+    /// The error for an object that is not as it would have to be, in the words of kube-apiserver's storage layer.
+    pub(super) fn unfit(&self, key: &str, name: &str, why: &str) -> ApiError {
+        let text =
+            format!("StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {why}");
+        ApiError::conflict(&self.resource(), name, text)
     }
 
     /// Whether the object only waited for this change to go away: it is being deleted and nothing holds it.

@@ -63,13 +63,19 @@ pub(crate) async fn evict(
             options.preconditions.resource_version = Some(pod.header().resource_version.to_string());
         }
         match delete(pods, context, namespace, name, options).await {
-            Err(error) if error.reason() == "Conflict" && based_on_this && !chosen => {}
+            Err(error) if error.reason() == "Conflict" && based_on_this && !chosen => {
+                // It is decided anew about a pod that has changed; a wish that it never met stays refused.
+                let now = pods.get(namespace, name, None).await?;
+                if now.resource_version() == pod.resource_version() {
+                    return Err(error);
+                }
+            }
             result => return result.map(|()| Evicted::Done),
         }
     }
 }
 
-/// Says in the pod why it goes, then deletes it.
+/// Says in the pod why it goes, then deletes it; whatever refuses the deletion does so before.
 async fn delete(
     pods: &Store,
     context: &WriteContext,
@@ -78,6 +84,11 @@ async fn delete(
     mut options: DeleteOptions,
 ) -> Result<(), ApiError> {
     if !context.dry_run {
+        let attempt = WriteContext {
+            dry_run: true,
+            ..context.clone()
+        };
+        pods.delete(&attempt, namespace, name, options.clone()).await?;
         let now = context.clock.now();
         let mutate = |pod: &Value| {
             let mut pod = pod.clone();
@@ -91,14 +102,16 @@ async fn delete(
             set_condition(&mut pod, now, condition);
             Ok(pod)
         };
-        let update = UpdateOptions {
-            preconditions: options.preconditions.clone(),
-            ..UpdateOptions::default()
-        };
-        let updated = pods
-            .update(context, namespace, name, Some("status"), mutate, update)
-            .await;
-        let (pod, _) = updated?;
+        let (pod, _) = pods
+            .update(
+                context,
+                namespace,
+                name,
+                Some("status"),
+                mutate,
+                UpdateOptions::default(),
+            )
+            .await?;
         if let Some(version) = &mut options.preconditions.resource_version {
             *version = pod.header().resource_version.to_string();
         }
@@ -143,6 +156,12 @@ async fn take(
     budget: &str,
 ) -> Result<(), ApiError> {
     let now = seconds(context.clock.now());
+    // The server writes it, not who evicts.
+    let context = &WriteContext {
+        field_manager: Some("kube-apiserver".to_owned()),
+        subresource: Some("status".to_owned()),
+        ..context.clone()
+    };
     let mutate = |current: &Value| {
         refuse(current)?;
         let left = number(current, "/status/disruptionsAllowed").unwrap_or_default() - 1;

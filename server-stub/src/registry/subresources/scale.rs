@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::registry::validation::selector;
 use crate::registry::validation::values::{get, not_negative, number, put, text};
-use crate::status::{ApiError, FieldError, GroupResource};
+use crate::status::{ApiError, FieldError};
 
 /// The scale of a workload.
 pub(crate) fn read(object: &Value) -> Result<Value, ApiError> {
@@ -43,28 +43,19 @@ pub(crate) fn of_object(object: &Value, replicas: i64, current: i64, selector: &
 }
 
 /// The object with another scale, based on the version that the scale names; `path` is where it has its replicas.
-pub(crate) fn write(object: &Value, scale: &Value, resource: &GroupResource, path: &[&str]) -> Result<Value, ApiError> {
-    let name = text(object, "/metadata/name");
+/// Custom resources have rules of their own for that field.
+pub(crate) fn write(object: &Value, scale: &Value, path: &[&str], custom: bool) -> Result<Value, ApiError> {
     let errors: Vec<FieldError> = not_negative(scale, "/spec/replicas").into_iter().collect();
-    if !errors.is_empty() {
+    if !errors.is_empty() && !custom {
+        let name = text(object, "/metadata/name");
         return Err(ApiError::invalid("autoscaling", "Scale", name, errors));
-    }
-    let (wanted, uid) = (text(scale, "/metadata/uid"), text(object, "/metadata/uid"));
-    if !wanted.is_empty() && wanted != uid {
-        let message = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}");
-        return Err(ApiError::conflict(&of(resource), name, message));
     }
     let mut object = object.clone();
     let replicas = number(scale, "/spec/replicas").unwrap_or_default();
     put(&mut object, path, json!(replicas));
-    let version = text(scale, "/metadata/resourceVersion");
-    put(&mut object, &["metadata", "resourceVersion"], json!(version));
+    let version = get(scale, "/metadata/resourceVersion").clone();
+    put(&mut object, &["metadata", "resourceVersion"], version);
     Ok(object)
-}
-
-/// `deployments/scale.apps`, as errors name the subresource.
-pub(crate) fn of(resource: &GroupResource) -> GroupResource {
-    GroupResource::new(resource.group.clone(), format!("{}/scale", resource.resource))
 }
 
 /// What the workload selects, as text. A replication controller has a plain map.

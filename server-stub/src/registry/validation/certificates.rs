@@ -1,5 +1,7 @@
 //! The rules for requests for certificates.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use kubewire_client::validation::{dns1123_label, dns1123_subdomain};
 use serde_json::{Value, json};
 
@@ -38,7 +40,7 @@ const DECISIONS: [&str; 3] = ["Approved", "Denied", "Failed"];
 /// The rules for a request.
 pub(in crate::registry) fn signing_request(object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    if text(object, "/spec/request").is_empty() {
+    if !has_block(text(object, "/spec/request"), "CERTIFICATE REQUEST") {
         let detail = "PEM block type must be CERTIFICATE REQUEST";
         errors.push(FieldError::invalid(
             "spec.request",
@@ -58,6 +60,11 @@ pub(in crate::registry) fn signing_request(object: &Value) -> Vec<FieldError> {
         }
     }
     errors.extend(signer_name(text(object, "/spec/signerName"), "spec.signerName"));
+    if text(object, "/spec/signerName") == "kubernetes.io/legacy-unknown" {
+        let detail = "the legacy signerName is not allowed via this API version";
+        let name = get(object, "/spec/signerName").clone();
+        errors.push(FieldError::invalid("spec.signerName", name, detail));
+    }
     if let Some(seconds) = number(object, "/spec/expirationSeconds").filter(|seconds| *seconds < TEN_MINUTES) {
         let detail = "may not specify a duration less than 600 seconds (10 minutes)";
         errors.push(FieldError::invalid("spec.expirationSeconds", json!(seconds), detail));
@@ -90,18 +97,20 @@ pub(in crate::registry) fn conditions_update(new: &Value, old: &Value, may_decid
                 .take(index)
                 .any(|other| text(other, "/type") == wanted)
         };
-        let opposite = match kind {
-            "Approved" => Some("Denied"),
-            "Denied" => Some("Approved"),
-            _ => None,
-        };
-        if opposite.is_some_and(earlier) {
-            let detail = "Approved and Denied conditions are mutually exclusive";
-            errors.push(FieldError::invalid(FIELD, json!(kind), detail));
-        }
         if earlier(kind) {
             errors.push(FieldError::duplicate(format!("{FIELD}[{index}].type"), json!(kind)));
         }
+    }
+    let has = |wanted: &str| conditions.iter().any(|condition| text(condition, "/type") == wanted);
+    if has("Approved") && has("Denied") {
+        let both = ["Approved", "Denied"].map(|kind| format!("conditions[{{\"type\": {kind:?}}}]"));
+        let places = ["Approved", "Denied"].map(|kind| format!("`conditions[{{\"type\": {kind:?}}}]`"));
+        let detail = format!("must specify at most one of: {}", places.join(", "));
+        errors.push(FieldError::invalid(
+            FIELD,
+            json!(format!("{{{}}}", both.join(", "))),
+            detail,
+        ));
     }
     for decision in DECISIONS {
         let of = |object| -> Vec<&Value> {
@@ -118,6 +127,17 @@ pub(in crate::registry) fn conditions_update(new: &Value, old: &Value, may_decid
         }
     }
     let certificate = |object| text(object, "/status/certificate");
+    if certificate(new) != certificate(old)
+        && !certificate(new).is_empty()
+        && !has_block(certificate(new), "CERTIFICATE")
+    {
+        let detail = "must contain at least one CERTIFICATE PEM block";
+        errors.push(FieldError::invalid(
+            "status.certificate",
+            json!("<certificate data>"),
+            detail,
+        ));
+    }
     if certificate(new) != certificate(old) && (may_decide || !certificate(old).is_empty()) {
         let detail = match certificate(old) {
             "" => "updates may not set certificate content",
@@ -126,6 +146,12 @@ pub(in crate::registry) fn conditions_update(new: &Value, old: &Value, may_decid
         errors.push(FieldError::forbidden("status.certificate", detail));
     }
     errors
+}
+
+/// Whether base64 text holds a PEM block of this kind.
+fn has_block(base64: &str, kind: &str) -> bool {
+    let decoded = STANDARD.decode(base64).unwrap_or_default();
+    String::from_utf8_lossy(&decoded).contains(&format!("-----BEGIN {kind}-----"))
 }
 
 /// A domain and a path, as in `kubernetes.io/kubelet-serving`.
@@ -175,15 +201,33 @@ mod tests {
         );
         assert_eq!(
             told(conditions_update(&with(&["Approved", "Denied"]), &with(&[]), true)),
-            ["status.conditions: Invalid value: \"Denied\": Approved and Denied conditions are mutually exclusive"]
+            [
+                "status.conditions: Invalid value: \"{conditions[{\\\"type\\\": \\\"Approved\\\"}], conditions[{\\\"type\\\": \
+              \\\"Denied\\\"}]}\": must specify at most one of: `conditions[{\"type\": \"Approved\"}]`, \
+              `conditions[{\"type\": \"Denied\"}]`"
+            ]
         );
     }
 
     #[test]
     fn requests() {
-        let request = json!({ "spec": { "request": "x", "usages": ["client auth"], "signerName": "example.com/a" } });
+        let pem = STANDARD.encode("-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n");
+        let request = json!({ "spec": { "request": pem, "usages": ["client auth"], "signerName": "example.com/a" } });
         assert_eq!(told(signing_request(&request)), Vec::<String>::new());
         let wrong = json!({ "spec": { "request": "x", "usages": ["nosuch"], "signerName": "a" } });
-        assert_eq!(signing_request(&wrong).len(), 2);
+        assert_eq!(signing_request(&wrong).len(), 3);
+    }
+
+    #[test]
+    fn certificates_are_certificates() {
+        let issued = |text: &str| json!({ "status": { "certificate": STANDARD.encode(text) } });
+        let pem = issued("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
+        assert!(conditions_update(&pem, &json!({}), false).is_empty());
+        assert_eq!(
+            told(conditions_update(&issued("x"), &json!({}), false)),
+            [
+                "status.certificate: Invalid value: \"<certificate data>\": must contain at least one CERTIFICATE PEM block"
+            ]
+        );
     }
 }

@@ -70,6 +70,20 @@ pub(super) fn cidr(field: &str, value: &str) -> Vec<FieldError> {
     }
 }
 
+/// A network in the one form in which it is usually written.
+pub(super) fn canonical_cidr(field: &str, value: &str) -> Vec<FieldError> {
+    let errors = cidr(field, value);
+    let parts = value.split_once('/');
+    let canonical = parts.and_then(|(address, bits)| Some(format!("{}/{bits}", address.parse::<IpAddr>().ok()?)));
+    match canonical {
+        Some(canonical) if errors.is_empty() && canonical != value => {
+            let detail = format!("must be in canonical form ({canonical:?})");
+            vec![FieldError::invalid(field, json!(value), detail)]
+        }
+        _ => errors,
+    }
+}
+
 /// An address that others can reach.
 pub(super) fn endpoint_address(field: &str, value: &str) -> Vec<FieldError> {
     let Ok(address) = value.parse::<IpAddr>() else {

@@ -1,6 +1,8 @@
 //! The rules for `metadata`: `k8s.io/apimachinery/pkg/api/validation`.
 
+use kubewire_client::Gvk;
 use kubewire_client::validation::{self, qualified_name};
+use kubewire_client::wire::schema;
 use serde_json::{Map, Value, json};
 
 use crate::status::FieldError;
@@ -73,12 +75,27 @@ pub(in crate::registry) fn validate(object: &Value, namespaced: bool, rule: Name
     errors.extend(labels(metadata.get("labels"), "metadata.labels"));
     errors.extend(annotations(metadata.get("annotations"), "metadata.annotations"));
     errors.extend(owner_references(metadata.get("ownerReferences")));
-    errors.extend(finalizers(metadata.get("finalizers")));
+    errors.extend(finalizers(object));
     errors
 }
 
 /// The rules for a change of metadata. `new` has got what cannot be changed from `old` already.
 pub(in crate::registry) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = fixed(new, old);
+    let object = new;
+    let new = new.get("metadata");
+    errors.extend(labels(new.and_then(|m| m.get("labels")), "metadata.labels"));
+    errors.extend(annotations(
+        new.and_then(|m| m.get("annotations")),
+        "metadata.annotations",
+    ));
+    errors.extend(owner_references(new.and_then(|m| m.get("ownerReferences"))));
+    errors.extend(finalizers(object));
+    errors
+}
+
+/// The rules for metadata that no update changes.
+pub(crate) fn fixed(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let (new, old) = (new.get("metadata"), old.get("metadata"));
     let field = |metadata: Option<&Value>, name: &str| metadata.and_then(|m| m.get(name)).cloned().unwrap_or_default();
@@ -107,13 +124,6 @@ pub(in crate::registry) fn validate_update(new: &Value, old: &Value) -> Vec<Fiel
             ));
         }
     }
-    errors.extend(labels(new.and_then(|m| m.get("labels")), "metadata.labels"));
-    errors.extend(annotations(
-        new.and_then(|m| m.get("annotations")),
-        "metadata.annotations",
-    ));
-    errors.extend(owner_references(new.and_then(|m| m.get("ownerReferences"))));
-    errors.extend(finalizers(new.and_then(|m| m.get("finalizers"))));
     errors
 }
 
@@ -209,15 +219,15 @@ fn shown_reference(reference: &Value) -> String {
     )
 }
 
-fn finalizers(finalizers: Option<&Value>) -> Vec<FieldError> {
+fn finalizers(object: &Value) -> Vec<FieldError> {
     const FIELD: &str = "metadata.finalizers";
     let mut errors = Vec::new();
-    let names: Vec<&str> = finalizers.map(texts).unwrap_or_default();
+    let names: Vec<&str> = object.pointer("/metadata/finalizers").map(texts).unwrap_or_default();
+    let any_will_do = is_of_extension(object);
     for (index, name) in names.iter().enumerate() {
-        errors.extend(invalid(FIELD, name, qualified_name(name)));
-        if !name.contains('/') && !["orphan", "foregroundDeletion", "kubernetes"].contains(name) {
-            let detail = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.push(FieldError::invalid(format!("{FIELD}[{index}]"), json!(name), detail));
+        match any_will_do {
+            true => errors.extend(invalid(FIELD, name, qualified_name(name))),
+            false => errors.extend(finalizer_name(name, FIELD, &format!("{FIELD}[{index}]"))),
         }
     }
     if names.contains(&"orphan") && names.contains(&"foregroundDeletion") {
@@ -227,9 +237,27 @@ fn finalizers(finalizers: Option<&Value>) -> Vec<FieldError> {
     errors
 }
 
+/// Custom resources and what defines them have finalizers without a domain, too.
+fn is_of_extension(object: &Value) -> bool {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let gvk = Gvk::from_api_version(&text("apiVersion"), &text("kind"));
+    gvk.group == "apiextensions.k8s.io" || schema::kind(&gvk).is_none() && !gvk.kind.is_empty()
+}
+
+/// The rules for the name of a finalizer, at the field of the list and that of the element.
+pub(in crate::registry) fn finalizer_name(name: &str, list: &str, element: &str) -> Vec<FieldError> {
+    let mut errors: Vec<FieldError> = invalid(list, name, qualified_name(name)).collect();
+    if !name.contains('/') && !["orphan", "foregroundDeletion", "kubernetes"].contains(&name) {
+        let detail = "name is neither a standard finalizer name nor is it fully qualified";
+        errors.push(FieldError::invalid(element, json!(name), detail));
+    }
+    errors
+}
+
 fn no_new_finalizers(new: &Value, old: &Value) -> Option<FieldError> {
     let old = texts(old);
-    let added: Vec<&str> = texts(new).into_iter().filter(|name| !old.contains(name)).collect();
+    let mut added: Vec<&str> = texts(new).into_iter().filter(|name| !old.contains(name)).collect();
+    added.sort_unstable();
     (!added.is_empty()).then(|| {
         let quoted: Vec<String> = added.iter().map(|name| format!("{name:?}")).collect();
         let detail = format!(

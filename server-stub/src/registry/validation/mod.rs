@@ -15,12 +15,14 @@ mod ip;
 pub(super) mod limits;
 pub mod metadata;
 pub(super) mod network;
+pub(super) mod node_status;
 pub(super) mod nodes;
 pub(super) mod pod;
 pub(crate) mod policy;
 mod rolling;
 pub(super) mod selector;
 pub(super) mod service;
+pub(super) mod service_cidrs;
 pub(super) mod storage;
 pub(crate) mod values;
 pub(super) mod webhooks;
@@ -28,6 +30,6 @@ pub(super) mod workloads;
 
 /// Errors in the words that a client reads.
 #[cfg(test)]
-fn told(errors: Vec<crate::field_error::FieldError>) -> Vec<String> {
+pub(in crate::registry) fn told(errors: Vec<crate::field_error::FieldError>) -> Vec<String> {
     errors.iter().map(ToString::to_string).collect()
 }

@@ -39,19 +39,27 @@ pub(super) async fn take(
 ) -> Result<(), Unavailable> {
     let network = networks.iter().find(|network| network.contains(&address));
     let Some(network) = network else {
+        let same_family = networks.iter().find(|network| network.family() == family_of(&address));
+        if let Some(network) = same_family.filter(|_| context.dry_run) {
+            return Err(out_of_range(address, network));
+        }
         return Err(Unavailable::Because(
             "the provided network does not match the current range".to_owned(),
         ));
     };
     if !network.is_usable(&address) {
-        return Err(Unavailable::Because(format!(
-            "the provided IP ({address}) is not in the valid range. The range of valid IPs is {network}"
-        )));
+        return Err(out_of_range(address, network));
     }
     match create(storage, address, service, context).await? {
         true => Ok(()),
         false => Err(Unavailable::Because("provided IP is already allocated".to_owned())),
     }
+}
+
+fn out_of_range(address: IpAddr, network: &IpNetwork) -> Unavailable {
+    Unavailable::Because(format!(
+        "the provided IP ({address}) is not in the valid range. The range of valid IPs is {network}"
+    ))
 }
 
 /// Takes any free address of a network: one of the upper ones if possible, starting anywhere.
@@ -97,12 +105,12 @@ async fn create(
     service: &Value,
     context: &WriteContext,
 ) -> Result<bool, Unavailable> {
+    if context.dry_run {
+        // Whether it is taken is not looked up.
+        return Ok(true);
+    }
     let failed = |error: &dyn std::fmt::Display| Unavailable::Failed(ApiError::internal(error));
     let key = key(&address.to_string());
-    if context.dry_run {
-        let found = storage.get(&key, None).await.map_err(|error| failed(&error))?;
-        return Ok(found.kv.is_none());
-    }
     let gvk = Gvk::new("networking.k8s.io", "v1", "IPAddress");
     let object = json!({
         "apiVersion": gvk.api_version(),
@@ -115,6 +123,19 @@ async fn create(
                 "ipaddress.kubernetes.io/ip-family": family_of(&address),
                 "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
             },
+            "managedFields": [{
+                "manager": "kube-apiserver",
+                "operation": "Update",
+                "apiVersion": gvk.api_version(),
+                "time": seconds(context.clock.now()),
+                "fieldsType": "FieldsV1",
+                "fieldsV1": {
+                    "f:metadata": { "f:labels": {
+                        ".": {}, "f:ipaddress.kubernetes.io/ip-family": {}, "f:ipaddress.kubernetes.io/managed-by": {},
+                    } },
+                    "f:spec": { "f:parentRef": { ".": {}, "f:name": {}, "f:namespace": {}, "f:resource": {} } },
+                },
+            }],
         },
         "spec": { "parentRef": parent(service) },
     });

@@ -15,7 +15,9 @@ use super::values::{broken, entries, get, items, number, one_of, text};
 use super::{ip, metadata};
 use crate::status::FieldError;
 
-pub(in crate::registry) use update::{validate_ephemeral_containers, validate_resize, validate_update};
+pub(in crate::registry) use update::{
+    validate_ephemeral_containers, validate_resize, validate_status, validate_update,
+};
 pub(in crate::registry) use warnings::{template_warnings, unusual_name, warnings};
 
 const RESTART_POLICIES: [&str; 3] = ["Always", "OnFailure", "Never"];

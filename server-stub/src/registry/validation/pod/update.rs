@@ -1,9 +1,11 @@
 //! What an update of a pod may change.
 
+use kubewire_client::validation::dns1123_subdomain;
 use serde_json::{Value, json};
 
 use crate::registry::validation::difference::difference;
-use crate::registry::validation::values::{entries, get, items, number, put, text};
+use crate::registry::validation::ip;
+use crate::registry::validation::values::{broken, entries, get, immutable, items, number, put, text};
 use crate::status::FieldError;
 
 const ONLY: &str = "pod updates may not change fields other than \
@@ -59,10 +61,88 @@ pub(in crate::registry) fn validate_update(new: &Value, old: &Value) -> Vec<Fiel
     errors
 }
 
+/// The rules for a change of a pod's status.
+pub(in crate::registry) fn validate_status(new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let node = text(new, "/status/nominatedNodeName");
+    if !node.is_empty() {
+        errors.extend(broken("status.nominatedNodeName", node, dns1123_subdomain(node)));
+    }
+    let addresses: Vec<&str> = items(new, "/status/podIPs").iter().map(|ip| text(ip, "/ip")).collect();
+    for (index, address) in addresses.iter().enumerate() {
+        errors.extend(ip::address(&format!("status.podIPs[{index}]"), address));
+    }
+    let families: Vec<_> = addresses.iter().map(|address| ip::family(address)).collect();
+    let repeated = families
+        .iter()
+        .enumerate()
+        .any(|(index, family)| families[..index].contains(family));
+    if errors.is_empty() && repeated {
+        let shown: Vec<String> = addresses
+            .iter()
+            .map(|address| format!("{{\"IP\":{}}}", json!(address)))
+            .collect();
+        let detail = "may specify no more than one IP for each IP family";
+        let error = FieldError::invalid("status.podIPs", Value::Null, detail);
+        errors.push(error.shown_as(format!("[{}]", shown.join(","))));
+    }
+    errors.extend(immutable(new, old, "/status/qosClass"));
+    errors
+}
+
+/// What an ephemeral container cannot have.
+fn ephemeral_only(container: &Value, field: &str) -> Vec<FieldError> {
+    let fields = [
+        "ports",
+        "resources",
+        "livenessProbe",
+        "readinessProbe",
+        "startupProbe",
+        "lifecycle",
+    ];
+    let is_set = |field: &&str| match get(container, &format!("/{field}")) {
+        Value::Null => false,
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    };
+    let forbidden =
+        |name: &str| FieldError::forbidden(format!("{field}.{name}"), "cannot be set for an Ephemeral Container");
+    fields
+        .iter()
+        .filter(|name| is_set(name))
+        .map(|name| forbidden(name))
+        .collect()
+}
+
 /// The rules for a change of a pod's ephemeral containers: they only become more (KEP-277).
 pub(in crate::registry) fn validate_ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldError> {
     const FIELD: &str = "spec.ephemeralContainers";
+    const FIELD_POINTER: &str = "/spec/ephemeralContainers";
+    if !get(new, "/metadata/annotations/kubernetes.io~1config.mirror").is_null() {
+        return vec![FieldError::forbidden(
+            "[]",
+            "static pods do not support ephemeral containers",
+        )];
+    }
     let mut errors = super::validate_spec(get(new, "/spec"), "spec");
+    let lists = ["/spec/containers", "/spec/initContainers"];
+    let others: Vec<&str> = lists
+        .into_iter()
+        .flat_map(|list| items(new, list))
+        .map(|container| text(container, "/name"))
+        .collect();
+    for (index, container) in items(new, FIELD_POINTER).iter().enumerate() {
+        let field = format!("{FIELD}[{index}]");
+        let target = text(container, "/targetContainerName");
+        if !target.is_empty() && !others.contains(&target) {
+            errors.push(FieldError::not_found(
+                format!("{field}.targetContainerName"),
+                json!(target),
+            ));
+        }
+        errors.extend(ephemeral_only(container, &field));
+    }
     for container in items(old, "/spec/ephemeralContainers") {
         let name = text(container, "/name");
         let mut same_name = items(new, "/spec/ephemeralContainers").iter();
@@ -84,6 +164,9 @@ pub(in crate::registry) fn validate_ephemeral_containers(new: &Value, old: &Valu
 
 /// The rules for other resources of a running pod (KEP-1287).
 pub(in crate::registry) fn validate_resize(new: &Value, old: &Value) -> Vec<FieldError> {
+    if text(new, "/spec/os/name") == "windows" {
+        return vec![FieldError::forbidden("[]", "windows pods cannot be resized")];
+    }
     let mut errors = super::validate_spec(get(new, "/spec"), "spec");
     let class = super::qos_class(new);
     if class != text(old, "/status/qosClass") {
@@ -91,6 +174,7 @@ pub(in crate::registry) fn validate_resize(new: &Value, old: &Value) -> Vec<Fiel
         let shown = get(new, "/status/qosClass").clone();
         errors.push(FieldError::invalid("spec", shown, detail));
     }
+    let mut only_cpu_and_memory = true;
     for list in ["containers", "initContainers"] {
         let pointer = format!("/spec/{list}");
         let (now, before) = (items(new, &pointer), items(old, &pointer));
@@ -117,12 +201,14 @@ pub(in crate::registry) fn validate_resize(new: &Value, old: &Value) -> Vec<Fiel
                     let detail = format!("resource {side} cannot be removed");
                     errors.push(FieldError::forbidden(format!("{path}.resources.{side}"), detail));
                 }
-                if other {
-                    let detail = "only cpu and memory resources are mutable";
-                    errors.push(FieldError::forbidden("spec", detail));
-                }
+                only_cpu_and_memory &= !other;
             }
+            only_cpu_and_memory &= get(now, "/resizePolicy") == get(before, "/resizePolicy");
         }
+    }
+    if !only_cpu_and_memory {
+        let detail = "only cpu and memory resources are mutable";
+        errors.push(FieldError::forbidden("spec", detail));
     }
     errors
 }
