@@ -17,12 +17,17 @@ use crate::wire::WireError;
 /// is made from the HTTP code.
 ///
 /// ```
-/// # async fn example(pods: kubewire_client::Api<k8s_openapi::api::core::v1::Pod>) {
-/// match pods.get("web-0").await {
-///     Ok(pod) => println!("{:?}", pod.status),
-///     Err(error) if error.is_not_found() => println!("no such pod"),
-///     Err(error) => println!("{error}"),
-/// }
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+/// # let clientset = server.clientset();
+/// # let namespaces = clientset.core_v1().namespaces();
+/// let error = namespaces.get("nowhere").await.unwrap_err();
+/// assert!(error.is_not_found() && !error.is_conflict());
+/// assert_eq!(error.status().and_then(|status| status.code), Some(404));
+/// assert_eq!(error.url(), Some("/api/v1/namespaces/nowhere"));
+/// assert_eq!(error.to_string(), r#"get namespaces "nowhere": namespaces "nowhere" not found"#);
+/// # Ok(())
 /// # }
 /// ```
 pub struct Error(Box<Inner>);
@@ -75,6 +80,7 @@ enum Cause {
     Timeout(Duration),
     Wire(WireError),
     Config(ConfigError),
+    Io(std::io::Error),
     Invalid(String),
 }
 
@@ -103,6 +109,11 @@ impl Error {
 
     pub(crate) fn config(source: ConfigError) -> Self {
         Self::new("set up the client", Cause::Config(source))
+    }
+
+    /// Something on this machine, such as a file, cannot be read or written.
+    pub(crate) fn io(doing: impl Into<Doing>, source: std::io::Error) -> Self {
+        Self::new(doing, Cause::Io(source))
     }
 
     pub(crate) fn invalid(doing: impl Into<Doing>, reason: impl Into<String>) -> Self {
@@ -280,6 +291,7 @@ impl fmt::Display for Error {
             Cause::Timeout(after) => write!(f, "no answer within {after:?}"),
             Cause::Wire(error) => write!(f, "{error}"),
             Cause::Config(error) => write!(f, "{error}"),
+            Cause::Io(error) => write!(f, "{error}"),
             Cause::Invalid(reason) => f.write_str(reason),
         }
     }
@@ -302,6 +314,7 @@ impl StdError for Error {
             Cause::Transport(error) => Some(error),
             Cause::Wire(error) => Some(error),
             Cause::Config(error) => Some(error),
+            Cause::Io(error) => Some(error),
             Cause::Status { .. } | Cause::Timeout(_) | Cause::Invalid(_) => None,
         }
     }

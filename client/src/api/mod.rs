@@ -41,15 +41,41 @@ pub type EachObject<'a> = &'a mut (dyn FnMut(EncodedObject) + Send);
 /// Cloning is cheap. Every method is cancel safe for the client: dropping the future cancels the request, though a
 /// write may have reached the server by then.
 ///
-/// ```no_run
-/// # async fn example() -> Result<(), kubewire_client::Error> {
-/// use k8s_openapi::api::core::v1::Pod;
-/// use kubewire_client::{Api, Client, ListOptions};
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+/// # let client = server.clientset().client().clone();
+/// use futures::TryStreamExt;
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kubewire_client::{Api, ListOptions, Patch, PatchOptions, WatchEvent, WriteOptions};
 ///
-/// let client = Client::try_default()?;
-/// let pods: Api<Pod> = Api::namespaced(client, "shop");
-/// for pod in pods.list(&ListOptions::default().with_labels("app=web")).await?.items {
-///     println!("{}", pod.metadata.name.unwrap_or_default());
+/// let settings: Api<ConfigMap> = Api::namespaced(client, "default");
+/// let mut colours = ConfigMap::default();
+/// colours.metadata.name = Some("colours".to_owned());
+/// let created = settings.create(&colours, &WriteOptions::default()).await?;
+///
+/// let list = settings.list(&ListOptions::default()).await?;
+/// let from_here = ListOptions::default().with_resource_version(list.resource_version);
+/// let mut changes = settings.watch(&from_here).await?;
+///
+/// colours = created;
+/// colours.data = Some([("sky".to_owned(), "blue".to_owned())].into());
+/// settings.update(&colours, &WriteOptions::default()).await?;
+/// let grass = serde_json::json!({"data": {"grass": "green"}});
+/// settings.patch("colours", &Patch::Merge(grass), &PatchOptions::default()).await?;
+/// let sun = serde_json::json!({
+///     "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "colours"}, "data": {"sun": "yellow"},
+/// });
+/// settings.patch("colours", &Patch::Apply(sun), &PatchOptions::apply("painter")).await?;
+/// assert_eq!(settings.get("colours").await?.data.unwrap_or_default().len(), 3);
+///
+/// settings.delete("colours", &Default::default()).await?;
+/// while let Some(change) = changes.try_next().await? {
+///     if let WatchEvent::Deleted(last) = change {
+///         assert_eq!(last.metadata.name.as_deref(), Some("colours"));
+///         break;
+///     }
 /// }
 /// # Ok(())
 /// # }
@@ -133,13 +159,20 @@ impl<K: Object> Api<K> {
     /// The stream ends after the last page or the first error. A list that takes so long that the server forgets its
     /// version (5 minutes by default) ends with an error that [`is_expired`](Error::is_expired).
     ///
-    /// ```no_run
-    /// # async fn example(pods: kubewire_client::Api<k8s_openapi::api::core::v1::Pod>) -> Result<(), kubewire_client::Error> {
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+    /// # let namespaces = server.clientset().core_v1().namespaces();
     /// use futures::TryStreamExt;
-    /// let mut pages = std::pin::pin!(pods.pages(Default::default()));
+    /// use kubewire_client::ListOptions;
+    ///
+    /// let mut pages = std::pin::pin!(namespaces.pages(ListOptions::default().with_limit(2)));
     /// while let Some(page) = pages.try_next().await? {
-    ///     println!("{} pods", page.items.len());
+    ///     assert!(page.items.len() <= 2);
     /// }
+    /// let items: Vec<_> = namespaces.items(ListOptions::default()).try_collect().await?;
+    /// assert!(items.iter().any(|namespace| namespace.metadata.name.as_deref() == Some("default")));
     /// # Ok(())
     /// # }
     /// ```

@@ -77,9 +77,23 @@ impl<K: Object> Api<K> {
 
     /// Sets how many replicas an object is to have.
     ///
-    /// ```no_run
-    /// # async fn example(clientset: kubewire_client::Clientset) -> Result<(), kubewire_client::Error> {
-    /// let deployments = clientset.apps_v1().deployments("shop");
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+    /// # let clientset = server.clientset();
+    /// # let deployment = serde_json::json!({
+    /// #     "metadata": {"name": "web"},
+    /// #     "spec": {
+    /// #         "selector": {"matchLabels": {"app": "web"}},
+    /// #         "template": {
+    /// #             "metadata": {"labels": {"app": "web"}},
+    /// #             "spec": {"containers": [{"name": "web", "image": "nginx"}]},
+    /// #         },
+    /// #     },
+    /// # });
+    /// # clientset.apps_v1().deployments("default").create(&serde_json::from_value(deployment)?, &Default::default()).await?;
+    /// let deployments = clientset.apps_v1().deployments("default");
     /// let mut scale = deployments.get_scale("web").await?;
     /// scale.spec.get_or_insert_default().replicas = Some(3);
     /// deployments.update_scale("web", &scale, &Default::default()).await?;

@@ -163,6 +163,20 @@ async fn errors_know_the_request() {
 }
 
 #[tokio::test]
+async fn a_watch_that_is_refused_is_an_error_at_once() {
+    // It looks like an event all the same.
+    let event = json!({"type": "ADDED", "object": {"metadata": {"name": "a"}}});
+    let (_, api) = script([
+        json_answer(403, status(403, "Forbidden")),
+        json_answer(500, event.clone()),
+    ]);
+    let error = api.watch(&ListOptions::default()).await.unwrap_err();
+    assert!(error.is_forbidden(), "{error}");
+    let error = api.watch(&ListOptions::default()).await.unwrap_err();
+    assert_eq!((error.code(), error.verb()), (Some(500), Some(Verb::Watch)));
+}
+
+#[tokio::test]
 async fn a_watch_ends_with_the_servers_reason() {
     let lines = [
         json!({"type": "ADDED", "object": {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}}}),

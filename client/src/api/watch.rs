@@ -38,9 +38,13 @@ pub enum WatchEvent<K> {
 
 /// A stream of changes whose objects are not decoded yet.
 ///
-/// Ends where the server ends the watch; one that goes on for 30 s longer than the options' `timeout` ends with an error,
-/// as its connection must be dead. Dead HTTP/2 connections are found out earlier, by pings. An `ERROR` event of the server is an `Err` with its `Status` and the last
-/// item. Dropping the stream closes the request.
+/// Ends where the server ends the watch. An `ERROR` event of the server is an `Err` with its `Status` and the last item.
+/// Dropping the stream closes the request.
+///
+/// A watch may be silent for long, so silence alone says nothing. That its connection is dead is found out by
+/// - the options' `timeout`, which the server is told: a watch that goes on for 30 s longer ends with an error;
+/// - pings of HTTP/2, every 30 s and to be answered within 15 s;
+/// - TCP's own questions over HTTP/1.1, after 30 s of silence, three times in 15 s each.
 #[must_use = "a watch does nothing unless polled"]
 pub struct EncodedWatch {
     request: Arc<Request>,

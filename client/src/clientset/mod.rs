@@ -10,11 +10,18 @@ use crate::rest::Client;
 
 /// Accessors for every built-in group and version.
 ///
-/// ```no_run
-/// # async fn example() -> Result<(), kubewire_client::Error> {
-/// use kubewire_client::{Clientset, ListOptions};
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+/// # let config = server.client_config();
+/// use k8s_openapi::api::core::v1::Namespace;
+/// use kubewire_client::{Clientset, ListOptions, WriteOptions};
 ///
-/// let clientset = Clientset::try_default()?;
+/// let clientset = Clientset::new(&config)?; // or Clientset::try_default(), as kubectl finds its cluster
+/// let mut shop = Namespace::default();
+/// shop.metadata.name = Some("shop".to_owned());
+/// clientset.core_v1().namespaces().create(&shop, &WriteOptions::default()).await?;
 /// let deployments = clientset.apps_v1().deployments("shop").list(&ListOptions::default()).await?;
 /// println!("{} deployments at version {}", deployments.items.len(), deployments.resource_version);
 /// # Ok(())

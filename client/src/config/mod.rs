@@ -43,12 +43,24 @@ use crate::wire::Encoding;
 /// Everything needed to talk to one API server as one user.
 ///
 /// ```
-/// use kubewire_client::config::{Config, Credentials};
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+/// # let text = server.kubeconfig();
+/// use kubewire_client::Clientset;
+/// use kubewire_client::config::{Config, Credentials, Kubeconfig, KubeconfigOptions};
 ///
-/// let config = Config::new("https://10.0.0.1:6443")
+/// // The files that kubectl would take are read by `Config::infer()`.
+/// let config = Config::from_kubeconfig(&Kubeconfig::from_yaml(text)?, &KubeconfigOptions::default())?;
+/// let clientset = Clientset::new(&config)?;
+/// assert!(clientset.core_v1().namespaces().get("default").await.is_ok());
+///
+/// let by_hand = Config::new("https://10.0.0.1:6443")
 ///     .with_ca_file("/etc/kubernetes/pki/ca.crt")
 ///     .with_credentials(Credentials::token("s3cr3t"));
-/// assert!(!format!("{config:?}").contains("s3cr3t"));
+/// assert!(!format!("{by_hand:?}").contains("s3cr3t"));
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -373,3 +373,17 @@ fn escaped(text: &str) -> String {
     const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     utf8_percent_encode(text, UNRESERVED).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_name_a_server_or_a_path() {
+        let url = Uri::from_static("https://issuer:8443/realm/.well-known/openid-configuration");
+        let to = |location| beside(&url, location).map(|url| url.to_string());
+        assert_eq!(to("https://other/a?b=c").as_deref(), Some("https://other/a?b=c"));
+        assert_eq!(to("/a").as_deref(), Some("https://issuer:8443/a"));
+        assert_eq!(to("a b"), None);
+    }
+}

@@ -61,6 +61,16 @@ impl TlsOptions {
         Ok(TlsMaterial { ca, identity })
     }
 
+    /// The rustls configuration of these options, offering HTTP/2 and HTTP/1.1: for connections that are made by other
+    /// means than this client. Blocks while it reads files. Whom to expect ([`server_name`](Self::server_name), or else
+    /// the host) is for the caller to say for each connection.
+    ///
+    /// # Errors
+    /// Where certificates or keys cannot be read or used.
+    pub fn rustls_config(&self) -> Result<ClientConfig, ConfigError> {
+        self.client_config(&self.material()?)
+    }
+
     /// The rustls configuration for this material, offering HTTP/2 and HTTP/1.1.
     pub(crate) fn client_config(&self, material: &TlsMaterial) -> Result<ClientConfig, ConfigError> {
         let provider = self.provider();
@@ -95,7 +105,11 @@ impl TlsOptions {
         chosen.cloned().unwrap_or_else(|| Arc::new(ring::default_provider()))
     }
 
-    fn verifier(&self, material: &TlsMaterial, provider: Arc<CryptoProvider>) -> Result<Verifier, ConfigError> {
+    pub(super) fn verifier(
+        &self,
+        material: &TlsMaterial,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Verifier, ConfigError> {
         let (roots, trusted) = match &material.ca {
             Some(pem) => roots(pem, &origin(self.ca.as_ref()))?,
             None => (system_roots()?, Vec::new()),

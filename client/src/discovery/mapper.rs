@@ -16,8 +16,11 @@ const REFRESH_AFTER: Duration = Duration::from_secs(1);
 /// What the server serves is asked for with the first question, and again when a question has no answer: the resource
 /// may be new. [`reset`](RestMapper::reset) forgets everything.
 ///
-/// ```no_run
-/// # async fn example(client: kubewire_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+/// # let client = server.clientset().client().clone();
 /// use kubewire_client::discovery::{Discovery, RestMapper};
 ///
 /// let mapper = RestMapper::new(Discovery::new(client));

@@ -31,16 +31,18 @@ const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDis
 /// The aggregated documents cost two requests, and two short ones later (`ETag`). Older servers are asked group by
 /// group. Cloning is cheap and shares what is remembered.
 ///
-/// ```no_run
-/// # async fn example(client: kubewire_client::Client) -> Result<(), kubewire_client::Error> {
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+/// # let client = server.clientset().client().clone();
 /// use kubewire_client::{Gvr, discovery::Discovery};
 ///
 /// let discovery = Discovery::new(client);
 /// println!("server {}", discovery.server_version().await?.git_version);
 /// let catalog = discovery.catalog().await?;
-/// if catalog.serves(&Gvr::new("gateway.networking.k8s.io", "v1", "httproutes")) {
-///     println!("the gateway API is there");
-/// }
+/// assert!(catalog.serves(&Gvr::new("apps", "v1", "deployments")));
+/// assert!(!catalog.serves(&Gvr::new("gateway.networking.k8s.io", "v1", "httproutes")));
 /// # Ok(())
 /// # }
 /// ```

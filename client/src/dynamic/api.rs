@@ -19,16 +19,25 @@ use crate::wire::{EncodedList, EncodedObject, Envelope, WireError, schema};
 ///
 /// Cloning is cheap. Cancel safety is that of [`Api`](crate::Api).
 ///
-/// ```no_run
-/// # async fn example() -> Result<(), kubewire_client::Error> {
-/// use kubewire_client::dynamic::{ApiResource, DynamicApi};
-/// use kubewire_client::{Client, Gvr, ListOptions};
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+/// # let client = server.clientset().client().clone();
+/// use kubewire_client::dynamic::{ApiResource, DynamicApi, DynamicObject};
+/// use kubewire_client::{Gvr, ListOptions, WriteOptions};
 ///
-/// let orders = ApiResource::new(Gvr::new("shop.example", "v1", "orders"), "Order", true);
-/// let orders = DynamicApi::namespaced(Client::try_default()?, &orders, "shop");
-/// for order in orders.list(&ListOptions::default()).await?.items {
-///     println!("{:?}: {}", order.metadata.name, order.data["spec"]);
+/// let resource = ApiResource::new(Gvr::new("", "v1", "configmaps"), "ConfigMap", true);
+/// let settings = DynamicApi::namespaced(client, &resource, "default");
+/// let mut colours = DynamicObject::new(&resource, "colours");
+/// colours.data.insert("data".to_owned(), serde_json::json!({"sky": "blue"}));
+/// settings.create(&colours, &WriteOptions::default()).await?;
+/// for object in settings.list(&ListOptions::default()).await?.items {
+///     println!("{:?}: {}", object.metadata.name, object.data["data"]);
 /// }
+/// // What `kubectl get` prints.
+/// let table = settings.list_table(&ListOptions::default()).await?;
+/// assert_eq!(table.column_definitions[0].name, "Name");
 /// # Ok(())
 /// # }
 /// ```

@@ -16,12 +16,18 @@ use crate::wire::{EncodedList, WireError};
 /// Works for every resource, custom ones included, in protobuf: the server makes `PartialObjectMetadata` of whatever
 /// it has. Cancel safety is that of [`Api`](crate::Api).
 ///
-/// ```no_run
-/// # async fn example(client: kubewire_client::Client) -> Result<(), kubewire_client::Error> {
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+/// # let clientset = server.clientset();
 /// use k8s_openapi::api::core::v1::Secret;
 /// use kubewire_client::{ListOptions, dynamic::ApiResource, metadata::MetadataApi};
 ///
-/// let secrets = MetadataApi::new(client, &ApiResource::of::<Secret>());
+/// # let mut secret = Secret::default();
+/// # secret.metadata.name = Some("key".to_owned());
+/// # clientset.core_v1().secrets("default").create(&secret, &Default::default()).await?;
+/// let secrets = MetadataApi::new(clientset.client().clone(), &ApiResource::of::<Secret>());
 /// for secret in secrets.list(&ListOptions::default()).await?.items {
 ///     println!("{:?}", secret.metadata.name); // and never its content
 /// }

@@ -8,17 +8,32 @@ use super::Verb;
 /// Takes figures of a client's requests. Every method does nothing unless it is implemented; none may block.
 ///
 /// ```
-/// use std::{sync::Arc, sync::atomic::{AtomicU64, Ordering}, time::Duration};
-/// use kubewire_client::{Config, rest::{ClientMetrics, Verb}};
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+/// # let config = server.client_config();
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::time::Duration;
+///
+/// use kubewire_client::Clientset;
+/// use kubewire_client::rest::{ClientMetrics, Verb};
 ///
 /// #[derive(Debug, Default)]
 /// struct Count(AtomicU64);
+///
 /// impl ClientMetrics for Count {
 ///     fn answered(&self, _verb: Verb, _code: Option<u16>, _latency: Duration) {
 ///         self.0.fetch_add(1, Ordering::Relaxed);
 ///     }
 /// }
-/// let config = Config::new("https://10.0.0.1").with_metrics(Arc::new(Count::default()));
+///
+/// let count = Arc::new(Count::default());
+/// let clientset = Clientset::new(&config.with_metrics(count.clone()))?;
+/// clientset.core_v1().namespaces().get("default").await?;
+/// assert_eq!(count.0.load(Ordering::Relaxed), 1);
+/// # Ok(())
+/// # }
 /// ```
 pub trait ClientMetrics: Debug + Send + Sync {
     /// The head of an answer came, or, without a code, none did. `latency` is from sending to here, for one try.

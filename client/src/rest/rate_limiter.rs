@@ -95,4 +95,30 @@ mod tests {
         }
         assert_eq!(start.elapsed().as_millis() / 10, 50, "no more than a burst is saved up");
     }
+
+    #[test]
+    fn long_waits_are_logged_with_their_reason() {
+        let log = crate::logged::logged(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build();
+            runtime.unwrap().block_on(async {
+                let limiter = RateLimiter::new(RateLimit { qps: 0.7, burst: 1 });
+                for thing in ["first", "second", "third"] {
+                    limiter.acquire("get", thing).await;
+                }
+                tokio::time::sleep(Duration::from_secs(2) - Duration::from_millis(900)).await;
+                limiter.acquire("get", "last").await;
+            });
+        });
+        let waits = log
+            .matches("waiting because of the client's own rate limit: get")
+            .count();
+        assert!(
+            waits == 2 && !log.contains("get first") && !log.contains("get last"),
+            "{log}"
+        );
+        assert!(log.contains("qps=0.7"), "{log}");
+    }
 }

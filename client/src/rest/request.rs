@@ -64,11 +64,16 @@ impl Verb {
 
 /// A request to one path of the API server.
 ///
-/// ```no_run
-/// # async fn example(client: kubewire_client::Client) -> Result<(), kubewire_client::Error> {
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+/// # let client = server.clientset().client().clone();
 /// use kubewire_client::rest::{Request, Verb};
+///
 /// let request = Request::new(Verb::Get, "/version", "the server's version").json_only();
-/// let version = client.send(request).await?.bytes().await?;
+/// let version: serde_json::Value = serde_json::from_slice(&client.send(request).await?.bytes().await?)?;
+/// assert_eq!(version["major"], "1");
 /// # Ok(())
 /// # }
 /// ```

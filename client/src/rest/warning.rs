@@ -114,6 +114,18 @@ mod tests {
     }
 
     #[test]
+    fn a_warning_is_logged_once() {
+        let handler = WarningHandler::log();
+        let log = crate::logged::logged(|| {
+            for text in ["old", "old", "older", "old"] {
+                handler.clone().warn(text.to_owned());
+            }
+        });
+        assert_eq!(log.matches("the API server warns: old\n").count(), 1, "{log}");
+        assert_eq!(log.matches("the API server warns: older\n").count(), 1, "{log}");
+    }
+
+    #[test]
     fn every_warning_of_an_answer_arrives() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = seen.clone();

@@ -311,3 +311,23 @@ impl AsyncWrite for Stream {
         Pin::new(&mut self.bytes).poll_shutdown(cx)
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn silent_peers_are_asked() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = Config::new(format!("http://{}", listener.local_addr().unwrap()));
+        let server = config.base_url().unwrap();
+        let mut tcp = Route::new(&config, &server).unwrap().tcp;
+        let stream = tcp.call(server).await.unwrap().into_inner();
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_TIME);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_RETRIES);
+        assert!(socket.tcp_nodelay().unwrap());
+    }
+}

@@ -75,11 +75,14 @@ pub enum Upgrade {
 /// # Errors
 /// What cannot be used in `config`: see [`ConfigError`].
 ///
-/// ```no_run
-/// use kubewire_client::{config::Config, transport};
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = kubewire_server_stub::testing::Server::start(Default::default()).await?;
+/// # let config = server.client_config();
+/// use kubewire_client::transport;
 ///
-/// # async fn version() -> Result<(), Box<dyn std::error::Error>> {
-/// let transport = transport::connect(&Config::infer()?)?;
+/// let transport = transport::connect(&config)?;
 /// let response = transport.send(http::Request::get("/version").body(bytes::Bytes::new())?).await?;
 /// assert!(response.status().is_success());
 /// # Ok(())

@@ -7,6 +7,7 @@ mod exec;
 mod oidc;
 mod proxies;
 mod reload;
+mod secrecy;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

@@ -116,6 +116,7 @@ async fn answer(client: &mut BufStream<Box<dyn Stream>>, bytes: &[u8]) {
 async fn hidden(authority: &Authority) -> (Server, Config) {
     let server = Server::start("127.0.0.1", authority.server(), |seen| {
         assert_eq!(seen.header("host"), "api.invalid:6443");
+        assert!(seen.header("user-agent").starts_with("kubewire/"));
         assert_eq!(seen.header("proxy-authorization"), "", "that is for the proxy alone");
         (200, "{}".to_owned())
     });

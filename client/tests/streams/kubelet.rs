@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,6 +15,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use kubewire_client::Config;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
@@ -29,6 +31,8 @@ pub(crate) struct Kubelet {
     protocol: &'static str,
     /// Sockets that are open now.
     pub(crate) open: Arc<AtomicUsize>,
+    /// Requests that were never answered.
+    pub(crate) waiting: Arc<AtomicUsize>,
     _serving: JoinSet<()>,
 }
 
@@ -37,15 +41,16 @@ impl Kubelet {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let open = Arc::new(AtomicUsize::new(0));
-        let counter = open.clone();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let counters = (open.clone(), waiting.clone());
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let counter = counter.clone();
+                let counters = counters.clone();
                 connections.spawn(async move {
-                    let service = service_fn(|request| answer(request, protocol, counter.clone()));
+                    let service = service_fn(|request| answer(request, protocol, counters.clone()));
                     let connection = hyper::server::conn::http1::Builder::new();
                     let connection = connection.serve_connection(TokioIo::new(stream), service);
                     connection.with_upgrades().await.ok();
@@ -56,6 +61,7 @@ impl Kubelet {
             url,
             protocol,
             open,
+            waiting,
             _serving: serving,
         }
     }
@@ -69,13 +75,17 @@ impl Kubelet {
 async fn answer(
     mut request: Request<Incoming>,
     protocol: &'static str,
-    open: Arc<AtomicUsize>,
+    (open, waiting): (Arc<AtomicUsize>, Arc<AtomicUsize>),
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let refuse = |code: StatusCode, text: &'static str| Response::builder().status(code).body(text.into()).unwrap();
     let path = request.uri().path().to_owned();
     if path.contains("/gone/") {
         let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":404,"reason":"NotFound"}"#;
         return Ok(refuse(StatusCode::NOT_FOUND, status));
+    }
+    if path.contains("/never/") {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        std::future::pending::<()>().await;
     }
     let offered = request.headers()[header::SEC_WEBSOCKET_PROTOCOL].to_str().unwrap();
     assert_eq!(offered, "v5.channel.k8s.io, v4.channel.k8s.io");
@@ -86,9 +96,11 @@ async fn answer(
     tokio::spawn(async move {
         open.fetch_add(1, Ordering::SeqCst);
         let upgraded = TokioIo::new(upgrade.await.unwrap());
-        let socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, None).await;
+        let mut socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, None).await;
         match path.rsplit('/').next() {
             Some("portforward") => ports(socket, &query).await,
+            _ if path.contains("/stuck/") => while receive(&mut socket).await.is_some() {},
+            _ if path.contains("/no-tar/") => no_program(socket).await,
             _ => process(socket, &query, protocol).await,
         }
         open.fetch_sub(1, Ordering::SeqCst);
@@ -111,7 +123,40 @@ fn parameters(query: &str) -> Vec<(String, String)> {
     query.split('&').filter(|text| !text.is_empty()).map(pair).collect()
 }
 
-/// `cat` copies its input; `exit N` ends with this code; `say TEXT` prints it on both outputs; `size` prints what the
+/// A program of this machine, as far as tar goes: what it prints comes after what it reads.
+async fn run(socket: &mut Socket, words: &[&str]) -> i32 {
+    let child = tokio::process::Command::new(words[0])
+        .args(&words[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn();
+    let mut child = child.unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    if words.contains(&"-x") {
+        while let Some(data) = receive(socket).await {
+            match data[..] {
+                [255, 0] => break,
+                [0, ..] => drop(stdin.write_all(&data[1..]).await),
+                _ => {}
+            }
+        }
+    }
+    drop(stdin);
+    let (mut stdout, mut buffer) = (child.stdout.take().unwrap(), vec![0; 32 << 10]);
+    loop {
+        match stdout.read(&mut buffer).await.unwrap() {
+            0 => break,
+            read => send(socket, 1, &buffer[..read]).await,
+        }
+    }
+    let output = child.wait_with_output().await.unwrap();
+    send(socket, 2, &output.stderr).await;
+    output.status.code().unwrap()
+}
+
+/// `tar` is that of this machine; `cat` copies its input; `exit N` ends with this code; `say TEXT` prints it on both outputs; `size` prints what the
 /// terminal's size becomes.
 async fn process(mut socket: Socket, query: &[(String, String)], protocol: &str) {
     let words: Vec<&str> = query
@@ -139,6 +184,7 @@ async fn process(mut socket: Socket, query: &[(String, String)], protocol: &str)
                 }
             }
         }
+        ["tar", ..] => code = run(&mut socket, &words).await,
         ["sleep"] => {
             while receive(&mut socket).await.is_some() {}
             return;
@@ -154,6 +200,16 @@ async fn process(mut socket: Socket, query: &[(String, String)], protocol: &str)
             r#"{{"metadata":{{}},"status":"Failure","reason":"NonZeroExitCode","message":"command terminated with exit code {code}","details":{{"causes":[{{"reason":"ExitCode","message":"{code}"}}]}}}}"#
         ),
     };
+    send(&mut socket, 3, status.as_bytes()).await;
+    socket.close(None).await.ok();
+}
+
+/// What a kubelet says where the container has no such program.
+async fn no_program(mut socket: Socket) {
+    let words = r#"error executing command in container: exec: \"tar\": executable file not found in $PATH"#;
+    let status = format!(
+        r#"{{"metadata":{{}},"status":"Failure","reason":"InternalError","message":"Internal error occurred: {words}","code":500}}"#
+    );
     send(&mut socket, 3, status.as_bytes()).await;
     socket.close(None).await.ok();
 }

@@ -1,7 +1,8 @@
 //! `exec`, `attach` and port-forward against a server that speaks like a kubelet.
 
-#![allow(clippy::unwrap_used)] // a test program
+#![allow(clippy::unwrap_used, clippy::panic)] // a test program
 
+mod copy;
 mod kubelet;
 
 use std::collections::hash_map::DefaultHasher;
@@ -105,17 +106,50 @@ async fn refusals_are_typed_and_an_early_end_is_an_error() {
     assert!(error.to_string().contains("v3.channel.k8s.io"), "{error}");
 }
 
+fn tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+/// Tasks of the server's side are among those that must end: they do when the connection is closed.
 #[tokio::test]
-async fn dropping_a_process_closes_its_connection() {
+async fn dropping_a_stream_closes_its_connection_and_leaves_no_task() {
     let (kubelet, pods) = pods(V5).await;
-    let process = pods.exec("web", &["sleep"], &ProcessOptions::default()).await.unwrap();
-    while kubelet.open.load(Ordering::SeqCst) == 0 {
-        tokio::task::yield_now().await;
-    }
+    let before = tasks();
+    let until = async |condition: &dyn Fn() -> bool| {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let open = || kubelet.open.load(Ordering::SeqCst);
+
+    let options = ProcessOptions::default().with_stdin();
+    let mut process = pods.exec("web", &["sleep"], &options).await.unwrap();
+    let stdin = process.stdin();
+    until(&|| open() == 1).await;
     drop(process);
-    while kubelet.open.load(Ordering::SeqCst) > 0 {
-        tokio::task::yield_now().await;
+    until(&|| open() == 0 && tasks() == before).await;
+    assert!(stdin.unwrap().write_all(b"x").await.is_err());
+
+    let process = pods.attach("stuck", &options).await.unwrap();
+    until(&|| open() == 1).await;
+    tokio::select! {
+        exit = process.wait() => panic!("{exit:?}"),
+        () = tokio::task::yield_now() => {}
     }
+    until(&|| open() == 0 && tasks() == before).await;
+
+    let ports = pods.port_forward("web", &[7, 7]).await.unwrap();
+    until(&|| open() == 1).await;
+    drop(ports);
+    until(&|| open() == 0 && tasks() == before).await;
+
+    // The server never answers.
+    let is_asked = || kubelet.waiting.load(Ordering::SeqCst) == 1;
+    tokio::select! {
+        process = pods.exec("never", &["sleep"], &options) => panic!("{process:?}"),
+        () = until(&is_asked) => {}
+    }
+    until(&|| tasks() == before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,16 +8,23 @@ use std::path::{Path, PathBuf};
 use kubewire_client::Gvk;
 use serde::Deserialize;
 
+/// The repository; the test programs are of more than one package.
+fn repository() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = package.ancestors();
+    folders.find(|folder| folder.join("testdata").is_dir()).unwrap()
+}
+
 /// `testdata/` of the repository: every message, and vectors of the special forms.
 pub(crate) fn testdata(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(name)
+    repository().join("testdata").join(name)
 }
 
 /// The folder of larger fixtures beside the repository, `None` (with a notice) where there is none.
 pub(crate) fn shared_dir() -> Option<PathBuf> {
     let dir = match std::env::var_os("KUBEWIRE_SHARED") {
         Some(dir) => PathBuf::from(dir),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+        None => repository().join("../shared"),
     };
     if !dir.is_dir() {
         eprintln!("skipped: no folder {} (KUBEWIRE_SHARED names another)", dir.display());

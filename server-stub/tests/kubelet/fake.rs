@@ -33,6 +33,8 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 pub(crate) struct Kubelet {
     pub(crate) port: u16,
     pub(crate) connections: Arc<AtomicUsize>,
+    /// Streams into containers that are open now.
+    pub(crate) streams: Arc<AtomicUsize>,
     _serving: JoinSet<()>,
 }
 
@@ -54,18 +56,19 @@ impl Kubelet {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
-        let (mut serving, counter) = (JoinSet::new(), connections.clone());
+        let streams = Arc::new(AtomicUsize::new(0));
+        let (mut serving, counter, open) = (JoinSet::new(), connections.clone(), streams.clone());
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 counter.fetch_add(1, Ordering::SeqCst);
-                let tls = tls.clone();
+                let (tls, open) = (tls.clone(), open.clone());
                 connections.spawn(async move {
                     let stream = TokioIo::new(tls.accept(stream).await.unwrap());
                     let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
                     builder
-                        .serve_connection_with_upgrades(stream, service_fn(answer))
+                        .serve_connection_with_upgrades(stream, service_fn(|request| answer(request, open.clone())))
                         .await
                         .ok();
                 });
@@ -74,12 +77,13 @@ impl Kubelet {
         Self {
             port,
             connections,
+            streams,
             _serving: serving,
         }
     }
 }
 
-async fn answer(mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(mut request: Request<Incoming>, streams: Arc<AtomicUsize>) -> Result<Response<Body>, Infallible> {
     let (path, query) = (
         request.uri().path().to_owned(),
         request.uri().query().unwrap_or_default().to_owned(),
@@ -97,16 +101,18 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Body>, Infall
             let frames = lines.map(|line| Ok(Frame::data(Bytes::from(line))));
             Response::builder().body(StreamBody::new(stream::iter(frames)).boxed_unsync())
         }
-        ["exec" | "portForward", ..] => {
+        ["exec" | "attach" | "portForward", ..] => {
             let accept = derive_accept_key(request.headers()[header::SEC_WEBSOCKET_KEY].as_bytes());
             let upgrade = hyper::upgrade::on(&mut request);
             let ports = path.starts_with("/portForward");
+            streams.fetch_add(1, Ordering::SeqCst);
             tokio::spawn(async move {
                 if ports {
                     echo(upgrade).await
                 } else {
                     run(upgrade, &query).await
                 }
+                streams.fetch_sub(1, Ordering::SeqCst);
             });
             Response::builder()
                 .status(StatusCode::SWITCHING_PROTOCOLS)
@@ -155,15 +161,18 @@ async fn run(upgrade: OnUpgrade, query: &str) {
     while let Some(Ok(message)) = socket.next().await {
         match &message.into_data()[..] {
             [255, 0] => break,
-            [0, data @ ..] => socket.send(send(1, data)).await.unwrap(),
+            [0, data @ ..] => drop(socket.send(send(1, data)).await),
             _ => {}
         }
     }
-    socket.send(Message::Binary(vec![255, 1].into())).await.unwrap();
-    socket
-        .send(send(3, br#"{"metadata":{},"status":"Success"}"#))
-        .await
-        .unwrap();
+    // The client may be gone.
+    let end = [
+        Message::Binary(vec![255, 1].into()),
+        send(3, br#"{"metadata":{},"status":"Success"}"#),
+    ];
+    for message in end {
+        socket.send(message).await.ok();
+    }
     socket.close(None).await.ok();
 }
 
@@ -179,7 +188,7 @@ async fn echo(upgrade: OnUpgrade) {
                 socket.send(Message::Binary(vec![255, *channel].into())).await.unwrap();
                 break;
             }
-            data @ [0, ..] => socket.send(Message::Binary(data.to_vec().into())).await.unwrap(),
+            data @ [0, ..] => drop(socket.send(Message::Binary(data.to_vec().into())).await),
             _ => {}
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test program
 
 mod fake;
+mod streams;
 
 use std::sync::atomic::Ordering;
 

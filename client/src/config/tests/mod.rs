@@ -3,6 +3,7 @@ mod environment;
 mod exec;
 mod kubeconfig;
 mod secrecy;
+mod tls;
 
 use super::*;
 

@@ -1,5 +1,6 @@
 //! The typed codec against what Go's own encoders made of the same objects.
 
+#![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic)] // a test program
 
 mod generated;

@@ -1,0 +1,32 @@
+//! What is logged, for tests.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What this thread logs while it runs something.
+pub(crate) fn logged(run: impl FnOnce()) -> String {
+    let log = Log::default();
+    let sink = log.clone();
+    let listener = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || sink.clone());
+    tracing::subscriber::with_default(listener.finish(), run);
+    let text = log.0.lock();
+    String::from_utf8(text.clone()).unwrap()
+}
