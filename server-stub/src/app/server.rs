@@ -178,3 +178,103 @@ impl Server {
             .with_client_certificate(inline(&self.admin.certificate_pem), inline(&self.admin.key_pem))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kubewire_client::api::EncodedWatch;
+    use kubewire_client::wire::{EncodedEvent, ObjectHeader};
+    use kubewire_client::{Api, Client, ListOptions, WriteOptions};
+
+    use super::*;
+    use crate::storage::{Change, Expected, Swap};
+
+    async fn prepare() -> Server {
+        let mut options = Options::default();
+        options.secure_serving.any_free_port = true;
+        Server::prepare(&options, Clock::default(), Ids::default())
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_stopped_server_keeps_nothing() {
+        let server = prepare().await;
+        let storage = Arc::downgrade(server.storage_factory.default_storage());
+        let lifecycle = server.lifecycle().clone();
+        let running = tokio::spawn(server.run());
+        lifecycle.has_been_ready.cancelled().await;
+        assert!(storage.strong_count() > 0);
+        lifecycle.shutdown_initiated.cancel();
+        running.await.unwrap().unwrap();
+        // Tasks that were told to end need a turn to do so.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(storage.strong_count(), 0);
+    }
+
+    /// The version of the next object; `None` at the end.
+    async fn next(watch: &mut EncodedWatch) -> Option<u64> {
+        let EncodedEvent::Modified(object) = watch.next().await?.unwrap() else {
+            panic!("the object is only changed");
+        };
+        let version = ObjectHeader::parse(&object).unwrap().resource_version;
+        Some(version.to_string().parse().unwrap())
+    }
+
+    /// A client that does not read, on a connection of its own.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_slow_watch_is_cut_and_holds_nobody_back() {
+        let server = prepare().await;
+        let storage = server.storage_factory.default_storage().clone();
+        let (config, lifecycle) = (server.client_config(), server.lifecycle().clone());
+        let running = tokio::spawn(server.run());
+        lifecycle.has_been_ready.cancelled().await;
+        let api = || Api::<ConfigMap>::namespaced(Client::new(&config).unwrap(), "default");
+        let mut map = ConfigMap::default();
+        map.metadata.name = Some("a".to_owned());
+        map.data = Some([("text".to_owned(), "x".repeat(4000))].into());
+        let created = api().create(&map, &WriteOptions::default()).await.unwrap();
+        let version = created.metadata.resource_version.unwrap();
+        let options = ListOptions::default().with_resource_version(version.into());
+        let mut slow = api().watch_encoded(&options).await.unwrap();
+        let mut fast = api().watch_encoded(&options).await.unwrap();
+
+        let key = "/registry/configmaps/default/a";
+        let stored = storage.get(key, None).await.unwrap().kv.unwrap();
+        let (value, mut revision) = (stored.value, stored.mod_revision);
+        let mut written = Vec::new();
+        for _ in 0..14 {
+            for _ in 0..1000 {
+                let change = Change::Put {
+                    value: value.clone(),
+                    ttl: None,
+                };
+                let expected = Expected::Revision(revision);
+                let Swap::Done { revision: next } = storage.compare_and_swap(key, expected, change).await.unwrap()
+                else {
+                    panic!("nobody else writes");
+                };
+                revision = next;
+                written.push(revision);
+            }
+            for expected in &written[written.len() - 1000..] {
+                assert_eq!(next(&mut fast).await, Some(*expected));
+            }
+        }
+        let mut seen = Vec::new();
+        while let Some(version) = next(&mut slow).await {
+            seen.push(version);
+        }
+        assert!(
+            seen.len() < 4000,
+            "{} events were kept for who did not read",
+            seen.len()
+        );
+        assert_eq!(seen, written[..seen.len()]);
+        lifecycle.shutdown_initiated.cancel();
+        running.await.unwrap().unwrap();
+    }
+}

@@ -1,8 +1,9 @@
 //! A server ready to run: handler chain, loopback client, hooks, and the way down.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::future::join_all;
 use kubewire_client::{Client, Clientset, transport};
 use kubewire_informers::SharedInformerFactory;
@@ -21,12 +22,14 @@ use super::lifecycle::{LifecycleSignals, signal};
 use super::metrics::MetricsHandler;
 use super::openapi;
 use super::pprof;
-use super::request::UserInfo;
+use super::request::{Request, Response, UserInfo};
+use super::respond;
 use super::server::GenericApiServer;
 use super::serving::Serving;
 use super::zpages::{Flagz, Statusz, VerbosityFlag};
 use crate::authentication::{BearerTokens, UnionAuthenticator};
 use crate::filters::{self, ChainConfig, RequestsInFlight};
+use crate::status::ApiError;
 
 /// How long a client may take to notice that its connection ends. One that sends a request at that moment has to learn
 /// that it was not taken, or it could not know whether to send it again; a busy one needs more than Go's second.
@@ -94,7 +97,7 @@ impl GenericApiServer {
             in_flight_requests: in_flight.clone(),
         };
         let handler = filters::build_handler_chain(Arc::new(self), chain);
-        let loopback = InProcess::new(handler.clone()).with_own_agent();
+        let loopback = InProcess::new(Arc::new(Own(Arc::downgrade(&handler)))).with_own_agent();
         // The token is made of hexadecimal digits: it fits into a header.
         let loopback = loopback.clone().with_token(&token).unwrap_or(loopback);
         let loopback = Client::with_transport(transport::from_service(loopback));
@@ -269,6 +272,22 @@ impl PreparedGenericApiServer {
         }
         signal(&self.lifecycle.has_been_ready, "HasBeenReady");
         Ok(())
+    }
+}
+
+/// The server for its own client, which the server itself has: it must not keep the server alive.
+struct Own(Weak<dyn Handler>);
+
+#[async_trait]
+impl Handler for Own {
+    async fn handle(&self, request: Request) -> Response {
+        match self.0.upgrade() {
+            Some(handler) => handler.handle(request).await,
+            None => {
+                let stopped = ApiError::service_unavailable("the server has stopped");
+                respond::error(&stopped, respond::error_format(&request))
+            }
+        }
     }
 }
 

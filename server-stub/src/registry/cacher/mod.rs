@@ -1,7 +1,7 @@
 //! The watch cache of one resource: its newest state and its last changes, kept up to date by one watch on storage.
 //!
 //! Readers take what they need under a short lock and share the objects. A watch reads the changes at its own pace;
-//! one that falls behind further than the cache remembers gets 410, like any request for too old a version.
+//! one that falls behind further than the cache remembers is ended. One that starts too far back gets 410.
 
 mod feed;
 mod state;

@@ -123,6 +123,11 @@ impl Watch {
                 self.ended = true;
                 VecDeque::new()
             }
+            // One that was slow is ended without a word, as kube-apiserver does, and may ask again from where it was.
+            EventsAfter::TooOld(_) if self.start.after != Some(self.position) => {
+                self.ended = true;
+                VecDeque::new()
+            }
             EventsAfter::TooOld(known_since) => {
                 self.ended = true;
                 let message = format!("too old resource version: {} ({known_since})", self.position);
