@@ -19,7 +19,7 @@ use kubewire_server_stub::registry::codec::ObjectCodec;
 use kubewire_server_stub::registry::facts::{self, ResourceFacts};
 use kubewire_server_stub::registry::protobuf_codec::ProtobufCodec;
 use kubewire_server_stub::registry::service_ranges::ServiceRanges;
-use kubewire_server_stub::registry::storage_factory::StorageFactory;
+use kubewire_server_stub::registry::storage_factory::{RestOptionsGetter, StorageFactory};
 use kubewire_server_stub::storage::etcd3::Etcd3Storage;
 use kubewire_server_stub::storage::memory::MemoryStorage;
 use kubewire_server_stub::storage::{Change, Expected, Storage, Swap};
@@ -89,7 +89,7 @@ async fn what_is_stored_is_what_kube_apiserver_stores() {
         let mut object = object.clone();
         object["metadata"].as_object_mut().unwrap().remove("resourceVersion");
         let (group, _) = facts.storage.unwrap();
-        let media_type = factory.new_config(group, facts.plural).media_type;
+        let media_type = factory.rest_options(group, facts.plural).media_type;
         let codec = ProtobufCodec::new(facts).unwrap().with_media_type(media_type);
         let key = store.info().key(namespace, name);
         let value = codec.encode(&object).unwrap();

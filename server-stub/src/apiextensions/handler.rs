@@ -23,7 +23,7 @@ use crate::generic::discovery::{self, GroupDiscovery, VersionDiscovery};
 use crate::generic::request::{Request, RequestInfo, Response};
 use crate::generic::respond;
 use crate::registry::codec::JsonCodec;
-use crate::registry::storage_factory::StorageFactory;
+use crate::registry::storage_factory::{RestOptionsGetter, StorageFactory};
 use crate::registry::validation::values::items;
 use crate::registry::{DeleteOptions, ListQuery, Store, WriteContext};
 use crate::status::{ApiError, GroupResource};
@@ -266,7 +266,7 @@ impl Serving {
         let kind = self.versions.kinds.get(version)?;
         let resource = self.resources.get(version)?;
         Some(resource.get_or_init(|| {
-            let storage = storage.new_config(&kind.group, &kind.plural).storage;
+            let storage = storage.rest_options(&kind.group, &kind.plural).storage;
             let storage = ConvertingStorage::new(storage, kind.clone(), self.versions.clone());
             let strategy = Arc::new(CustomResourceStrategy::new(kind.clone()));
             let store = Store::new(kind.resource_info(), strategy, Arc::new(JsonCodec), Arc::new(storage));

@@ -19,10 +19,16 @@ pub struct StorageFactory {
     metrics: Option<Arc<Metrics>>,
 }
 
+/// Tells how each resource is stored: what a registry asks when it opens one.
+pub trait RestOptionsGetter {
+    /// How a resource is stored.
+    fn rest_options(&self, group: &str, resource: &str) -> RestOptions;
+}
+
 /// How the objects of one resource are stored.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct StorageConfig {
+pub struct RestOptions {
     /// Where.
     pub storage: Arc<dyn Storage>,
     /// In what form.
@@ -80,9 +86,10 @@ impl StorageFactory {
     pub fn backends(&self) -> impl Iterator<Item = &Arc<dyn Storage>> {
         std::iter::once(&self.storage).chain(self.overrides.values())
     }
+}
 
-    /// How a resource is stored.
-    pub fn new_config(&self, group: &str, resource: &str) -> StorageConfig {
+impl RestOptionsGetter for StorageFactory {
+    fn rest_options(&self, group: &str, resource: &str) -> RestOptions {
         let key = (group.to_owned(), resource.to_owned());
         let storage = self.overrides.get(&key).unwrap_or(&self.storage).clone();
         let storage = match &self.metrics {
@@ -97,7 +104,7 @@ impl StorageFactory {
             "apiextensions.k8s.io" | "apiregistration.k8s.io" => MediaType::Json,
             _ => self.media_type,
         };
-        StorageConfig {
+        RestOptions {
             storage,
             media_type,
             event_ttl: self.event_ttl,

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use super::facts::ResourceFacts;
 use super::protobuf_codec::ProtobufCodec;
 use super::resource_info::{ResourceInfo, built_in_storage_prefix};
-use super::storage_factory::StorageFactory;
+use super::storage_factory::RestOptionsGetter;
 use super::store::Store;
 
 use self::services::ServiceAllocator;
@@ -34,10 +34,10 @@ use super::service_ranges::ServiceRanges;
 /// Opens the store of a built-in resource; `None` for what is not stored, such as reviews.
 ///
 /// Must be called inside of a Tokio runtime. `ranges` are the addresses and ports that services may have.
-pub fn open(facts: &'static ResourceFacts, factory: &StorageFactory, ranges: &ServiceRanges) -> Option<Store> {
+pub fn open(facts: &'static ResourceFacts, options: &impl RestOptionsGetter, ranges: &ServiceRanges) -> Option<Store> {
     let (stored_group, _) = facts.storage?;
-    let config = factory.new_config(stored_group, facts.plural);
-    let codec = ProtobufCodec::new(facts)?.with_media_type(config.media_type);
+    let stored = options.rest_options(stored_group, facts.plural);
+    let codec = ProtobufCodec::new(facts)?.with_media_type(stored.media_type);
     let info = ResourceInfo {
         group: Cow::Borrowed(facts.group),
         version: Cow::Borrowed(facts.version),
@@ -49,9 +49,9 @@ pub fn open(facts: &'static ResourceFacts, factory: &StorageFactory, ranges: &Se
     };
     let is_service = facts.group.is_empty() && facts.plural == "services";
     let allocator = is_service.then(|| {
-        let storage = factory.new_config("networking.k8s.io", "ipaddresses").storage;
+        let storage = options.rest_options("networking.k8s.io", "ipaddresses").storage;
         Arc::new(ServiceAllocator::new(storage, ranges.clone())) as Arc<dyn Allocator>
     });
-    let strategy = Arc::new(BuiltInStrategy::new(facts, allocator, config.event_ttl));
-    Some(Store::new(info, strategy, Arc::new(codec), config.storage))
+    let strategy = Arc::new(BuiltInStrategy::new(facts, allocator, stored.event_ttl));
+    Some(Store::new(info, strategy, Arc::new(codec), stored.storage))
 }

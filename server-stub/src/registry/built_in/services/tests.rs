@@ -3,6 +3,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::registry::service_ranges::{IpNetwork, ServiceRanges};
+use crate::registry::storage_factory::StorageFactory;
 use crate::registry::{DeleteOptions, Store, UpdateOptions, WriteContext, built_in, facts};
 use crate::storage::Storage;
 use crate::storage::memory::MemoryStorage;
@@ -22,7 +23,7 @@ fn services(network: &str) -> Services {
         networks: vec![IpNetwork::parse(network).unwrap()],
         node_ports: 30000..=30003,
     };
-    let store = built_in::open(facts, &(&storage).into(), &ranges).unwrap();
+    let store = built_in::open(facts, &StorageFactory::from(&storage), &ranges).unwrap();
     Services { store, storage }
 }
 
