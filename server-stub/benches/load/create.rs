@@ -26,7 +26,6 @@ struct Outcome {
 pub(crate) async fn measure(server: &Server, total: usize) {
     let alone = total / 20;
     let protobuf = total / 5;
-    warm_up(server).await;
     let mut one = creations(server, "one", 1, alone, false).await;
     line(&peer::CREATE_1_P50, quantile(&mut one.times, 0.5));
     line(&peer::CREATE_1_CPU, one.cpu);
@@ -40,7 +39,8 @@ pub(crate) async fn measure(server: &Server, total: usize) {
     line(&peer::CREATE_PB_CPU, many.cpu);
 }
 
-async fn warm_up(server: &Server) {
+/// Creates some pods that are gone again.
+pub(crate) async fn warm_up(server: &Server) {
     let client = server.client();
     pods::prepare(&client).await;
     for number in 0..200 {

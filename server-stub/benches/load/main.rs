@@ -11,6 +11,7 @@ mod create;
 mod list;
 mod peer;
 mod pods;
+mod reopen;
 mod report;
 mod server;
 mod watch;
@@ -28,7 +29,7 @@ const HELP: &str = "\
 --pods=N            how many pods are created (10000)
 --watchers=N        how many watchers there are in the largest run (10000)
 --changes=N         how many changes they are told (1000)
---only=PART,PART    only these parts: list, watch, many; pods are created anyway";
+--only=PART,PART    only these parts: list, watch, many, reopen; pods are created anyway";
 
 struct Options {
     kubeconfig: Option<PathBuf>,
@@ -51,7 +52,7 @@ impl Options {
             pods: 10_000,
             watchers: 10_000,
             changes: 1_000,
-            only: ["list", "watch", "many"].map(str::to_owned).to_vec(),
+            only: ["list", "watch", "many", "reopen"].map(str::to_owned).to_vec(),
         };
         for argument in std::env::args().skip(1) {
             let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
@@ -88,6 +89,7 @@ async fn main() {
     };
     let does = |part: &str| options.only.iter().any(|wanted| wanted == part);
     report::header();
+    create::warm_up(&server).await;
     let baseline = server.memory();
     create::measure(&server, options.pods).await;
     if does("list") {
@@ -98,5 +100,8 @@ async fn main() {
     }
     if does("many") {
         watch::measure_many(&server, options.watchers, options.changes).await;
+    }
+    if does("reopen") {
+        reopen::measure(&options.folder).await;
     }
 }

@@ -48,6 +48,7 @@ figures! {
     FAN_1000_P50: "1,000 watchers: p50 delay", "ms", None, Bar::None;
     FAN_1000_P99: "1,000 watchers: p99 delay", "ms", Some(171.0), Bar::AtMost(171.0);
     IDLE_OWN: "idle watcher with a TLS connection of its own", "KiB", None, Bar::AtMost(40.0);
+    REOPEN: "open a store with 100,000 objects", "s", None, Bar::AtMost(1.0);
     MANY_LOST: "10,000 watchers: events lost", "", None, Bar::AtMost(0.0);
     MANY_CPU: "10,000 watchers: CPU per delivered event", "µs", None, Bar::None;
     MANY_P99: "10,000 watchers: p99 delay", "ms", None, Bar::None;
