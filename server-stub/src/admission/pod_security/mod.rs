@@ -71,8 +71,8 @@ impl PluginAdmission {
         let Ok(namespace) = self.namespace().await else {
             return Ok(());
         };
-        let namespace = namespace.document();
-        let of = |mode: &str| policy(&namespace, mode);
+        let namespace = namespace.header();
+        let of = |mode: &str| policy_of(|label| namespace.label(label), mode);
         let enforce = of("enforce");
         let enforced = violations(enforce.level, pod);
         if is_pod && !enforced.is_empty() {
@@ -208,24 +208,22 @@ fn level_name(level: Level) -> &'static str {
 
 /// What a namespace says for `enforce`, `audit` or `warn`. What makes no sense counts as the strictest.
 fn policy(namespace: &Value, mode: &str) -> Policy {
-    let label = |name: String| {
-        namespace["metadata"]["labels"][name]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let level = match label(format!("{PREFIX}{mode}")).as_str() {
+    policy_of(|label| namespace["metadata"]["labels"][label].as_str(), mode)
+}
+
+/// The same out of its labels.
+fn policy_of<'a>(label: impl Fn(&str) -> Option<&'a str>, mode: &str) -> Policy {
+    let level = match label(&format!("{PREFIX}{mode}")).unwrap_or_default() {
         "" | "privileged" => Level::Privileged,
         "baseline" => Level::Baseline,
         _ => Level::Restricted,
     };
-    let version = label(format!("{PREFIX}{mode}-version"));
-    let version = if is_version(&version) {
-        version
-    } else {
-        "latest".to_owned()
-    };
-    Policy { level, version }
+    let version = label(&format!("{PREFIX}{mode}-version")).unwrap_or_default();
+    let version = if is_version(version) { version } else { "latest" };
+    Policy {
+        level,
+        version: version.to_owned(),
+    }
 }
 
 fn is_version(text: &str) -> bool {
