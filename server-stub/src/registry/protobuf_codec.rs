@@ -191,6 +191,44 @@ mod tests {
     }
 
     #[test]
+    fn json_of_a_message_is_that_of_its_document() {
+        let objects = [
+            (
+                codec("", "v1", "pods"),
+                json!({
+                    "metadata": {
+                        "name": "a", "labels": { "<": "&" }, "annotations": {}, "creationTimestamp": "2026-01-02T03:04:05Z",
+                        "managedFields": [{ "manager": "m", "fieldsType": "FieldsV1", "fieldsV1": { "f:spec": { ".": {} } } }],
+                    },
+                    "spec": {
+                        "containers": [{ "name": "c", "resources": { "limits": { "cpu": "1" } }, "ports": [] }],
+                        "terminationGracePeriodSeconds": 0, "nodeSelector": {},
+                    },
+                    "status": {},
+                }),
+            ),
+            (
+                codec("rbac.authorization.k8s.io", "v1", "roles"),
+                json!({ "metadata": { "name": "r" }, "rules": [] }),
+            ),
+            (
+                codec("", "v1", "secrets"),
+                json!({ "metadata": { "name": "s" }, "data": { "k": "AA==" }, "immutable": false }),
+            ),
+            (
+                codec("apps", "v1", "deployments"),
+                json!({ "metadata": { "name": "d" }, "spec": { "template": {} } }),
+            ),
+        ];
+        for (codec, document) in objects {
+            let stored = codec.encode(&document).unwrap();
+            let document = codec.decode(&stored).unwrap();
+            let message = Envelope::decode(&stored).unwrap().object.bytes;
+            assert_eq!(codec.message_to_json(message).unwrap(), codec.json(&document).unwrap());
+        }
+    }
+
+    #[test]
     fn one_stored_event_in_two_versions() {
         let (core, events) = (codec("", "v1", "events"), codec("events.k8s.io", "v1", "events"));
         let stored = core

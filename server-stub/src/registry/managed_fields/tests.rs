@@ -56,6 +56,28 @@ fn a_new_object_belongs_to_its_creator() {
 }
 
 #[test]
+fn elements_that_stand_twice_are_owned_as_one() {
+    let port = |name: &str| json!({ "name": name, "containerPort": 80, "protocol": "TCP" });
+    let pod = |ports: Value| {
+        let container = json!({ "name": "c", "image": "i", "ports": ports });
+        json!({ "metadata": { "name": "p", "uid": "u" }, "spec": { "containers": [container] } })
+    };
+    let ports = |pod: &Value, index: usize| {
+        let containers = &fields(pod, index)["f:spec"]["f:containers"];
+        containers["k:{\"name\":\"c\"}"]["f:ports"].clone()
+    };
+    let (manager, step) = (manager("", "Pod"), "k:{\"containerPort\":80,\"protocol\":\"TCP\"}");
+    let mut first = pod(json!([port("a"), port("b")]));
+    manager.update(&Value::Null, &mut first, "one");
+    assert_eq!(ports(&first, 0), json!({ ".": {}, step: {} }));
+    let mut second = first.clone();
+    second["spec"]["containers"][0]["ports"] = json!([port("a"), port("c")]);
+    manager.update(&first, &mut second, "two");
+    assert_eq!(ports(&second, 0), json!({}));
+    assert_eq!(ports(&second, 1), json!({ step: {} }));
+}
+
+#[test]
 fn changes_move_fields_from_one_manager_to_another() {
     let manager = manager("", "ConfigMap");
     let mut first = json!({ "metadata": { "name": "c" }, "data": { "a": "1", "b": "1" } });

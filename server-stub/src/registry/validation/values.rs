@@ -114,3 +114,28 @@ pub(crate) fn ordered(object: &Value, fields: &[&str]) -> String {
         .collect();
     format!("{{{}}}", shown.join(","))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointers() {
+        let object = json!({ "a": { "b/c": 1, "d": [{ "e": 2 }] }, "": { "f": 3 } });
+        for pointer in [
+            "",
+            "/a",
+            "/a/b~1c",
+            "/a/d/0/e",
+            "/a/d/1",
+            "/a/d/x",
+            "/a/d/0/e/g",
+            "//f",
+            "a",
+            "/z",
+        ] {
+            let expected = object.pointer(pointer).unwrap_or(&Value::Null);
+            assert_eq!(get(&object, pointer), expected, "{pointer}");
+        }
+    }
+}
