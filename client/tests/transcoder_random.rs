@@ -229,7 +229,7 @@ proptest! {
         prop_assert_eq!(&transcode::protobuf_to_value(schema, &direct).unwrap(), &value);
         let text = transcode::protobuf_to_json(schema, &direct).unwrap();
         prop_assert_eq!(&transcode::json_to_value(schema, &text).unwrap().0, &value);
-        prop_assert_eq!(&serde_json::from_slice::<Value>(&text).unwrap(), &value);
+        prop_assert!(serde_json::from_slice::<Value>(&text).is_ok());
         prop_assert_eq!(transcode::protobuf_to_json(schema, &protobuf).unwrap(), text);
 
         let again = JsonDocument::from_value(&value).unwrap().typed(schema).unwrap();
@@ -257,7 +257,8 @@ proptest! {
 
         let value = transcode::protobuf_to_value(schema, &shuffled).unwrap();
         let text = transcode::protobuf_to_json(schema, &shuffled).unwrap();
-        prop_assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), value);
+        // Not serde_json: it reads some floating-point numbers as their neighbours.
+        prop_assert_eq!(transcode::json_to_value(schema, &text).unwrap().0, value);
     }
 
     #[test]
