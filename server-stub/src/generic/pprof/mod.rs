@@ -136,21 +136,10 @@ fn encode(report: &pprof::Report, duration: Duration) -> Bytes {
             };
             symbols.iter().map(frame).collect()
         };
-        // The innermost frames are those of the profiler itself.
-        let of_handler = |symbols: &Vec<pprof::Symbol>| symbols.iter().any(|symbol| symbol.name().contains(HANDLER));
-        let own = stack
-            .frames
-            .iter()
-            .position(of_handler)
-            .map_or(0, |handler| handler + 1);
+        let own = stack.frames.iter().rposition(|symbols| is_profiler(symbols));
+        let innermost = own.map_or(0, |own| own + 1);
         profile.add(&Sample {
-            stack: stack
-                .frames
-                .iter()
-                .skip(own)
-                .filter(|symbols| !is_trampoline(symbols))
-                .map(inlined)
-                .collect(),
+            stack: stack.frames.iter().skip(innermost).map(inlined).collect(),
             count: i64::try_from(*count).unwrap_or_default(),
             thread: stack.thread_name.clone(),
         });
@@ -158,12 +147,14 @@ fn encode(report: &pprof::Report, duration: Duration) -> Bytes {
     profile.into_gzip()
 }
 
-/// The function that the signal calls.
-const HANDLER: &str = "perf_signal_handler";
-
-/// By which the C library returns from a signal.
-fn is_trampoline(symbols: &[pprof::Symbol]) -> bool {
-    symbols.iter().any(|symbol| symbol.name() == "__restore_rt")
+/// Whether this is a frame of the profiler, down to that by which the C library returns from a signal. Which of them
+/// there are depends on how the program was built.
+fn is_profiler(symbols: &[pprof::Symbol]) -> bool {
+    let own = ["perf_signal_handler", "pprof::backtrace::", "__restore_rt"];
+    symbols
+        .iter()
+        .map(pprof::Symbol::name)
+        .any(|name| own.iter().any(|own| name.contains(own)))
 }
 
 #[cfg(test)]

@@ -94,16 +94,19 @@ fn a_profile_has_stacks_with_names() {
     assert_eq!(lines, [[(1, 1), (2, 7)], [(1, 2), (2, 9)]]);
 }
 
+#[inline(never)]
+fn keeps_a_core_busy(stop: &AtomicBool) {
+    let mut sum = 0u64;
+    while !stop.load(Ordering::Relaxed) {
+        sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(1));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn go_reads_what_this_process_does() {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
-    let work = std::thread::spawn(move || {
-        let mut sum = 0u64;
-        while !stopped.load(Ordering::Relaxed) {
-            sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(1));
-        }
-    });
+    let work = std::thread::spawn(move || keeps_a_core_busy(&stopped));
     let (first, second) = tokio::join!(get("/debug/pprof/profile?seconds=1"), async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         get("/debug/pprof/profile?seconds=1").await
@@ -116,12 +119,22 @@ async fn go_reads_what_this_process_does() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("profile");
     std::fs::write(&file, first.1).unwrap();
-    match Command::new("go").args(["tool", "pprof", "-top"]).arg(&file).output() {
+    match Command::new("go")
+        .args(["tool", "pprof", "-top", "-nodefraction=0"])
+        .arg(&file)
+        .output()
+    {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             assert!(output.status.success(), "{output:?}");
-            assert!(text.contains("Type: cpu") && text.contains("pprof::tests"), "{text}");
-            assert!(!text.contains("perf_signal_handler"), "{text}");
+            assert!(
+                text.contains("Type: cpu") && text.contains("keeps_a_core_busy"),
+                "{text}"
+            );
+            assert!(
+                !text.contains("perf_signal_handler") && !text.contains("pprof::backtrace"),
+                "{text}"
+            );
         }
         Err(error) => println!("skipped: no go ({error})"),
     }
