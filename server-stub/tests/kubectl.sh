@@ -151,7 +151,8 @@ expect 'kubernetes-admin' kubectl auth whoami
 # What the documentation says, and what needs a node.
 expect 'scheduled' kubectl explain pod.spec.nodeName
 expect 'etcd-0' kubectl get componentstatuses
-refuse 'pod one does not have a host assigned' kubectl logs -n demo one
+expect '^$' kubectl logs -n demo one
+refuse 'pod one does not have a host assigned' kubectl exec -n demo one -- true
 refuse 'container nosuch is not valid for pod one' kubectl logs -n demo one -c nosuch
 expect 'restarted' kubectl rollout restart -n demo deployment one
 expect 'image updated' kubectl set image -n demo deployment one main=registry.example.com/demo:2
