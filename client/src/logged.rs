@@ -4,6 +4,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -19,12 +21,14 @@ impl Write for Log {
     }
 }
 
-/// What this thread logs while it runs something.
-pub(crate) fn logged(run: impl FnOnce()) -> String {
+/// What this thread logs up to a level while it runs something, and when spans begin and end.
+pub(crate) fn logged(level: LevelFilter, spans: FmtSpan, run: impl FnOnce()) -> String {
     let log = Log::default();
     let sink = log.clone();
     let listener = tracing_subscriber::fmt()
         .with_ansi(false)
+        .with_max_level(level)
+        .with_span_events(spans)
         .with_writer(move || sink.clone());
     tracing::subscriber::with_default(listener.finish(), run);
     let text = log.0.lock();

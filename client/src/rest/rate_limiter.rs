@@ -75,7 +75,11 @@ impl RateLimit {
 
 #[cfg(test)]
 mod tests {
+    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::fmt::format::FmtSpan;
+
     use super::*;
+    use crate::logged::logged;
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_goes_at_once_and_the_rest_in_turn() {
@@ -98,7 +102,7 @@ mod tests {
 
     #[test]
     fn long_waits_are_logged_with_their_reason() {
-        let log = crate::logged::logged(|| {
+        let log = logged(LevelFilter::INFO, FmtSpan::NONE, || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .start_paused(true)

@@ -102,7 +102,11 @@ fn text(header: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::fmt::format::FmtSpan;
+
     use super::*;
+    use crate::logged::logged;
 
     #[test]
     fn reads_the_quoted_text() {
@@ -116,7 +120,7 @@ mod tests {
     #[test]
     fn a_warning_is_logged_once() {
         let handler = WarningHandler::log();
-        let log = crate::logged::logged(|| {
+        let log = logged(LevelFilter::INFO, FmtSpan::NONE, || {
             for text in ["old", "old", "older", "old"] {
                 handler.clone().warn(text.to_owned());
             }

@@ -4,6 +4,8 @@
 
 mod certificates;
 mod exec;
+#[path = "../../src/logged.rs"]
+mod logged;
 mod oidc;
 mod proxies;
 mod reload;

@@ -1,7 +1,6 @@
 //! Whatever the secrets are and however a request ends: neither logs nor errors nor `Debug` show them.
 #![cfg(unix)]
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use proptest::prelude::*;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
+use crate::logged::logged;
 use crate::server::{Authority, Seen, Server};
 use crate::version;
 
@@ -99,21 +99,6 @@ impl Others {
             r#"{{"server": "{url}", "certificate-authority-data": "{}"}}"#,
             STANDARD.encode(ca)
         )
-    }
-}
-
-/// All that is logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 
@@ -217,15 +202,9 @@ proptest! {
         for user in users(&secret, &others, folder.path()) {
             for end in ENDS {
                 *others.end.lock() = end;
-                let log = Log::default();
-                let sink = log.clone();
-                let listener = tracing_subscriber::fmt()
-                    .with_max_level(LevelFilter::TRACE)
-                    .with_span_events(FmtSpan::FULL)
-                    .with_writer(move || sink.clone());
                 let cluster = others.cluster(end);
-                let mut all = tracing::subscriber::with_default(listener.finish(), || shown(&cluster, &user));
-                let log = String::from_utf8_lossy(&log.0.lock()).into_owned();
+                let mut all = String::new();
+                let log = logged(LevelFilter::TRACE, FmtSpan::FULL, || all = shown(&cluster, &user));
                 prop_assert!(log.contains("http.request.method") || all.contains("rror"), "nothing was logged: {}", all);
                 all += &log;
                 for secret in &hidden {

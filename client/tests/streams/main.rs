@@ -4,21 +4,19 @@
 
 mod copy;
 mod kubelet;
+mod much;
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::Hasher;
 use std::sync::atomic::Ordering;
 
 use k8s_openapi::api::core::v1::Pod;
 use kubelet::Kubelet;
 use kubewire_client::streams::{ProcessOptions, TerminalSize};
 use kubewire_client::{Api, Client};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use much::{read_all, write_much};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 const V5: &str = "v5.channel.k8s.io";
 const V4: &str = "v4.channel.k8s.io";
-/// How much goes through in each direction.
-const MUCH: usize = 100_000_000;
 
 async fn pods(protocol: &'static str) -> (Kubelet, Api<Pod>) {
     let kubelet = Kubelet::start(protocol).await;
@@ -189,29 +187,4 @@ async fn a_port_where_nobody_listens_says_so() {
     let error = ports.wait().await.unwrap_err();
     assert!(error.to_string().ends_with("port 80: connection refused"), "{error}");
     assert!(pods.port_forward("web", &[]).await.is_err());
-}
-
-/// Writes, ends this direction, and tells what was written by length and checksum.
-async fn write_much(mut writer: impl AsyncWrite + Unpin) -> (usize, u64) {
-    let mut hasher = DefaultHasher::new();
-    let block: Vec<u8> = (0..100_000_u32).map(|index| (index * 7 % 251) as u8).collect();
-    for _ in 0..MUCH / block.len() {
-        writer.write_all(&block).await.unwrap();
-        hasher.write(&block);
-    }
-    writer.shutdown().await.unwrap();
-    (MUCH, hasher.finish())
-}
-
-async fn read_all(mut reader: impl AsyncRead + Unpin) -> (usize, u64) {
-    let (mut hasher, mut length) = (DefaultHasher::new(), 0);
-    // In blocks as they were written, as the hash depends on where they end.
-    let mut block = vec![0; 100_000];
-    while length < MUCH {
-        reader.read_exact(&mut block).await.unwrap();
-        hasher.write(&block);
-        length += block.len();
-    }
-    assert_eq!(reader.read(&mut block).await.unwrap(), 0);
-    (length, hasher.finish())
 }

@@ -17,6 +17,8 @@ use crate::status::{ApiError, GroupResource};
 pub(super) struct PluginAdmission {
     pub(super) plugins: Arc<AdmissionPlugins>,
     pub(super) stores: Arc<Stores>,
+    /// What is written.
+    pub(super) resource: GroupResource,
     pub(super) attributes: Attributes,
 }
 
@@ -44,6 +46,7 @@ impl AdmissionPlugins {
         RequestAdmission::new(Arc::new(PluginAdmission {
             plugins: self.clone(),
             stores: stores.clone(),
+            resource: resource.clone(),
             attributes: attributes(),
         }))
     }
@@ -67,10 +70,7 @@ impl Admission for PluginAdmission {
                     .await?;
             }
         }
-        if let Some(object) = object
-            .as_ref()
-            .filter(|_| self.attributes.resource.group == escalation::GROUP)
-        {
+        if let Some(object) = object.as_ref().filter(|_| self.resource.group == escalation::GROUP) {
             self.check_escalation(object, old).await?;
         }
         Ok(object)
@@ -105,13 +105,12 @@ impl PluginAdmission {
         old: Option<&Value>,
     ) -> Result<(), ApiError> {
         let on = |plugin| self.plugins.is_on(plugin);
-        let resource = &self.attributes.resource;
-        match (resource.group.as_str(), resource.resource.as_str(), old) {
+        match (&*self.resource.group, &*self.resource.resource, old) {
             ("", "pods", Some(_)) if on(Plugin::LimitRanger) && self.attributes.subresource == "resize" => {
                 let attributes = super::Attributes {
                     stores: &self.stores,
                     plugins: &self.plugins,
-                    resource: GroupResource::new("", "pods"),
+                    resource: self.resource.clone(),
                     namespace: &self.attributes.namespace,
                     name: &self.attributes.name,
                 };
@@ -133,7 +132,7 @@ impl PluginAdmission {
         let attributes = &self.attributes;
         let grant = escalation::Grant {
             user: &attributes.user,
-            resource: &attributes.resource.resource,
+            resource: &self.resource.resource,
             namespace: &attributes.namespace,
             name: &attributes.name,
             object,

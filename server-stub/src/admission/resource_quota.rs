@@ -27,7 +27,7 @@ impl PluginAdmission {
         old: Option<&Value>,
     ) -> Result<(), ApiError> {
         let attributes = &self.attributes;
-        let resource = GroupResource::new(attributes.resource.group.clone(), attributes.resource.resource.clone());
+        let resource = &self.resource;
         let counted = matches!(
             (operation, attributes.subresource.as_str(), &*resource.resource),
             (Operation::Create, "", _)
@@ -45,8 +45,8 @@ impl PluginAdmission {
             resource_version: Some(quotas.written_version()),
             ..ListQuery::default()
         };
-        let before = old.map(|old| usage_of(&resource, old)).unwrap_or_default();
-        let mut delta = usage_of(&resource, new);
+        let before = old.map(|old| usage_of(resource, old)).unwrap_or_default();
+        let mut delta = usage_of(resource, new);
         for (name, amount) in &before {
             if let Some(now) = delta.get_mut(name) {
                 now.nanos -= amount.nanos;
@@ -61,21 +61,21 @@ impl PluginAdmission {
         for quota in quotas.list(&attributes.namespace, &query).await?.items {
             let document = quota.document();
             let hard = |name: &String| !get(&document, "/status/hard")[name].is_null();
-            if !delta.keys().any(hard) || !matches_scopes(&document, &resource, new) {
+            if !delta.keys().any(hard) || !matches_scopes(&document, resource, new) {
                 continue;
             }
-            let missing = unspecified(&resource, new, &document);
+            let missing = unspecified(resource, new, &document);
             if !missing.is_empty() {
                 let quota = &quota.header().name;
                 let message = format!("failed quota: {quota}: must specify {}", missing.join("; "));
-                return Err(ApiError::forbidden(&resource, name, message));
+                return Err(ApiError::forbidden(resource, name, message));
             }
-            charge(&document, &delta).map_err(|message| ApiError::forbidden(&resource, name, message))?;
+            charge(&document, &delta).map_err(|message| ApiError::forbidden(resource, name, message))?;
             due.push(quota.header().name.clone());
         }
         if !attributes.dry_run {
             for quota in due {
-                self.store_usage(quotas, &quota, &delta, (&resource, name)).await?;
+                self.store_usage(quotas, &quota, &delta, (resource, name)).await?;
             }
         }
         Ok(())

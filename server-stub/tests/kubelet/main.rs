@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // a test program
 
 mod fake;
+#[path = "../../../client/tests/streams/much.rs"]
+mod much;
 mod streams;
 
 use std::sync::atomic::Ordering;

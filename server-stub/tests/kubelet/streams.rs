@@ -1,16 +1,12 @@
 //! Streams of this project's client through the server to a kubelet: attached ones, much data, and early ends.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::Hasher;
 use std::sync::atomic::Ordering;
 
 use kubewire_client::streams::ProcessOptions;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Cluster;
-
-/// How much goes through in each direction.
-const MUCH: usize = 100_000_000;
+use super::much::{read_all, write_much};
 
 #[tokio::test]
 async fn attached_to_a_container() {
@@ -68,29 +64,4 @@ async fn a_dropped_stream_ends_at_the_kubelet() {
     open(1).await;
     drop(ports);
     open(0).await;
-}
-
-/// Writes, ends this direction, and tells what was written by length and checksum.
-async fn write_much(mut writer: impl AsyncWrite + Unpin) -> (usize, u64) {
-    let mut hasher = DefaultHasher::new();
-    let block: Vec<u8> = (0..100_000_u32).map(|index| (index * 7 % 251) as u8).collect();
-    for _ in 0..MUCH / block.len() {
-        writer.write_all(&block).await.unwrap();
-        hasher.write(&block);
-    }
-    writer.shutdown().await.unwrap();
-    (MUCH, hasher.finish())
-}
-
-async fn read_all(mut reader: impl AsyncRead + Unpin) -> (usize, u64) {
-    let (mut hasher, mut length) = (DefaultHasher::new(), 0);
-    // In blocks as they were written, as the hash depends on where they end.
-    let mut block = vec![0; 100_000];
-    while length < MUCH {
-        reader.read_exact(&mut block).await.unwrap();
-        hasher.write(&block);
-        length += block.len();
-    }
-    assert_eq!(reader.read(&mut block).await.unwrap(), 0);
-    (length, hasher.finish())
 }

@@ -52,7 +52,7 @@ impl PluginAdmission {
         old: Option<&Value>,
     ) -> Result<(), ApiError> {
         let attributes = &self.attributes;
-        let resource = GroupResource::new(attributes.resource.group.clone(), attributes.resource.resource.clone());
+        let resource = &self.resource;
         if resource.group.is_empty() && resource.resource == "namespaces" {
             return self.check_namespace(operation, new, old).await;
         }
@@ -62,7 +62,7 @@ impl PluginAdmission {
         {
             return Ok(());
         }
-        let Some(pod) = template_of(&resource)
+        let Some(pod) = template_of(resource)
             .map(|pointer| get(new, pointer))
             .filter(|pod| !pod["spec"].is_null())
         else {
@@ -77,7 +77,7 @@ impl PluginAdmission {
         let enforced = violations(enforce.level, pod);
         if is_pod && !enforced.is_empty() {
             let message = format!("violates PodSecurity {}", shown(&enforce, &enforced));
-            return Err(ApiError::forbidden(&resource, text(new, "/metadata/name"), message));
+            return Err(ApiError::forbidden(resource, text(new, "/metadata/name"), message));
         }
         let audit = of("audit");
         let audited = violations(audit.level, pod);
