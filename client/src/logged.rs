@@ -1,9 +1,11 @@
 //! What is logged, for tests.
 
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
+use tracing::Dispatch;
+use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -21,8 +23,13 @@ impl Write for Log {
     }
 }
 
+/// Keeps listeners from being alone: `tracing` takes a lone one for that of whichever thread comes to a log line first,
+/// and a thread without one then silences the line for all.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
+
 /// What this thread logs up to a level while it runs something, and when spans begin and end.
 pub(crate) fn logged(level: LevelFilter, spans: FmtSpan, run: impl FnOnce()) -> String {
+    LazyLock::force(&SECOND);
     let log = Log::default();
     let sink = log.clone();
     let listener = tracing_subscriber::fmt()
