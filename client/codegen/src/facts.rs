@@ -54,6 +54,16 @@ pub(crate) struct Schema {
     /// Kinds that exist in every group and version, such as `DeleteOptions`, with their message.
     pub(crate) meta_kinds: BTreeMap<String, String>,
     pub(crate) messages: BTreeMap<String, Message>,
+    /// Types of text with a few known values, by `package.version.Name`.
+    pub(crate) enums: BTreeMap<String, Enum>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Enum {
+    /// True where the published OpenAPI names the values.
+    pub(crate) closed: bool,
+    /// The values by the names of their constants.
+    pub(crate) values: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +89,8 @@ pub(crate) struct Message {
     #[serde(default)]
     pub(crate) json_only: bool,
     pub(crate) map_type: Option<String>,
+    /// Which fields exclude each other.
+    pub(crate) unions: Option<serde_json::Value>,
     #[serde(default)]
     pub(crate) fields: Vec<Field>,
 }

@@ -1,12 +1,12 @@
-//! Emits what the server knows of groups, resources and defaults.
+//! Emits what the server knows of groups, resources, defaults, and what only OpenAPI documents show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::facts::{Facts, Group, Resource, Resources};
+use crate::facts::{Facts, Group, Resource, Resources, Schema};
 use crate::output::Output;
 
 const FOLDER: &str = "server-stub/src/registry/generated";
@@ -39,11 +39,39 @@ const CONDITIONAL: [&str; 22] = [
 
 /// Adds the tables.
 pub(crate) fn emit(facts: &Facts, output: &mut Output) -> Result<()> {
-    let modules = "//! Facts about the built-in resources.\n\npub(super) mod defaults;\npub(super) mod resources;\n";
+    let modules = "//! Facts about the built-in resources.\n\npub(super) mod defaults;\npub(crate) mod openapi;\npub(super) mod resources;\n";
     output.add(&format!("{FOLDER}/mod.rs"), modules);
     output.add(&format!("{FOLDER}/resources.rs"), &resources(&facts.resources)?);
     output.add(&format!("{FOLDER}/defaults.rs"), &defaults(&facts.defaults.fields)?);
+    output.add(&format!("{FOLDER}/openapi.rs"), &openapi(&facts.schema)?);
     Ok(())
+}
+
+fn openapi(schema: &Schema) -> Result<String> {
+    let mut enums = BTreeMap::new();
+    for (name, known) in schema.enums.iter().filter(|(_, known)| known.closed) {
+        let (_, name) = name.split_once('.').context("the name of an enum has a package")?;
+        let values: BTreeSet<&str> = known.values.values().map(String::as_str).collect();
+        if enums.insert(name, values.clone()).is_some_and(|other| other != values) {
+            bail!("two enums are called {name}, with different values");
+        }
+    }
+    let mut source = String::from(
+        "/// What texts of a type can be, by the type's name in `FieldSchema::type_name`, sorted.\n\
+         pub(crate) static ENUMS: &[(&str, &[&str])] = &[\n",
+    );
+    for (name, values) in enums {
+        writeln!(source, "({name:?}, &{:?}),", values.into_iter().collect::<Vec<_>>())?;
+    }
+    source += "];\n\n/// Which fields of a message exclude each other, as JSON, by the message's name, sorted.\n\
+               pub(crate) static UNIONS: &[(&str, &str)] = &[\n";
+    for (name, message) in &schema.messages {
+        if let Some(unions) = &message.unions {
+            writeln!(source, "({name:?}, {:?}),", unions.to_string())?;
+        }
+    }
+    source += "];\n";
+    Ok(source)
 }
 
 fn resources(facts: &Resources) -> Result<String> {

@@ -13,7 +13,7 @@ use super::condition_is_true;
 use super::customresource::{
     Conversion, ConversionWebhook, ConvertingStorage, CustomKind, CustomResourceStrategy, Versions,
 };
-use super::openapi::Described;
+use super::openapi::{Described, Documents};
 use crate::aggregator::{ServiceResolver, version_rank};
 use crate::endpoints::{Endpoints, ObjectKind, Resource, body};
 use crate::filters::WarningRecorder;
@@ -35,6 +35,7 @@ pub(crate) struct CrdHandler {
     /// Where webhooks are that stand behind services.
     services: Arc<OnceLock<ServiceResolver>>,
     definitions: RwLock<BTreeMap<String, Arc<Definition>>>,
+    pub(super) documents: Documents,
 }
 
 /// A definition as it was at one time.
@@ -59,6 +60,7 @@ impl CrdHandler {
             endpoints,
             services: Arc::default(),
             definitions: RwLock::default(),
+            documents: Documents::default(),
         }
     }
 
@@ -82,11 +84,14 @@ impl CrdHandler {
             None => Arc::new(Serving::new(&document, &self.endpoints.ids, &self.services)),
         };
         definitions.insert(name, Arc::new(Definition { document, serving }));
+        drop(definitions);
+        self.documents.forget();
     }
 
     /// Forgets a definition that is gone; its watches end.
     pub(crate) fn remove(&self, name: &str) {
         self.definitions.write().remove(name);
+        self.documents.forget();
     }
 
     /// Deletes all objects of a definition, and returns how many are still there.

@@ -6,45 +6,83 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::RwLock;
 use serde_json::Value;
 
 use super::customresource::CustomKind;
 use super::handler::CrdHandler;
 use crate::generic::openapi::{CustomOpenApi, CustomOpenApiKind, DocumentInfo, DocumentSource};
 
+/// The documents of all custom resources, kept until a definition changes.
+#[derive(Default)]
+pub(super) struct Documents(RwLock<Option<Arc<BTreeMap<String, Document>>>>);
+
+/// What one version of a group has, and its fingerprint.
+struct Document {
+    hash: String,
+    resources: CustomOpenApi,
+}
+
+impl Documents {
+    /// To be called when a definition has changed, after that.
+    pub(super) fn forget(&self) {
+        *self.0.write() = None;
+    }
+
+    fn get_or_make(&self, describe: impl FnOnce() -> Vec<Described>) -> Arc<BTreeMap<String, Document>> {
+        if let Some(known) = self.0.read().clone() {
+            return known;
+        }
+        // Held while looking, so that what is kept is never older than the last call of `forget`.
+        let mut kept = self.0.write();
+        let made = Arc::new(documents(&describe()));
+        *kept = Some(made.clone());
+        made
+    }
+}
+
+fn documents(described: &[Described]) -> BTreeMap<String, Document> {
+    let mut by_path: BTreeMap<String, Vec<&Described>> = BTreeMap::new();
+    for described in described {
+        by_path.entry(described.path()).or_default().push(described);
+    }
+    let document = |(path, described): (String, Vec<&Described>)| {
+        let mut hasher = DefaultHasher::new();
+        described.iter().for_each(|described| described.hash(&mut hasher));
+        let kind = &described.first()?.kind;
+        let resources = CustomOpenApi {
+            group: kind.group.clone(),
+            version: kind.version.clone(),
+            kinds: described.iter().map(|described| described.openapi()).collect(),
+        };
+        let hash = format!("{:016X}", hasher.finish());
+        Some((path, Document { hash, resources }))
+    };
+    by_path.into_iter().filter_map(document).collect()
+}
+
 #[async_trait]
 impl DocumentSource for CrdHandler {
     fn documents(&self) -> Vec<DocumentInfo> {
-        let mut hashers: BTreeMap<String, DefaultHasher> = BTreeMap::new();
-        for described in self.described() {
-            described.hash(hashers.entry(described.path()).or_default());
-        }
-        let info = |(path, hasher): (String, DefaultHasher)| DocumentInfo {
-            path,
-            hash: format!("{:016X}", hasher.finish()),
+        let info = |(path, document): (&String, &Document)| DocumentInfo {
+            path: path.clone(),
+            hash: document.hash.clone(),
         };
-        hashers.into_iter().map(info).collect()
+        self.openapi().iter().map(info).collect()
     }
 
     async fn v3(&self, path: &str) -> Option<Bytes> {
-        Some(self.document(path)?.v3().to_string().into())
+        Some(self.openapi().get(path)?.resources.v3().to_string().into())
     }
 
     async fn v2(&self, path: &str) -> Option<Value> {
-        Some(self.document(path)?.v2())
+        Some(self.openapi().get(path)?.resources.v2())
     }
 }
 
 impl CrdHandler {
-    fn document(&self, path: &str) -> Option<CustomOpenApi> {
-        let described = self.described();
-        let described: Vec<_> = described.iter().filter(|described| described.path() == path).collect();
-        let first = described.first()?;
-        Some(CustomOpenApi {
-            group: first.kind.group.clone(),
-            version: first.kind.version.clone(),
-            kinds: described.iter().map(|described| described.openapi()).collect(),
-        })
+    fn openapi(&self) -> Arc<BTreeMap<String, Document>> {
+        self.documents.get_or_make(|| self.described())
     }
 }
 

@@ -147,7 +147,7 @@ impl Offer<'_> {
         parse_accept(accept).into_iter().find_map(|range| {
             self.formats
                 .iter()
-                .filter(|format| range.matches(**format))
+                .filter(|format| range.matches(format.media_type()))
                 .find_map(|&format| {
                     let view = self.view(&range, format)?;
                     Some(Accepted {
@@ -219,7 +219,7 @@ pub(crate) fn wants_pretty(headers: &HeaderMap, query: Option<&str>) -> bool {
 pub(crate) fn accepts_aggregated_discovery(headers: &HeaderMap) -> Option<Format> {
     let accept = accept_header(headers)?;
     for range in parse_accept(&accept) {
-        let Some(format) = ALL_FORMATS.iter().find(|format| range.matches(**format)) else {
+        let Some(format) = ALL_FORMATS.iter().find(|format| range.matches(format.media_type())) else {
             continue;
         };
         match ["as", "g", "v"].map(|name| range.parameter(name)) {
@@ -229,6 +229,18 @@ pub(crate) fn accepts_aggregated_discovery(headers: &HeaderMap) -> Option<Format
         }
     }
     None
+}
+
+/// The first of `offered` that a client likes best; `None` where it takes none of them.
+pub(crate) fn preferred<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Option<&'a str> {
+    let Some(accept) = accept_header(headers) else {
+        return offered.first().copied();
+    };
+    let ranges = parse_accept(&accept);
+    let mut found = ranges
+        .iter()
+        .flat_map(|range| offered.iter().find(|media_type| range.matches(media_type)));
+    found.next().copied()
 }
 
 fn names(formats: &[Format]) -> Vec<&'static str> {
@@ -275,8 +287,8 @@ impl<'a> MediaRange<'a> {
         })
     }
 
-    fn matches(&self, format: Format) -> bool {
-        let Some((kind, subtype)) = format.media_type().split_once('/') else {
+    fn matches(&self, media_type: &str) -> bool {
+        let Some((kind, subtype)) = media_type.split_once('/') else {
             return false;
         };
         match (self.kind, self.subtype) {

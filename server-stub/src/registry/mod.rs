@@ -25,6 +25,8 @@ pub(crate) mod subresources;
 pub mod validation;
 pub(crate) mod versioned;
 
+pub(crate) use generated::openapi as openapi_facts;
+
 pub use admission::{Admission, Operation, RequestAdmission};
 pub use object::StoredObject;
 pub use query::{

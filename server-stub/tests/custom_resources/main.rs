@@ -321,6 +321,31 @@ async fn discovery_and_openapi_come_and_go_with_a_definition() {
     assert!(whole["definitions"]["com.example.shop.v1.Order"].is_object());
     let index = get("/openapi/v3").await.unwrap();
     assert!(index["paths"]["apis/shop.example.com/v1"].is_object());
+    // A change of the definition shows in both documents, although they are kept.
+    let described = json!({ "type": "string", "description": "Who gets it." });
+    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/to";
+    let patch = Patch::Json(json!([{ "op": "add", "path": path, "value": described }]));
+    let name = "orders.shop.example.com";
+    definitions(&client)
+        .patch(name, &patch, &PatchOptions::default())
+        .await
+        .unwrap();
+    let follows = async {
+        loop {
+            let document = get("/openapi/v3/apis/shop.example.com/v1").await.unwrap();
+            let order = &document["components"]["schemas"]["com.example.shop.v1.Order"];
+            if order["properties"]["spec"]["properties"]["to"] == described {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, follows)
+        .await
+        .expect("the document stays as it was");
+    let whole = get("/openapi/v2").await.unwrap();
+    let order = &whole["definitions"]["com.example.shop.v1.Order"];
+    assert_eq!(order["properties"]["spec"]["properties"]["to"], described);
     // The group gets its APIService, which makes it known at `/apis`.
     let listed = async {
         loop {

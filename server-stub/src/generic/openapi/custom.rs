@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use super::dialect::Dialect;
 use super::document::root;
 use super::operations::{Described, Operations, Subresource};
-use super::schemas::Schemas;
+use super::route::{Route, paths};
+use super::schemas::{Schemas, client_group_versions};
 
 /// The custom resources of one version of a group.
 #[derive(Clone, Debug)]
@@ -59,7 +60,8 @@ impl CustomOpenApi {
     }
 
     fn parts(&self, dialect: Dialect) -> (Value, Map<String, Value>) {
-        let (mut schemas, mut paths) = (Schemas::new(dialect), Map::new());
+        let mut schemas = Schemas::new(dialect, client_group_versions());
+        let mut routes: Vec<Route> = Vec::new();
         let (group, version) = (self.group.as_str(), self.version.as_str());
         for kind in &self.kinds {
             add_schemas(dialect, group, version, kind, &mut schemas);
@@ -71,8 +73,7 @@ impl CustomOpenApi {
                     _ => (group, version, &kind.kind),
                 },
             });
-            let mut operations = Operations {
-                dialect,
+            let operations = Operations {
                 schemas: &mut schemas,
                 resource: Described {
                     group,
@@ -83,12 +84,14 @@ impl CustomOpenApi {
                     namespaced: kind.namespaced,
                     verbs: kind.verbs,
                     subresources: subresources.collect(),
+                    returns_deleted_object: false,
                     custom_schema: Some(schema_name),
                 },
+                root: root(group, version),
             };
-            operations.add_to(&root(group, version), &mut paths);
+            routes.extend(operations.routes());
         }
-        (schemas.into_value(), paths)
+        (schemas.into_value(), paths(dialect, &routes))
     }
 }
 
@@ -101,6 +104,7 @@ fn schema_name(group: &str, version: &str, kind: &str) -> String {
 fn add_schemas(dialect: Dialect, group: &str, version: &str, kind: &CustomOpenApiKind, schemas: &mut Schemas) {
     const OBJECT: &str = "io.k8s.api.core.v1.ConfigMap";
     const LIST: &str = "io.k8s.api.core.v1.ConfigMapList";
+    const CONVENTIONS: &str = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
     let mut reference = |message: &str| {
         let name = schema::message(message).map(|message| schemas.add(message));
         dialect.reference(&name.unwrap_or_default())
@@ -129,6 +133,7 @@ fn add_schemas(dialect: Dialect, group: &str, version: &str, kind: &CustomOpenAp
     for (field, schema) in properties {
         object["properties"][field] = schema;
     }
+    let items = format!("List of {}. More info: {CONVENTIONS}", kind.plural);
     let gvk = |kind: &str| json!([{ "group": group, "version": version, "kind": kind }]);
     object["x-kubernetes-group-version-kind"] = gvk(&kind.kind);
     let mut list = json!({
@@ -139,7 +144,7 @@ fn add_schemas(dialect: Dialect, group: &str, version: &str, kind: &CustomOpenAp
             "apiVersion": text(LIST, "apiVersion"),
             "kind": text(LIST, "kind"),
             "metadata": referring(LIST, list_meta),
-            "items": { "type": "array", "items": dialect.reference(&name), "description": format!("List of {}.", kind.plural) },
+            "items": { "type": "array", "items": dialect.reference(&name), "description": items },
         },
         "x-kubernetes-group-version-kind": gvk(&kind.list_kind),
     });
@@ -162,16 +167,13 @@ fn simplify(schema: &mut Value, dialect: Dialect) {
     let int_or_string = flag(members, "x-kubernetes-int-or-string");
     if dialect == Dialect::V2 {
         let loose = flag(members, "nullable") || int_or_string;
-        for name in ["allOf", "anyOf", "oneOf", "not", "nullable"] {
+        for name in ["allOf", "anyOf", "oneOf", "not", "nullable", "default"] {
             members.remove(name);
         }
         if loose || flag(members, "x-kubernetes-preserve-unknown-fields") {
-            for name in ["items", "properties", "additionalProperties"] {
+            for name in ["type", "items", "properties", "additionalProperties"] {
                 members.remove(name);
             }
-        }
-        if loose {
-            members.remove("type");
         }
     } else if int_or_string && !members.contains_key("anyOf") {
         members.insert("anyOf".to_owned(), json!([{ "type": "integer" }, { "type": "string" }]));

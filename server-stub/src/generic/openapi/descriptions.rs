@@ -3,6 +3,7 @@
 use k8s_openapi::api;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta;
+use k8s_openapi::apimachinery::pkg::version::Info;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
@@ -14,13 +15,43 @@ macro_rules! collect {
     ($($kind:ty),+ $(,)?) => {{
         let mut generator = SchemaSettings::openapi3().into_generator();
         $(let _ = generator.subschema_for::<$kind>();)+
-        Descriptions(generator.take_definitions(true))
+        generator.take_definitions(true)
     }};
 }
 
 impl Descriptions {
-    /// Collects those of every kind that all supported versions of the API types have.
+    /// Collects those of every kind that the API types have.
     pub(crate) fn collect() -> Self {
+        #[cfg_attr(
+            not(feature = "latest"),
+            expect(unused_mut, reason = "only the newest types bring more")
+        )]
+        let mut descriptions = Self::of_every_version();
+        #[cfg(feature = "latest")]
+        descriptions.append(&mut Self::of_the_newest());
+        Self(descriptions)
+    }
+
+    /// Those of kinds that the newest version of the API types has.
+    #[cfg(feature = "latest")]
+    fn of_the_newest() -> Map<String, Value> {
+        collect!(
+            api::admissionregistration::v1::MutatingAdmissionPolicy,
+            api::admissionregistration::v1::MutatingAdmissionPolicyBinding,
+            api::certificates::v1::ClusterTrustBundle,
+            api::certificates::v1::PodCertificateRequest,
+            api::resource::v1::DeviceClass,
+            api::resource::v1::DeviceTaintRule,
+            api::resource::v1::ResourceClaim,
+            api::resource::v1::ResourceClaimTemplate,
+            api::resource::v1::ResourceSlice,
+            api::storage::v1::VolumeAttributesClass,
+            api::storagemigration::v1::StorageVersionMigration,
+        )
+    }
+
+    /// Those of kinds that all supported versions of the API types have.
+    fn of_every_version() -> Map<String, Value> {
         collect!(
             APIService,
             CustomResourceDefinition,
@@ -86,11 +117,16 @@ impl Descriptions {
             api::storage::v1::CSIStorageCapacity,
             api::storage::v1::StorageClass,
             api::storage::v1::VolumeAttachment,
+            meta::v1::APIGroup,
+            meta::v1::APIGroupList,
             meta::v1::APIResourceList,
+            meta::v1::APIVersions,
             meta::v1::DeleteOptions,
             meta::v1::ListMeta,
             meta::v1::ObjectMeta,
+            meta::v1::Patch,
             meta::v1::Status,
+            Info,
         )
     }
 
@@ -104,6 +140,7 @@ impl Descriptions {
         // Lists are not among the types that have names of their own.
         let name = match field {
             "kind" | "apiVersion" if !self.0.contains_key(name) => "io.k8s.api.core.v1.Pod",
+            "metadata" if !self.0.contains_key(name) => "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
             _ => name,
         };
         self.0

@@ -1,6 +1,9 @@
 //! Where OpenAPI 2 and 3 write the same things differently.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use super::parameters::Parameter;
+use super::route::{Body, Schema};
 
 /// A version of OpenAPI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,13 +11,6 @@ pub(super) enum Dialect {
     V2,
     V3,
 }
-
-/// What bodies and answers can be written in.
-pub(super) const MEDIA_TYPES: [&str; 3] = [
-    "application/json",
-    "application/vnd.kubernetes.protobuf",
-    "application/yaml",
-];
 
 impl Dialect {
     /// A reference to a schema.
@@ -26,55 +22,59 @@ impl Dialect {
     }
 
     /// A parameter in a path or query.
-    pub(super) fn parameter(self, name: &str, place: &str, ty: &str) -> Value {
-        let mut parameter = json!({"name": name, "in": place});
-        if place == "path" {
-            parameter["required"] = true.into();
+    pub(super) fn parameter(self, parameter: &Parameter) -> Value {
+        let mut written = json!({"name": parameter.name, "in": parameter.place.name()});
+        if !parameter.description.is_empty() {
+            written["description"] = parameter.description.as_ref().into();
+        }
+        if parameter.place.is_required() {
+            written["required"] = true.into();
         }
         match self {
             Self::V2 => {
-                parameter["type"] = ty.into();
-                parameter["uniqueItems"] = true.into();
+                written["type"] = parameter.ty.into();
+                written["uniqueItems"] = true.into();
             }
-            Self::V3 => parameter["schema"] = json!({"type": ty, "uniqueItems": true}),
+            Self::V3 => written["schema"] = json!({"type": parameter.ty, "uniqueItems": true}),
         }
-        parameter
+        written
     }
 
-    /// An answer with an object.
-    pub(super) fn response(self, description: &str, schema: &str) -> Value {
-        let schema = self.reference(schema);
+    /// An answer with an object or text.
+    pub(super) fn response(self, description: &str, schema: &Schema, produces: &[&str]) -> Value {
+        let schema = match schema {
+            Schema::Text => json!({"type": "string"}),
+            Schema::Named(name) => self.reference(name),
+        };
         match self {
             Self::V2 => json!({"description": description, "schema": schema}),
-            Self::V3 => json!({"description": description, "content": content(&MEDIA_TYPES, &schema)}),
+            Self::V3 => json!({"description": description, "content": content(produces, &schema)}),
         }
     }
 
     /// Adds a body to an operation.
-    pub(super) fn add_body(self, operation: &mut Value, media_types: &[&str], schema: &str, required: bool) {
-        let schema = self.reference(schema);
-        match self {
-            Self::V2 => {
-                let mut body = json!({"name": "body", "in": "body", "schema": schema});
-                if required {
-                    body["required"] = true.into();
-                }
-                operation["consumes"] = media_types.into();
-                if let Some(parameters) = operation["parameters"].as_array_mut() {
-                    parameters.push(body);
-                }
+    pub(super) fn add_body(self, operation: &mut Value, body: &Body, consumes: &[&str]) {
+        let schema = self.reference(&body.schema);
+        let mut written = match self {
+            Self::V2 => json!({"name": "body", "in": "body", "schema": schema}),
+            Self::V3 => json!({"content": content(consumes, &schema)}),
+        };
+        if body.required {
+            written["required"] = true.into();
+        }
+        match (self, operation.get_mut("parameters").and_then(Value::as_array_mut)) {
+            // Parameters are sorted by name, and no other comes before `body`, except those of watches.
+            (Self::V2, Some(parameters)) => {
+                let place = parameters.partition_point(|parameter| parameter["name"].as_str() < Some("body"));
+                parameters.insert(place, written);
             }
-            Self::V3 => {
-                operation["requestBody"] = json!({"content": content(media_types, &schema)});
-                if required {
-                    operation["requestBody"]["required"] = true.into();
-                }
-            }
+            (Self::V2, None) => operation["parameters"] = json!([written]),
+            (Self::V3, _) => operation["requestBody"] = written,
         }
     }
 }
 
-fn content(media_types: &[&str], schema: &Value) -> Value {
+fn content(media_types: &[&str], schema: &Value) -> Map<String, Value> {
     media_types
         .iter()
         .map(|&media_type| (media_type.to_owned(), json!({"schema": schema})))

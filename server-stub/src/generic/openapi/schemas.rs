@@ -1,27 +1,63 @@
 //! Messages as OpenAPI schemas.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kubewire_client::wire::schema::{Container, FieldSchema, KINDS, ListType, MessageSchema, Special, Type};
 use serde_json::{Map, Value, json};
 
 use super::descriptions::Descriptions;
 use super::dialect::Dialect;
+use crate::registry::openapi_facts::{ENUMS, UNIONS};
 
 /// The schemas of a document: those that were asked for and all that these refer to.
 pub(super) struct Schemas {
     dialect: Dialect,
     descriptions: Descriptions,
+    /// Groups and versions beside the core group in which `DeleteOptions` and `WatchEvent` exist.
+    group_versions: Vec<(String, String)>,
     schemas: BTreeMap<String, Value>,
 }
 
+/// Those of all built-in types.
+pub(super) fn every_group_version() -> Vec<(String, String)> {
+    group_versions(|group| !matches!(group, "apidiscovery.k8s.io" | "meta.k8s.io"))
+}
+
+/// Those that general clients know.
+pub(super) fn client_group_versions() -> Vec<(String, String)> {
+    let own = [
+        "admission.k8s.io",
+        "apidiscovery.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "imagepolicy.k8s.io",
+        "meta.k8s.io",
+    ];
+    group_versions(|group| !own.contains(&group))
+}
+
+fn group_versions(known: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+    let all: BTreeSet<_> = KINDS.iter().map(|kind| (kind.group, kind.version)).collect();
+    let known = all
+        .into_iter()
+        .filter(|(group, version)| known(group) && !version.is_empty());
+    known
+        .map(|(group, version)| (group.to_owned(), version.to_owned()))
+        .collect()
+}
+
 impl Schemas {
-    pub(super) fn new(dialect: Dialect) -> Self {
+    pub(super) fn new(dialect: Dialect, group_versions: Vec<(String, String)>) -> Self {
         Self {
             dialect,
             descriptions: Descriptions::collect(),
+            group_versions,
             schemas: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.schemas.is_empty()
     }
 
     pub(super) fn into_value(self) -> Value {
@@ -33,9 +69,52 @@ impl Schemas {
         self.schemas.insert(name, schema);
     }
 
+    pub(super) fn descriptions(&self) -> &Descriptions {
+        &self.descriptions
+    }
+
     /// What is said of a field of a built-in type.
     pub(super) fn description(&self, name: &str, field: &str) -> &str {
         self.descriptions.of_field(name, field).unwrap_or_default()
+    }
+
+    /// Adds the schema of what `/version` says: it is no message.
+    pub(super) fn add_version_info(&mut self) -> String {
+        const NAME: &str = "io.k8s.apimachinery.pkg.version.Info";
+        const OPTIONAL: [&str; 4] = [
+            "emulationMajor",
+            "emulationMinor",
+            "minCompatibilityMajor",
+            "minCompatibilityMinor",
+        ];
+        let required = [
+            "major",
+            "minor",
+            "gitVersion",
+            "gitCommit",
+            "gitTreeState",
+            "buildDate",
+            "goVersion",
+            "compiler",
+            "platform",
+        ];
+        let property = |name: &str| {
+            let mut property = json!({"type": "string"});
+            if self.dialect == Dialect::V3 && !OPTIONAL.contains(&name) {
+                property["default"] = "".into();
+            }
+            if let Some(text) = self.descriptions.of_field(NAME, name) {
+                property["description"] = text.into();
+            }
+            (name.to_owned(), property)
+        };
+        let properties: Map<String, Value> = required.into_iter().chain(OPTIONAL).map(property).collect();
+        let mut schema = json!({"type": "object", "required": required, "properties": properties});
+        if let Some(text) = self.descriptions.of(NAME) {
+            schema["description"] = text.into();
+        }
+        self.schemas.insert(NAME.to_owned(), schema);
+        NAME.to_owned()
     }
 
     /// Adds a message with everything in it and returns its name.
@@ -45,8 +124,10 @@ impl Schemas {
             // First a placeholder: messages refer to themselves.
             self.schemas.insert(name.clone(), Value::Null);
             let mut schema = self.schema(message, &name);
-            if let Some(text) = self.descriptions.of(&name) {
+            if let Some(text) = self.descriptions.of(&name).or_else(|| own_words(message)) {
                 schema["description"] = text.into();
+            } else if let Some(kind) = message.short_name().strip_suffix("List") {
+                schema["description"] = format!("A list of objects of kind {kind}.").into();
             }
             self.schemas.insert(name.clone(), schema);
         }
@@ -55,7 +136,10 @@ impl Schemas {
 
     fn schema(&mut self, message: &'static MessageSchema, name: &str) -> Value {
         if let Some(special) = message.special {
-            return self.special(special);
+            return match message.short_name() {
+                "JSON" => json!({}),
+                _ => self.special(special),
+            };
         }
         let (mut properties, mut required) = (Map::new(), Vec::new());
         self.properties(message, name, &mut properties, &mut required);
@@ -69,15 +153,37 @@ impl Schemas {
         if message.atomic {
             schema["x-kubernetes-map-type"] = "atomic".into();
         }
-        let kinds: Vec<Value> = KINDS
-            .iter()
-            .filter(|kind| std::ptr::eq(kind.message, message))
-            .map(|kind| json!({"group": kind.group, "kind": kind.kind, "version": kind.version}))
-            .collect();
+        let kinds = self.kinds(message);
         if !kinds.is_empty() {
             schema["x-kubernetes-group-version-kind"] = kinds.into();
         }
+        let unions = UNIONS.binary_search_by(|(other, _)| (*other).cmp(message.name)).ok();
+        let unions = unions.and_then(|place| serde_json::from_str::<Value>(UNIONS.get(place)?.1).ok());
+        if let Some(unions) = unions {
+            schema["x-kubernetes-unions"] = json!([unions]);
+        }
         schema
+    }
+
+    /// As which kinds objects of a message are sent.
+    fn kinds(&self, message: &'static MessageSchema) -> Vec<Value> {
+        if matches!(message.name, "meta.v1.DeleteOptions" | "meta.v1.WatchEvent") {
+            let kind = |(group, version): (&str, &str)| json!({"group": group, "kind": message.short_name(), "version": version});
+            let others = self
+                .group_versions
+                .iter()
+                .map(|(group, version)| (group.as_str(), version.as_str()));
+            let core = ("", "v1");
+            return std::iter::once(core)
+                .chain(others.filter(|other| *other != core))
+                .map(kind)
+                .collect();
+        }
+        KINDS
+            .iter()
+            .filter(|kind| std::ptr::eq(kind.message, message))
+            .map(|kind| json!({"group": kind.group, "kind": kind.kind, "version": kind.version}))
+            .collect()
     }
 
     fn properties(
@@ -102,19 +208,31 @@ impl Schemas {
     }
 
     fn property(&mut self, field: &FieldSchema, owner: &str) -> Value {
-        let value = self.value(field.ty);
+        let mut value = self.value(field.ty);
+        if let Ok(place) = ENUMS.binary_search_by(|(name, _)| (*name).cmp(field.type_name))
+            && let Some((_, values)) = ENUMS.get(place)
+        {
+            value["enum"] = (*values).into();
+        }
         let mut property = match field.container {
             Container::One => value,
             Container::List => json!({"type": "array", "items": value}),
             Container::Map => json!({"type": "object", "additionalProperties": value}),
         };
         let mut more = Map::new();
+        let element = matches!(field.ty, Type::Message(_)) && field.json == "items" && owner.ends_with("List");
         if let Some(text) = self.descriptions.of_field(owner, field.json) {
+            more.insert("description".into(), text.into());
+        } else if element {
+            more.insert("description".into(), "The objects of the list.".into());
+        } else if owner.ends_with(".WatchEvent") && field.json == "object" {
+            let text = "The object as it is now, as it was before it was deleted, or the Status of an error.";
             more.insert("description".into(), text.into());
         }
         let default = field.default.and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let zero = || (self.dialect == Dialect::V3).then(|| zero(field)).flatten();
-        if let Some(default) = default.or_else(zero) {
+        if let Some(default) = default.or_else(|| zero(field))
+            && self.dialect == Dialect::V3
+        {
             more.insert("default".into(), default);
         }
         extensions(field, &mut more);
@@ -161,6 +279,15 @@ impl Schemas {
     }
 }
 
+/// What is said of messages that k8s-openapi has no schema for.
+fn own_words(message: &MessageSchema) -> Option<&'static str> {
+    match message.name {
+        "meta.v1.WatchEvent" => Some("One change in a watch."),
+        "runtime.RawExtension" => Some("Any object."),
+        _ => None,
+    }
+}
+
 /// What Go has in a field that nobody set, where it shows.
 fn zero(field: &FieldSchema) -> Option<Value> {
     if field.pointer || field.container != Container::One {
@@ -168,7 +295,7 @@ fn zero(field: &FieldSchema) -> Option<Value> {
     }
     match field.ty {
         Type::Message(message) => message.special.is_none().then(|| json!({})),
-        _ if !field.required => None,
+        _ if field.omitempty => None,
         Type::String => Some("".into()),
         Type::Bool => Some(false.into()),
         Type::Int32 | Type::Int64 | Type::Double => Some(0.into()),
@@ -179,6 +306,7 @@ fn zero(field: &FieldSchema) -> Option<Value> {
 fn extensions(field: &FieldSchema, into: &mut Map<String, Value>) {
     let list_type = match (field.container, field.list_type) {
         (Container::List, Some(ListType::Atomic)) => Some("atomic"),
+        (Container::One, Some(ListType::Atomic)) if matches!(field.ty, Type::Bytes) => Some("atomic"),
         (Container::List, Some(ListType::Set)) => Some("set"),
         (Container::List, Some(ListType::Map)) => Some("map"),
         _ => None,
@@ -221,7 +349,7 @@ mod tests {
 
     #[test]
     fn refers_to_everything_inside() {
-        let mut schemas = Schemas::new(Dialect::V3);
+        let mut schemas = Schemas::new(Dialect::V3, Vec::new());
         assert_eq!(
             schemas.add(schema::message("core.v1.Pod").unwrap()),
             "io.k8s.api.core.v1.Pod"

@@ -1,21 +1,32 @@
 //! `/openapi/v2`: everything in one document. It is made when it is first asked for, and again when a part changes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::document;
-use super::endpoint::{fingerprint, refusal, with_etag};
+use super::endpoint::{JSON, MediaTypes, Sent, fingerprint};
 use super::source::{DocumentInfo, DocumentSource};
+use super::{document, merge, protobuf, shared_parameters};
 use crate::generic::delegation::Handler;
 use crate::generic::request::{Request, Response};
+
+const MEDIA_TYPES: MediaTypes = MediaTypes {
+    protobuf: "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+    accepted: [
+        JSON,
+        "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+        "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+    ],
+};
 
 /// The built-in groups, and where others come from.
 pub(super) struct V2 {
     sources: Vec<Arc<dyn DocumentSource>>,
+    /// The document of what is built in, to which others are added.
+    built_in: OnceLock<Bytes>,
     made: Mutex<Option<Made>>,
 }
 
@@ -23,70 +34,52 @@ pub(super) struct V2 {
 struct Made {
     /// The documents that were merged into this one.
     parts: Vec<DocumentInfo>,
-    hash: String,
-    body: Bytes,
+    sent: Arc<Sent>,
 }
 
 impl V2 {
     pub(super) fn new(sources: Vec<Arc<dyn DocumentSource>>) -> Self {
         Self {
             sources,
+            built_in: OnceLock::new(),
             made: Mutex::new(None),
         }
     }
 
-    async fn current(&self) -> Made {
+    async fn current(&self) -> Arc<Sent> {
         let parts: Vec<DocumentInfo> = self.sources.iter().flat_map(|source| source.documents()).collect();
         let made = self.made.lock().clone();
         if let Some(made) = made.filter(|made| made.parts == parts) {
-            return made;
+            return made.sent;
         }
-        let made = Made {
-            hash: fingerprint(&parts),
-            body: self.merged().await.to_string().into(),
+        let json = self.merged().await.to_string().into();
+        let sent = Arc::new(Sent::new(fingerprint(&parts), json));
+        *self.made.lock() = Some(Made {
             parts,
-        };
-        *self.made.lock() = Some(made.clone());
-        made
+            sent: sent.clone(),
+        });
+        sent
     }
 
     async fn merged(&self) -> Value {
-        let mut merged = document::v2();
+        let built_in = self.built_in.get_or_init(|| document::v2().to_string().into());
+        let mut merged = serde_json::from_slice(built_in).unwrap_or_default();
         for source in &self.sources {
             for info in source.documents() {
                 if let Some(part) = source.v2(&info.path).await {
-                    add(&mut merged, part);
+                    merge::add(&mut merged, part);
                 }
             }
         }
+        shared_parameters::share(&mut merged);
         merged
-    }
-}
-
-/// Adds the paths and definitions of a document. Definitions of the same name are those of the same type.
-fn add(merged: &mut Value, part: Value) {
-    let Value::Object(mut part) = part else { return };
-    for field in ["paths", "definitions"] {
-        let (Some(Value::Object(into)), Some(Value::Object(from))) = (merged.get_mut(field), part.remove(field)) else {
-            continue;
-        };
-        add_missing(into, from);
-    }
-}
-
-fn add_missing(into: &mut Map<String, Value>, from: Map<String, Value>) {
-    for (name, value) in from {
-        into.entry(name).or_insert(value);
     }
 }
 
 #[async_trait]
 impl Handler for V2 {
     async fn handle(&self, request: Request) -> Response {
-        if let Some(refusal) = refusal(&request) {
-            return refusal;
-        }
         let current = self.current().await;
-        with_etag(request.headers(), &current.hash, &current.body)
+        current.answer(request.headers(), &MEDIA_TYPES, protobuf::v2)
     }
 }

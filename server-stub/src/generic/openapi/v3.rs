@@ -1,52 +1,53 @@
-//! `/openapi/v3`: the index, and one document for each group and version. Each is made when it is first asked for.
+//! `/openapi/v3`: the index, and one document for each group and version. Each is made when it is first asked for, and
+//! kept for as long as its fingerprint stays.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
-use super::document;
-use super::endpoint::{fingerprint, refusal, with_etag};
+use super::document::Subject;
+use super::endpoint::{JSON, MediaTypes, Sent, fingerprint, with_status};
+use super::protobuf;
 use super::source::DocumentSource;
 use crate::endpoints::Query;
 use crate::generic::delegation::Handler;
-use crate::generic::request::{Request, RequestInfo, Response, empty};
+use crate::generic::request::{Request, RequestInfo, Response};
 use crate::generic::respond;
-use crate::registry::facts;
+
+const MEDIA_TYPES: MediaTypes = MediaTypes {
+    protobuf: "application/com.github.proto-openapi.spec.v3.v1.0+protobuf",
+    accepted: [
+        JSON,
+        "application/com.github.proto-openapi.spec.v3@v1.0+protobuf",
+        "application/com.github.proto-openapi.spec.v3.v1.0+protobuf",
+    ],
+};
 
 /// The built-in documents by path (`apis/apps/v1`), and where others come from.
 pub(super) struct V3 {
-    built_in: BTreeMap<String, Document>,
+    built_in: BTreeMap<String, (Subject, String)>,
     sources: Vec<Arc<dyn DocumentSource>>,
-}
-
-struct Document {
-    group: &'static str,
-    version: &'static str,
-    hash: String,
-    body: OnceLock<Bytes>,
+    made: Mutex<BTreeMap<String, Arc<Sent>>>,
 }
 
 impl V3 {
     pub(super) fn new(sources: Vec<Arc<dyn DocumentSource>>) -> Self {
-        let mut built_in = BTreeMap::new();
-        for group in facts::groups() {
-            for version in group.versions.iter().filter(|version| version.served) {
-                let path = document::root(group.group, version.version);
-                let document = Document {
-                    group: group.group,
-                    version: version.version,
-                    hash: fingerprint(&path),
-                    body: OnceLock::new(),
-                };
-                built_in.insert(path.trim_start_matches('/').to_owned(), document);
-            }
+        let built_in = Subject::all().map(|subject| {
+            let path = subject.path();
+            let hash = fingerprint(&path);
+            (path, (subject, hash))
+        });
+        Self {
+            built_in: built_in.collect(),
+            sources,
+            made: Mutex::default(),
         }
-        Self { built_in, sources }
     }
 
     /// Fingerprints by path. What a source describes is described by it alone.
@@ -54,7 +55,7 @@ impl V3 {
         let built_in = self
             .built_in
             .iter()
-            .map(|(path, document)| (path.clone(), document.hash.clone()));
+            .map(|(path, (_, hash))| (path.clone(), hash.clone()));
         let others = self.sources.iter().flat_map(|source| source.documents());
         built_in.chain(others.map(|info| (info.path, info.hash))).collect()
     }
@@ -78,47 +79,51 @@ impl V3 {
             let info = source.documents().into_iter().find(|info| info.path == path)?;
             Some((info.hash, Some(source)))
         });
-        described.or_else(|| Some((self.built_in.get(path)?.hash.clone(), None)))
+        described.or_else(|| Some((self.built_in.get(path)?.1.clone(), None)))
     }
 
-    fn built_in(&self, path: &str) -> Option<Bytes> {
-        let document = self.built_in.get(path)?;
-        let make = || {
-            let made = document::v3(document.group, document.version);
-            made.unwrap_or_default().to_string().into()
+    /// The document with a fingerprint, as it was sent before or made now.
+    async fn document(&self, path: &str, hash: &str, source: Option<&Arc<dyn DocumentSource>>) -> Option<Arc<Sent>> {
+        let known = self.made.lock().get(path).filter(|made| made.hash() == hash).cloned();
+        if known.is_some() {
+            return known;
+        }
+        let json: Bytes = match source {
+            Some(source) => source.v3(path).await?,
+            None => self.built_in.get(path)?.0.v3().to_string().into(),
         };
-        Some(document.body.get_or_init(make).clone())
+        let made = Arc::new(Sent::new(hash.to_owned(), json));
+        let mut kept = self.made.lock();
+        kept.insert(path.to_owned(), made.clone());
+        // What nobody describes any more goes with the next document that somebody asks for.
+        let current = self.documents();
+        kept.retain(|path, _| current.contains_key(path));
+        Some(made)
     }
 }
 
 #[async_trait]
 impl Handler for V3 {
     async fn handle(&self, request: Request) -> Response {
-        if let Some(refusal) = refusal(&request) {
-            return refusal;
-        }
         let info = RequestInfo::of(&request);
-        let path = info.path.trim_start_matches("/openapi/v3").trim_matches('/');
+        let path = info.path.strip_prefix("/openapi/v3").unwrap_or_default();
+        let path = path.strip_prefix('/').unwrap_or(path);
         if path.is_empty() {
             return self.index();
         }
-        let Some((known, source)) = self.find(path) else {
+        let Some((hash, source)) = self.find(path) else {
             return not_found();
         };
         let query = Query::parse(request.uri().query().unwrap_or_default());
-        let asked_for = query.text("hash");
-        if asked_for.is_some_and(|hash| hash != known) {
-            return redirect(path, &known);
+        let asked_for = query.text("hash").filter(|hash| !hash.is_empty());
+        if asked_for.is_some_and(|asked_for| asked_for != hash) {
+            return redirect(path, &hash);
         }
-        let body = match source {
-            Some(source) => source.v3(path).await,
-            None => self.built_in(path),
-        };
-        let Some(body) = body else {
+        let Some(document) = self.document(path, &hash, source).await else {
             return not_found();
         };
-        let mut response = with_etag(request.headers(), &known, &body);
-        if asked_for.is_some() {
+        let mut response = document.answer(request.headers(), &MEDIA_TYPES, protobuf::v3);
+        if asked_for.is_some() && response.status() != StatusCode::NOT_ACCEPTABLE {
             let forever = HeaderValue::from_static("public, immutable");
             response.headers_mut().insert(CACHE_CONTROL, forever);
         }
@@ -127,15 +132,122 @@ impl Handler for V3 {
 }
 
 fn not_found() -> Response {
-    let mut response = Response::new(empty());
-    *response.status_mut() = StatusCode::NOT_FOUND;
+    let mut response = with_status(StatusCode::NOT_FOUND);
+    response.headers_mut().clear();
     response
 }
 
 fn redirect(path: &str, hash: &str) -> Response {
-    let mut response = respond::bytes(StatusCode::MOVED_PERMANENTLY, "application/json", Bytes::new());
-    if let Ok(location) = HeaderValue::from_str(&format!("/openapi/v3/{path}?hash={hash}")) {
-        response.headers_mut().insert(LOCATION, location);
+    let mut response = with_status(StatusCode::MOVED_PERMANENTLY);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    for (name, value) in [
+        (ETAG, format!("\"{hash}\"")),
+        (LOCATION, format!("/openapi/v3/{path}?hash={hash}")),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generic::openapi::DocumentInfo;
+    use crate::generic::request::empty;
+    use http::header::{ACCEPT, IF_NONE_MATCH};
+    use http_body_util::BodyExt;
+
+    /// Describes one group; `0` is its fingerprint, `1` counts how often its document was made.
+    #[derive(Default)]
+    struct Fruits(Mutex<(String, usize)>);
+
+    #[async_trait]
+    impl DocumentSource for Fruits {
+        fn documents(&self) -> Vec<DocumentInfo> {
+            let (path, hash) = ("apis/fruits.example.com/v1".to_owned(), self.0.lock().0.clone());
+            vec![DocumentInfo { path, hash }]
+        }
+
+        async fn v3(&self, _path: &str) -> Option<Bytes> {
+            let mut state = self.0.lock();
+            state.1 += 1;
+            Some(
+                json!({"openapi": "3.0.0", "info": {"version": state.0}})
+                    .to_string()
+                    .into(),
+            )
+        }
+
+        async fn v2(&self, _path: &str) -> Option<Value> {
+            None
+        }
+    }
+
+    async fn get(v3: &V3, url: &str, headers: &[(http::HeaderName, &str)]) -> (Response, Bytes) {
+        let mut request = http::Request::builder().uri(url);
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        let (head, body) = v3.handle(request.body(empty()).unwrap()).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (Response::from_parts(head, empty()), body)
+    }
+
+    #[tokio::test]
+    async fn a_document_is_made_once_for_each_fingerprint() {
+        let fruits = Arc::new(Fruits::default());
+        fruits.0.lock().0 = "AA".to_owned();
+        let v3 = V3::new(vec![fruits.clone()]);
+        let url = "/openapi/v3/apis/fruits.example.com/v1";
+        let (first, body) = get(&v3, url, &[]).await;
+        assert_eq!(
+            (&first.headers()[ETAG], fruits.0.lock().1),
+            (&HeaderValue::from_static("\"AA\""), 1)
+        );
+        let (_, again) = get(&v3, url, &[]).await;
+        assert_eq!((body.as_ptr(), fruits.0.lock().1), (again.as_ptr(), 1));
+        let (same, nothing) = get(&v3, url, &[(IF_NONE_MATCH, "\"AA\"")]).await;
+        assert_eq!((same.status(), nothing.len()), (StatusCode::NOT_MODIFIED, 0));
+        fruits.0.lock().0 = "BB".to_owned();
+        let (_, changed) = get(&v3, url, &[]).await;
+        assert_eq!(
+            (fruits.0.lock().1, changed),
+            (2, Bytes::from(r#"{"info":{"version":"BB"},"openapi":"3.0.0"}"#))
+        );
+    }
+
+    #[tokio::test]
+    async fn urls_of_the_index_can_be_cached_for_ever() {
+        let v3 = V3::new(Vec::new());
+        let (_, index) = get(&v3, "/openapi/v3", &[]).await;
+        let index: Value = serde_json::from_slice(&index).unwrap();
+        let url = index["paths"]["apis/batch"]["serverRelativeURL"].as_str().unwrap();
+        let (cached, _) = get(&v3, url, &[]).await;
+        assert_eq!(cached.headers()[CACHE_CONTROL], "public, immutable");
+        let (plain, _) = get(&v3, "/openapi/v3/apis/batch", &[]).await;
+        assert!(!plain.headers().contains_key(CACHE_CONTROL));
+        let (stale, _) = get(&v3, "/openapi/v3/apis/batch?hash=00", &[]).await;
+        assert_eq!(
+            (stale.status(), &stale.headers()[LOCATION]),
+            (StatusCode::MOVED_PERMANENTLY, &url.parse().unwrap())
+        );
+        let (unknown, _) = get(&v3, "/openapi/v3/apis/nosuch", &[]).await;
+        assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn clients_choose_protobuf() {
+        let v3 = V3::new(Vec::new());
+        let wish = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf";
+        let (answer, body) = get(&v3, "/openapi/v3/version", &[(ACCEPT, wish)]).await;
+        assert_eq!(answer.headers()[CONTENT_TYPE], MEDIA_TYPES.protobuf);
+        assert_eq!(body.get(..7), Some(&b"\n\x053.0.0"[..]));
+        let (any, _) = get(&v3, "/openapi/v3/version", &[(ACCEPT, "*/*")]).await;
+        assert_eq!(any.headers()[CONTENT_TYPE], JSON);
+        let (none, _) = get(&v3, "/openapi/v3/version", &[(ACCEPT, "text/plain")]).await;
+        assert_eq!(none.status(), StatusCode::NOT_ACCEPTABLE);
+    }
 }

@@ -31,6 +31,11 @@ use self::services::ServiceAllocator;
 use self::strategy::{Allocator, BuiltInStrategy};
 use super::service_ranges::ServiceRanges;
 
+/// Whether a deletion answers with the object rather than with a `Status`.
+pub(crate) fn returns_deleted_object(facts: &ResourceFacts) -> bool {
+    rules::of(facts.group, facts.plural).returns_deleted_object
+}
+
 /// Opens the store of a built-in resource; `None` for what is not stored, such as reviews.
 ///
 /// Must be called inside of a Tokio runtime. `ranges` are the addresses and ports that services may have.

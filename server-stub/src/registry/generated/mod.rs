@@ -3,4 +3,5 @@
 //! Facts about the built-in resources.
 
 pub(super) mod defaults;
+pub(crate) mod openapi;
 pub(super) mod resources;
