@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use kubewire_server_stub::app::{Options, Server, options::Verbosity};
 use kubewire_server_stub::envtest::{self, etcd};
 use kubewire_server_stub::generic::clock::{Clock, Ids};
+use kubewire_server_stub::generic::debug_flags::LogLevel;
 use kubewire_server_stub::generic::version::GIT_VERSION;
-use kubewire_server_stub::generic::zpages::LogLevel;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -43,6 +44,9 @@ async fn run_server(defaults: Options, arguments: Vec<String>) -> Outcome {
     let help = options.global.help.then(Options::help);
     if let Some(text) = help.or_else(|| options.global.version.output()) {
         return print(&text);
+    }
+    for notice in &options.global.notices {
+        let _ = writeln!(std::io::stderr(), "{notice}");
     }
     options.global.log_level = Some(start_log(options.global.verbosity));
     tracing::info!(

@@ -1,5 +1,6 @@
 //! From options to a running server: prepare, then run.
 
+use std::iter;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use rustls_pki_types::pem::PemObject;
 
 use super::chain::{ChainConfig, create_server_chain};
 use super::error::AppError;
-use super::options::{Authorization, Options, ServingCertificate};
+use super::options::{Options, ServingCertificate};
+use crate::audit::AuditLog;
 use crate::authentication::Connection;
 use crate::controllers::ClusterAuthentication;
 use crate::generic::certificates::KeyPair;
@@ -25,6 +27,8 @@ use crate::registry::storage_factory::StorageFactory;
 pub struct Server {
     prepared: PreparedGenericApiServer,
     serving: Serving,
+    insecure: Option<Serving>,
+    audit_log: Option<Arc<AuditLog>>,
     address: SocketAddr,
     url: String,
     ca_pem: String,
@@ -36,6 +40,7 @@ pub struct Server {
 impl Server {
     /// Makes certificates, opens the port, builds the chain, writes the kubeconfig file.
     pub async fn prepare(options: &Options, clock: Clock, ids: Ids) -> Result<Self, AppError> {
+        let options = &options.clone().complete();
         options.validate()?;
         for flag in options.accepted.given() {
             tracing::warn!("--{flag} is accepted for compatibility and makes no difference");
@@ -44,31 +49,32 @@ impl Server {
         let storage_factory = options.storage.storage_factory(&clock).await?;
         let storage_factory = storage_factory.with_metrics(metrics.clone());
         let serving = &options.secure_serving;
-        let external_ip = options.server_run.advertise_address.unwrap_or(serving.external_ip());
+        let external_ip = options.server_run.advertise_address.unwrap_or(serving.bind_address);
         let service_ip = options.services.kubernetes_service_ip();
         let authority = serving.authority(&clock)?;
         let addresses = [service_ip, serving.bind_address, external_ip];
         let ServingCertificate { certificates, ca_pem } = serving.certificates(&authority, &addresses)?;
         let admin = authority.client("kubernetes-admin", Some("system:masters"))?;
         let serving = Serving::bind(serving.address(), certificates, &serving.tls_settings()).await?;
+        let insecure = options.insecure_serving.bind().await?;
         let address = serving.local_addr().map_err(AppError::LocalAddress)?;
         let external_address = SocketAddr::new(external_ip, address.port());
-        let Authorization { authorizer, rbac } = options.authorization.authorization();
         let mut config = Config {
             clock,
             ids,
-            authorizer,
             metrics: metrics.clone(),
             ..Config::default()
         };
+        let rbac = options.authorization.apply_to(&mut config);
         options.server_run.apply_to(&mut config);
         options.features.apply_to(&mut config);
         config.log_level.clone_from(&options.global.log_level);
-        let flags = options.clone().flags().values().collect::<Vec<_>>();
+        let flags = Options::clone(options).flags().values().collect::<Vec<_>>();
         config.flags = flags
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
+        config.flags.sort_unstable();
         options.audit.apply_to(&mut config)?;
         let request_header = Arc::new(options.request_header.config(&authority)?);
         let service_account_tokens = options
@@ -80,6 +86,7 @@ impl Server {
             .authentication
             .apply_to(&mut config, &authority, &request_header, tokens.clone())?;
         let lifecycle = LifecycleSignals::default();
+        let audit_log = config.audit_log.clone();
         let chain = create_server_chain(&ChainConfig {
             external_address,
             service_ip,
@@ -108,6 +115,8 @@ impl Server {
         let server = Self {
             prepared: chain.prepare_run(config, lifecycle.clone())?,
             serving,
+            insecure,
+            audit_log,
             address,
             url: format!("https://{external_address}"),
             ca_pem,
@@ -121,7 +130,10 @@ impl Server {
 
     /// Serves until `lifecycle().shutdown_initiated` and stops cleanly.
     pub async fn run(self) -> Result<(), AppError> {
-        let result = self.prepared.run(self.serving).await;
+        let result = self.prepared.run(iter::once(self.serving).chain(self.insecure)).await;
+        if let Some(log) = self.audit_log {
+            log.close();
+        }
         for storage in self.storage_factory.backends() {
             storage.close().await;
         }
@@ -153,6 +165,11 @@ impl Server {
     /// The address that is listened on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that is listened on without TLS, if there is one.
+    pub fn insecure_address(&self) -> Option<SocketAddr> {
+        self.insecure.as_ref()?.local_addr().ok()
     }
 
     /// Where clients find the server.

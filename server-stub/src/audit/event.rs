@@ -15,6 +15,8 @@ use crate::generic::request::RequestInfo;
 /// The stage of a request at which an event is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
+    /// Nothing was done yet.
+    RequestReceived,
     /// A watch or a stream begins.
     ResponseStarted,
     /// The answer is complete.
@@ -65,6 +67,7 @@ impl Received {
 /// An event at the level Metadata.
 pub(crate) fn event(received: &Received, notes: &Notes, stage: Stage, outcome: &Outcome, now: Timestamp) -> Value {
     let stage = match stage {
+        Stage::RequestReceived => "RequestReceived",
         Stage::ResponseStarted => "ResponseStarted",
         Stage::ResponseComplete => "ResponseComplete",
         Stage::Panic => "Panic",
@@ -91,7 +94,9 @@ pub(crate) fn event(received: &Received, notes: &Notes, stage: Stage, outcome: &
     if let Some(object) = &received.object {
         event["objectRef"] = object.clone();
     }
-    event["responseStatus"] = status(outcome);
+    if outcome.code > 0 {
+        event["responseStatus"] = status(outcome);
+    }
     event["requestReceivedTimestamp"] = micros(received.at).into();
     event["stageTimestamp"] = micros(now).into();
     if !notes.annotations.is_empty() {

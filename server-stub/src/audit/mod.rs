@@ -1,7 +1,9 @@
 //! Audit: who did what, one event a stage of a request, at the level Metadata (`audit.k8s.io/v1`).
 
 mod event;
+mod legacy;
 mod log;
+mod rotating_file;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +11,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub(crate) use event::{Outcome, Received, Stage, event};
-pub use log::AuditLog;
+pub use log::{AuditFormat, AuditLog, AuditMode, Batch};
+pub(crate) use rotating_file::{RotatingFile, Rotation};
 
 use crate::generic::request::UserInfo;
 

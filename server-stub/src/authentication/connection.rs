@@ -15,6 +15,8 @@ pub struct Connection {
     /// The certificates that the client showed, its own first. The client has the key of that one; who signed it is
     /// not checked yet.
     pub certificates: Vec<CertificateDer<'static>>,
+    /// Whether the connection is one without TLS, whose client may do everything.
+    pub insecure: bool,
     /// Whom the certificate stands for, once an authenticator has found out.
     pub(super) user: OnceLock<UserInfo>,
 }
@@ -25,7 +27,16 @@ impl Connection {
         Self {
             remote_addr,
             certificates,
+            insecure: false,
             user: OnceLock::new(),
+        }
+    }
+
+    /// A connection without TLS.
+    pub fn insecure(remote_addr: SocketAddr) -> Self {
+        Self {
+            insecure: true,
+            ..Self::new(remote_addr, Vec::new())
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod bearer;
 mod connection;
+mod insecure;
 mod request_header;
 pub(crate) mod reviews;
 pub(crate) mod service_account;
@@ -15,6 +16,7 @@ use http::HeaderMap;
 
 pub use bearer::BearerTokens;
 pub use connection::Connection;
+pub use insecure::InsecureSuperuser;
 pub use request_header::{RequestHeader, RequestHeaderConfig};
 pub(crate) use reviews::user_info;
 pub use service_account::{KeyError, ServiceAccountTokens, TokenConfig};

@@ -24,7 +24,9 @@ mod watch;
 mod write;
 
 pub use group_version::{ApiGroupVersion, Backend, Endpoints};
-pub(crate) use negotiation::{ALL_FORMATS, Accepted, Format, Offer, accepts_aggregated_discovery, preferred};
+pub(crate) use negotiation::{
+    ALL_FORMATS, Accepted, Format, Offer, PageForm, accepts_aggregated_discovery, preferred, wants_pretty,
+};
 pub(crate) use options::{Query, number_error, parse_bool};
 pub(crate) use resource::{ObjectKind, Resource};
 pub use virtual_resource::{Question, VirtualResource};

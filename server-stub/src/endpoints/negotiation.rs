@@ -243,6 +243,49 @@ pub(crate) fn preferred<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Option<
     found.next().copied()
 }
 
+/// How a client wants to read one of the pages about the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PageForm<'a> {
+    /// As text.
+    Text,
+    /// As an object of this version of `config.k8s.io`.
+    Object {
+        /// How the object is written.
+        format: Format,
+        /// The version.
+        version: &'a str,
+    },
+}
+
+impl PageForm<'_> {
+    const FORMATS: [Format; 2] = [Format::Json, Format::Yaml];
+
+    /// Chooses the form of a page whose object is of this kind.
+    pub(crate) fn negotiate<'a>(
+        headers: &HeaderMap,
+        kind: &str,
+        versions: &[&'a str],
+    ) -> Result<PageForm<'a>, ApiError> {
+        let Some(accept) = accept_header(headers) else {
+            return Ok(PageForm::Text);
+        };
+        let form = |range: MediaRange<'_>| match (range.kind, range.subtype) {
+            ("*", "*") | ("text", "*" | "plain") => Some(PageForm::Text),
+            _ => {
+                let format = Self::FORMATS
+                    .into_iter()
+                    .find(|format| range.matches(format.media_type()))?;
+                let is = |name, value| range.parameter(name) == Some(value);
+                let version = versions.iter().copied().find(|version| is("v", version))?;
+                (is("as", kind) && is("g", "config.k8s.io")).then_some(PageForm::Object { format, version })
+            }
+        };
+        let accepted = parse_accept(&accept).into_iter().find_map(form);
+        let [json, yaml] = Self::FORMATS.map(Format::media_type);
+        accepted.ok_or_else(|| ApiError::not_acceptable(&[json, yaml, "text/plain"]))
+    }
+}
+
 fn names(formats: &[Format]) -> Vec<&'static str> {
     formats.iter().map(|format| format.media_type()).collect()
 }

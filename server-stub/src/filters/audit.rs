@@ -13,7 +13,8 @@ use crate::audit::{AuditContext, AuditLog, Outcome, Received, Stage, event};
 use crate::generic::clock::Clock;
 use crate::generic::delegation::Handler;
 use crate::generic::request::{Request, RequestInfo, Response};
-use crate::generic::respond::Refusal;
+use crate::generic::respond::{self, Refusal};
+use crate::status::ApiError;
 
 struct WithAudit {
     inner: Arc<dyn Handler>,
@@ -47,6 +48,10 @@ impl Handler for WithAudit {
         };
         head.extensions.insert(record.context.clone());
         let request = Request::from_parts(head, body);
+        if self.log.is_strict() && !record.write(Stage::RequestReceived, &Outcome::default()) {
+            let error = ApiError::internal("audit: the request cannot be noted");
+            return respond::error(&error, respond::error_format(&request));
+        }
         let answered = AssertUnwindSafe(self.inner.handle(request)).catch_unwind().await;
         let response = match answered {
             Ok(response) => response,
@@ -78,9 +83,9 @@ struct Record {
 }
 
 impl Record {
-    fn write(&self, stage: Stage, outcome: &Outcome) {
+    fn write(&self, stage: Stage, outcome: &Outcome) -> bool {
         let event = event(&self.received, &self.context.notes(), stage, outcome, self.clock.now());
-        self.log.write(&event);
+        self.log.write(&event)
     }
 }
 
@@ -104,6 +109,7 @@ fn outcome(response: &Response) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::{AuditFormat, AuditMode};
     use crate::filters::{audit_id, request_info};
     use crate::generic::clock::Ids;
     use crate::generic::delegation::NotFound;
@@ -134,7 +140,15 @@ mod tests {
 
     fn chain(lines: &Lines, api: Arc<dyn Handler>) -> Arc<dyn Handler> {
         let clock = Clock::fixed("2026-01-02T03:04:05.678Z".parse().unwrap());
-        let handler = with_audit(api, Some(Arc::new(AuditLog::to(lines.clone()))), clock);
+        let handler = with_audit(
+            api,
+            Some(Arc::new(AuditLog::to(
+                lines.clone(),
+                AuditFormat::Json,
+                AuditMode::Blocking,
+            ))),
+            clock,
+        );
         audit_id::with_audit_id(request_info::with_request_info(handler), Ids::random())
     }
 

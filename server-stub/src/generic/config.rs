@@ -6,8 +6,8 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::clock::{Clock, Ids};
+use super::debug_flags::LogLevel;
 use super::metrics::Metrics;
-use super::zpages::LogLevel;
 use crate::audit::AuditLog;
 use crate::authentication::{Authenticator, UnionAuthenticator};
 use crate::authorization::{Authorizer, PrivilegedGroup};

@@ -4,6 +4,7 @@ pub mod certificates;
 pub mod clock;
 pub mod config;
 mod corked;
+pub mod debug_flags;
 pub mod delegation;
 pub mod discovery;
 pub mod dynamic_files;
@@ -27,7 +28,7 @@ pub mod serving_certificates;
 pub mod upgrades;
 pub mod version;
 pub mod yaml;
-pub mod zpages;
+mod zpages;
 
 pub use config::Config;
 pub use in_process::InProcess;

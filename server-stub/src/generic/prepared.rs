@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::clock::Clock;
 use super::config::Config;
+use super::debug_flags;
 use super::delegation::{DelegationTarget, Handler};
 use super::health::HealthCheck;
 use super::hooks::{DuplicateHookError, HookContext, PostStartHook, PreShutdownHook, RunHookError};
@@ -26,14 +27,19 @@ use super::request::{Request, Response, UserInfo};
 use super::respond;
 use super::server::GenericApiServer;
 use super::serving::Serving;
-use super::zpages::{Flagz, Statusz, VerbosityFlag};
-use crate::authentication::{BearerTokens, UnionAuthenticator};
+use super::zpages::{Flagz, Statusz};
+use crate::authentication::{BearerTokens, InsecureSuperuser, UnionAuthenticator};
 use crate::filters::{self, ChainConfig, RequestsInFlight};
 use crate::status::ApiError;
 
 /// How long a client may take to notice that its connection ends. One that sends a request at that moment has to learn
 /// that it was not taken, or it could not know whether to send it again; a busy one needs more than Go's second.
 const GOODBYE: Duration = Duration::from_secs(5);
+
+/// The paths that `/statusz` names.
+const STATUS_PATHS: [&str; 7] = [
+    "/flagz", "/healthz", "/livez", "/metrics", "/readyz", "/statusz", "/version",
+];
 
 /// The first server of a chain behind its filters. [`run`](Self::run) serves it.
 pub struct PreparedGenericApiServer {
@@ -82,7 +88,11 @@ impl GenericApiServer {
         let (post_start_hooks, pre_shutdown_hooks) = (self.post_start_hooks(), self.pre_shutdown_hooks());
         let in_flight = RequestsInFlight::default();
         let chain = ChainConfig {
-            authenticator: Arc::new(UnionAuthenticator(vec![Arc::new(loopback_user), config.authenticator])),
+            authenticator: Arc::new(UnionAuthenticator(vec![
+                Arc::new(InsecureSuperuser),
+                Arc::new(loopback_user),
+                config.authenticator,
+            ])),
             anonymous: config.anonymous,
             authorizer: config.authorizer,
             in_flight: config.in_flight,
@@ -150,20 +160,19 @@ impl GenericApiServer {
         let flags = config.flags.clone();
         mux.handle("/flagz", Arc::new(Flagz { flags }));
         if let Some(level) = config.log_level.clone().filter(|_| config.profiling) {
-            mux.handle("/debug/flags/v", Arc::new(VerbosityFlag(level)));
+            debug_flags::install(mux, level);
         }
         if config.profiling {
             pprof::install(mux);
         }
         mux.handle("/version", Arc::new(Version));
         mux.handle_unlisted("/version/", Arc::new(Version));
-        let own = self.listed_paths();
         let statusz = Statusz {
             started: config.clock.now(),
             clock: config.clock.clone(),
-            paths: own.iter().filter(|path| !path.starts_with("/api")).cloned().collect(),
+            paths: STATUS_PATHS.map(str::to_owned).to_vec(),
         };
-        self.mux().handle("/statusz", Arc::new(statusz));
+        mux.handle("/statusz", Arc::new(statusz));
         let own = self.listed_paths();
         let index = Arc::new(Index {
             own,
@@ -196,16 +205,17 @@ impl PreparedGenericApiServer {
         }
     }
 
-    /// Serves until `shutdown_initiated`, then stops: `/readyz` turns red, the delay passes while pre-shutdown hooks
+    /// Serves on these ports until `shutdown_initiated`, then stops: `/readyz` turns red, the delay passes while pre-shutdown hooks
     /// run, no new request is taken, open ones finish and watches end, the port is closed, controllers are joined.
     ///
     /// # Errors
     /// A hook failed, or requests did not end in time. The server has stopped in either case.
-    pub async fn run(self, serving: Serving) -> Result<(), RunError> {
+    pub async fn run(self, ports: impl IntoIterator<Item = Serving>) -> Result<(), RunError> {
         let stop_serving = CancellationToken::new();
         let _stop_when_dropped = stop_serving.clone().drop_guard();
         let hang_up = CancellationToken::new();
-        let server = tokio::spawn(serving.serve(self.handler.clone(), stop_serving.clone(), hang_up.clone()));
+        let serve = |port: Serving| port.serve(self.handler.clone(), stop_serving.clone(), hang_up.clone());
+        let server = tokio::spawn(join_all(ports.into_iter().map(serve)));
         let context = self.hook_context();
         let lifecycle = &self.lifecycle;
         let started = tokio::select! {

@@ -72,6 +72,14 @@ impl UserInfo {
         }
     }
 
+    /// Whoever comes by the port without TLS.
+    pub fn unsecured() -> Self {
+        Self {
+            name: "system:unsecured".to_owned(),
+            ..Self::loopback()
+        }
+    }
+
     /// The user of a request; anonymous where no authentication ran.
     pub fn of(request: &Request) -> Arc<Self> {
         let user = request.extensions().get().cloned();

@@ -19,7 +19,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CipherSuite, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme, version};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,6 +34,9 @@ use crate::authentication::Connection;
 
 /// Longest time for a TLS handshake, and for the head of an HTTP/1.1 request.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many connections the kernel keeps until they are accepted.
+const BACKLOG: u32 = 1024;
 
 /// How often a client has to show that it is still there.
 const HTTP2_PING: Duration = Duration::from_secs(30);
@@ -59,6 +62,8 @@ pub struct TlsSettings {
     pub http2: bool,
     /// Most requests at once on an HTTP/2 connection. Default 1000.
     pub http2_max_streams: u32,
+    /// Whether other processes that say so, too, may listen on the same port. Default no.
+    pub port_sharing: bool,
 }
 
 impl Default for TlsSettings {
@@ -68,6 +73,7 @@ impl Default for TlsSettings {
             cipher_suites: None,
             http2: true,
             http2_max_streams: 1000,
+            port_sharing: false,
         }
     }
 }
@@ -121,16 +127,16 @@ impl Serving {
         }
         tls.alpn_protocols.push(b"http/1.1".to_vec());
         Ok(Self {
-            listener: listen(address).await?,
+            listener: listen(address, settings.port_sharing)?,
             tls: Some(TlsAcceptor::from(Arc::new(tls))),
             http2_max_streams: settings.http2_max_streams,
         })
     }
 
-    /// Binds `address` without TLS. Whoever reaches it is on the same machine, or should be.
+    /// Binds `address` without TLS. Whoever reaches it may do everything, so it should be of the same machine only.
     pub async fn bind_insecure(address: SocketAddr) -> Result<Self, ServingError> {
         Ok(Self {
-            listener: listen(address).await?,
+            listener: listen(address, false)?,
             tls: None,
             http2_max_streams: TlsSettings::default().http2_max_streams,
         })
@@ -143,11 +149,27 @@ impl Serving {
 
     /// Serves until `stop`, then lets open requests finish and joins every task; on `hang_up` connections that are
     /// still open are closed. Dropping the future abandons connections to their own end.
-    pub async fn serve(self, handler: Arc<dyn Handler>, stop: CancellationToken, hang_up: CancellationToken) {
-        let tasks = TaskTracker::new();
+    pub fn serve(
+        self,
+        handler: Arc<dyn Handler>,
+        stop: CancellationToken,
+        hang_up: CancellationToken,
+    ) -> impl Future<Output = ()> + Send {
+        // Said now: whatever begins after this call is logged after it, too.
         let address = self.local_addr().map(|address| address.to_string()).unwrap_or_default();
         let securely = if self.tls.is_some() { "securely" } else { "insecurely" };
         tracing::info!("Serving {securely} on {address}");
+        self.accept_until(stop, hang_up, handler, address)
+    }
+
+    async fn accept_until(
+        self,
+        stop: CancellationToken,
+        hang_up: CancellationToken,
+        handler: Arc<dyn Handler>,
+        own_address: String,
+    ) {
+        let tasks = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -173,15 +195,24 @@ impl Serving {
             }
         }
         drop(self.listener);
-        tracing::info!("Stopped listening on {address}");
+        tracing::info!("Stopped listening on {own_address}");
         tasks.close();
         tasks.wait().await;
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, ServingError> {
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|source| ServingError::Bind { address, source })
+fn listen(address: SocketAddr, port_sharing: bool) -> Result<TcpListener, ServingError> {
+    let listen = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(port_sharing)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| ServingError::Bind { address, source })
 }
 
 async fn serve_connection(
@@ -198,7 +229,7 @@ async fn serve_connection(
     let upgrades = Upgrades::new(streams.clone(), stop.clone());
     let streams = Tracked(streams);
     let Some(tls) = tls else {
-        let service = service(Connection::new(address, Vec::new()), handler, upgrades);
+        let service = service(Connection::insecure(address), handler, upgrades);
         return serve_http(stream, address, streams, max_streams, service, stop).await;
     };
     let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {

@@ -8,7 +8,7 @@ impl NamedFlagSets<'_> {
     /// What the program is for, how it is called, and the flags of each group in alphabetical order.
     pub fn help(&self, about: &str, usage: &str) -> String {
         let mut text = format!("{about}\n\nUsage:\n  {usage}\n");
-        for set in self.0.iter().filter(|set| !set.flags.is_empty()) {
+        for set in self.0.iter().filter(|set| set.shown().next().is_some()) {
             text.push('\n');
             set.write_help(&mut text);
         }
@@ -16,13 +16,17 @@ impl NamedFlagSets<'_> {
     }
 }
 
-impl FlagSet<'_> {
+impl<'a> FlagSet<'a> {
+    fn shown(&self) -> impl Iterator<Item = &Flag<'a>> {
+        self.flags.iter().filter(|flag| flag.deprecated.is_none())
+    }
+
     fn write_help(&self, text: &mut String) {
         let mut letters = self.name.chars();
         let first = letters.next().map(|letter| letter.to_ascii_uppercase());
         let title: String = first.into_iter().chain(letters).collect();
         let _ = writeln!(text, "{title} flags:\n");
-        let mut flags: Vec<(String, &Flag<'_>)> = self.flags.iter().map(|flag| (flag.head(), flag)).collect();
+        let mut flags: Vec<(String, &Flag<'_>)> = self.shown().map(|flag| (flag.head(), flag)).collect();
         flags.sort_by_key(|(_, flag)| flag.name);
         let width = flags.iter().map(|(head, _)| head.len()).max().unwrap_or_default() + 3;
         for (head, flag) in flags {
@@ -51,9 +55,8 @@ impl Flag<'_> {
 
     fn shown_default(&self) -> String {
         match (self.default.as_str(), self.value.type_name()) {
-            ("" | "false" | "0" | "0s", _) => String::new(),
+            ("" | "false" | "0" | "0s", _) | ("[]", "strings" | "stringArray") => String::new(),
             (default, "string") => format!(" (default {default:?})"),
-            (default, "strings") => format!(" (default [{default}])"),
             (default, _) => format!(" (default {default})"),
         }
     }

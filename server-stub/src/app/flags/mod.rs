@@ -4,7 +4,7 @@
 mod help;
 mod value;
 
-pub use value::Value;
+pub use value::{StringArray, Value};
 
 use crate::field_error::quote;
 
@@ -15,6 +15,8 @@ pub struct Flag<'a> {
     usage: &'static str,
     default: String,
     changed: bool,
+    /// What is said to those who give it. The help does not show such a flag.
+    deprecated: Option<&'static str>,
     value: &'a mut dyn Value,
 }
 
@@ -109,7 +111,17 @@ impl<'a> NamedFlagSets<'a> {
         })
     }
 
-    /// The names of the flags that were given, and the text of each flag's value.
+    /// What is said about the deprecated flags that were given, in the words of `pflag`.
+    pub fn notices(&self) -> Vec<String> {
+        let given = self.flags().filter(|flag| flag.changed);
+        let notice = |flag: &Flag<'_>| {
+            let message = flag.deprecated?;
+            Some(format!("Flag --{} has been deprecated, {message}", flag.name))
+        };
+        given.filter_map(notice).collect()
+    }
+
+    /// The names of the flags, and the text of each flag's value.
     pub fn values(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.flags().map(|flag| (flag.name, flag.value.text()))
     }
@@ -188,8 +200,16 @@ impl<'a> FlagSet<'a> {
             usage,
             default: value.text(),
             changed: false,
+            deprecated: None,
             value,
         });
+    }
+
+    /// Keeps a flag of this group out of the help; those who give it are told why.
+    pub fn deprecate(&mut self, name: &str, message: &'static str) {
+        if let Some(flag) = self.flags.iter_mut().find(|flag| flag.name == name) {
+            flag.deprecated = Some(message);
+        }
     }
 
     /// Adds a flag that has a letter, too.
@@ -252,6 +272,33 @@ mod tests {
             Ok((false, list(&["default"]), 2))
         );
         assert_eq!(parse(&["--list=", "-v3", "--"]), Ok((false, list(&[]), 3)));
+    }
+
+    #[test]
+    fn deprecated_flags_count_and_are_not_shown() {
+        let mut switch = false;
+        let mut flags = NamedFlagSets::default();
+        flags.group("generic").add("old", &mut switch, "A switch.");
+        flags.group("generic").deprecate("old", "use --new.");
+        assert!(!flags.help("about", "usage").contains("old"));
+        assert!(flags.notices().is_empty());
+        flags.parse("prog", ["--old".to_owned()]).unwrap();
+        assert_eq!(flags.notices(), ["Flag --old has been deprecated, use --new."]);
+        drop(flags);
+        assert!(switch);
+    }
+
+    #[test]
+    fn arrays_take_a_value_as_it_is() {
+        let mut array = StringArray(vec!["default".to_owned()]);
+        let mut flags = NamedFlagSets::default();
+        flags.group("generic").add("array", &mut array, "An array.");
+        flags
+            .parse("prog", ["--array=a,b", "--array=c"].map(str::to_owned))
+            .unwrap();
+        drop(flags);
+        assert_eq!(array.0, ["a,b", "c"]);
+        assert_eq!(array.text(), "[a,b,c]");
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub trait Value {
     /// Takes the text; `first` says that the flag was not given before, so that a list drops its default.
     fn set(&mut self, text: &str, first: bool) -> Result<(), String>;
 
-    /// The value as text, empty for none.
+    /// The value as text: empty for none, lists in brackets.
     fn text(&self) -> String;
 
     /// The name of the type in the help text.
@@ -55,6 +55,21 @@ impl Value for i64 {
 
     fn type_name(&self) -> &'static str {
         "int"
+    }
+}
+
+impl Value for f64 {
+    fn set(&mut self, text: &str, _: bool) -> Result<(), String> {
+        *self = text.parse().map_err(|_| invalid_syntax("ParseFloat", text))?;
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+
+    fn type_name(&self) -> &'static str {
+        "float"
     }
 }
 
@@ -144,11 +159,33 @@ impl Value for Vec<String> {
     }
 
     fn text(&self) -> String {
-        self.join(",")
+        format!("[{}]", self.join(","))
     }
 
     fn type_name(&self) -> &'static str {
         "strings"
+    }
+}
+
+/// Values of a flag that may be given several times; a comma is part of a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StringArray(pub Vec<String>);
+
+impl Value for StringArray {
+    fn set(&mut self, text: &str, first: bool) -> Result<(), String> {
+        if first {
+            self.0.clear();
+        }
+        self.0.push(text.to_owned());
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        self.0.text()
+    }
+
+    fn type_name(&self) -> &'static str {
+        "stringArray"
     }
 }
 

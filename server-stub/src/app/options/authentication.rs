@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::AuthorizationOptions;
 use super::secure_serving::read;
 use super::service_accounts::ServiceAccountOptions;
 use crate::app::AppError;
-use crate::app::flags::FlagSet;
+use crate::app::flags::NamedFlagSets;
 use crate::authentication::{
     Authenticator, BearerTokens, ClientCertificates, RequestHeader, RequestHeaderConfig, ServiceAccountTokens,
     UnionAuthenticator, read_token_file,
@@ -45,7 +46,8 @@ impl Default for AuthenticationOptions {
 }
 
 impl AuthenticationOptions {
-    pub(super) fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+    pub(super) fn add_flags<'a>(&'a mut self, all: &mut NamedFlagSets<'a>) {
+        let flags = all.group("authentication");
         flags.add(
             "anonymous-auth",
             &mut self.anonymous_auth,
@@ -62,7 +64,20 @@ impl AuthenticationOptions {
             &mut self.token_auth_file,
             "CSV file of tokens: token,user,uid,\"group1,group2\".",
         );
-        self.service_accounts.add_flags(flags);
+        self.service_accounts.add_flags(all);
+    }
+
+    /// Who is let in anyway has to say who it is: with AlwaysAllow nobody is anonymous.
+    pub(super) fn complete(&mut self, authorization: &AuthorizationOptions) {
+        self.service_accounts.complete();
+        let allows_all = authorization
+            .authorization_mode
+            .iter()
+            .any(|mode| mode == "AlwaysAllow");
+        if self.anonymous_auth && allows_all {
+            tracing::warn!("--anonymous-auth is off: it is not allowed with the authorizer AlwaysAllow");
+            self.anonymous_auth = false;
+        }
     }
 
     pub(super) fn validate(&self, errors: &mut Vec<String>) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::app::flags::FlagSet;
 use crate::authorization::{AlwaysAllow, AlwaysDeny, Authorizer, PrivilegedGroup, RbacAuthorizer, UnionAuthorizer};
 use crate::field_error::quote;
+use crate::generic::Config;
 
 /// How permissions are decided.
 #[derive(Clone, Debug)]
@@ -21,14 +22,6 @@ impl Default for AuthorizationOptions {
             authorization_mode: vec!["RBAC".to_owned()],
         }
     }
-}
-
-/// The authorizers that the options ask for.
-pub(crate) struct Authorization {
-    /// All of them, in order.
-    pub(crate) authorizer: Arc<dyn Authorizer>,
-    /// The one for roles, which has to follow them.
-    pub(crate) rbac: Option<Arc<RbacAuthorizer>>,
 }
 
 impl AuthorizationOptions {
@@ -65,8 +58,8 @@ impl AuthorizationOptions {
         }
     }
 
-    /// The authorizers for these options. `system:masters` may do everything in any mode.
-    pub(crate) fn authorization(&self) -> Authorization {
+    /// `system:masters` may do everything in any mode. Returns the authorizer for roles, which has to follow them.
+    pub(crate) fn apply_to(&self, config: &mut Config) -> Option<Arc<RbacAuthorizer>> {
         let mut authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(PrivilegedGroup::default())];
         let mut rbac = None;
         for mode in &self.authorization_mode {
@@ -80,9 +73,7 @@ impl AuthorizationOptions {
                 _ => {}
             }
         }
-        Authorization {
-            authorizer: Arc::new(UnionAuthorizer(authorizers)),
-            rbac,
-        }
+        config.authorizer = Arc::new(UnionAuthorizer(authorizers));
+        rbac
     }
 }

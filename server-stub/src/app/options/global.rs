@@ -1,8 +1,8 @@
 //! Help, version, and how much is logged.
 
 use crate::app::flags::{NamedFlagSets, Value};
+use crate::generic::debug_flags::LogLevel;
 use crate::generic::version;
-use crate::generic::zpages::LogLevel;
 
 /// What every program of Kubernetes has.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct GlobalOptions {
     pub version: Version,
     /// How much is logged: 0 to 3 what is worth knowing, from 4 on every request, from 8 on everything. Default 0.
     pub verbosity: Verbosity,
+    /// What there is to say about deprecated flags that were given; no flag.
+    pub notices: Vec<String>,
     /// Changes how much is logged while the server runs; no flag.
     pub log_level: Option<LogLevel>,
 }

@@ -63,6 +63,7 @@ impl KubeletOptions {
             &mut self.kubelet_port,
             "Port of kubelets whose node does not name one.",
         );
+        flags.deprecate("kubelet-port", "it will be removed.");
         flags.add(
             "kubelet-preferred-address-types",
             &mut self.kubelet_preferred_address_types,

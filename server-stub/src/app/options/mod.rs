@@ -10,6 +10,7 @@ mod controllers;
 mod etcd;
 mod features;
 mod global;
+mod insecure_serving;
 mod kubeconfig;
 mod kubelet;
 mod request_header;
@@ -23,13 +24,13 @@ pub use accepted::AcceptedFlags;
 pub use admission::AdmissionOptions;
 pub use auditing::AuditOptions;
 pub use authentication::AuthenticationOptions;
-pub(crate) use authorization::Authorization;
 pub use authorization::AuthorizationOptions;
 pub use controllers::ControllerOptions;
 pub(crate) use controllers::SwitchableController;
 pub use etcd::EtcdOptions;
 pub use features::FeatureOptions;
 pub use global::{GlobalOptions, Verbosity, Version};
+pub use insecure_serving::InsecureServingOptions;
 pub use kubeconfig::KubeconfigOptions;
 pub(crate) use kubeconfig::kubeconfig_text;
 pub use kubelet::KubeletOptions;
@@ -40,11 +41,35 @@ pub use service_accounts::ServiceAccountOptions;
 pub use services::{PortRange, ServiceOptions};
 pub use storage::{StorageBackend, StorageOptions};
 
+use std::ops::Deref;
+
 use super::flags::{FlagError, NamedFlagSets};
 
 const ABOUT: &str = "A Kubernetes API server for tests: it validates and keeps the objects of the Kubernetes API and \
 serves them as\nkube-apiserver does, without anything to install beside it. There is no kubelet and no scheduler.\n\n\
 Flags have the names and the meaning of kube-apiserver's. Those that make no difference here are accepted, too.";
+
+/// The groups of flags, in the order of the help.
+const GROUPS: [&str; 18] = [
+    "generic",
+    "etcd",
+    "secure serving",
+    "insecure serving",
+    "auditing",
+    "features",
+    "authentication",
+    "authorization",
+    "API enablement",
+    "egress selector",
+    "admission",
+    "metrics",
+    "logs",
+    "traces",
+    "misc",
+    "controllers",
+    "access",
+    "global",
+];
 
 /// The options of the program, a field an option group.
 ///
@@ -53,7 +78,7 @@ Flags have the names and the meaning of kube-apiserver's. Those that make no dif
 ///
 /// let options = Options::from_args(["--secure-port=0", "--allow-privileged=true"]).unwrap();
 /// assert_eq!(options.accepted.given().collect::<Vec<_>>(), ["allow-privileged"]);
-/// let wrong = options.validate().unwrap_err().to_string();
+/// let wrong = options.complete().validate().unwrap_err().to_string();
 /// assert_eq!(wrong, "--secure-port 0 must be between 1 and 65535, inclusive. It cannot be turned off with 0");
 /// assert!(Options::from_args(["--nonsense"]).is_err());
 /// ```
@@ -64,6 +89,7 @@ pub struct Options {
     pub server_run: ServerRunOptions,
     pub storage: StorageOptions,
     pub secure_serving: SecureServingOptions,
+    pub insecure_serving: InsecureServingOptions,
     pub audit: AuditOptions,
     pub features: FeatureOptions,
     pub authentication: AuthenticationOptions,
@@ -78,6 +104,10 @@ pub struct Options {
     /// Flags of kube-apiserver that make no difference.
     pub accepted: AcceptedFlags,
 }
+
+/// Options in which nothing is left out that the server needs.
+#[derive(Clone, Debug)]
+pub struct CompletedOptions(Options);
 
 /// All that is wrong with the options, of every group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,9 +149,11 @@ impl Options {
     /// The first argument that cannot be read.
     pub fn with_args(self, arguments: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, FlagError> {
         let mut options = self;
-        options
-            .flags()
-            .parse(Self::PROGRAM, arguments.into_iter().map(Into::into))?;
+        let mut flags = options.flags();
+        flags.parse(Self::PROGRAM, arguments.into_iter().map(Into::into))?;
+        let notices = flags.notices();
+        drop(flags);
+        options.global.notices.extend(notices);
         Ok(options)
     }
 
@@ -133,19 +165,18 @@ impl Options {
     /// The flags in groups, in the order of kube-apiserver's.
     pub fn flags(&mut self) -> NamedFlagSets<'_> {
         let mut flags = NamedFlagSets::default();
-        self.server_run.add_flags(flags.group("generic"));
-        self.storage.add_flags(flags.group("etcd"));
-        self.secure_serving.add_flags(flags.group("secure serving"));
-        self.audit.add_flags(flags.group("auditing"));
-        self.features.add_flags(flags.group("features"));
-        self.authentication.add_flags(flags.group("authentication"));
-        self.authorization.add_flags(flags.group("authorization"));
-        flags.group("API enablement");
-        flags.group("egress selector");
-        self.admission.add_flags(flags.group("admission"));
-        for group in ["metrics", "logs", "traces"] {
+        for group in GROUPS {
             flags.group(group);
         }
+        self.server_run.add_flags(flags.group("generic"));
+        self.storage.add_flags(&mut flags);
+        self.secure_serving.add_flags(flags.group("secure serving"));
+        self.insecure_serving.add_flags(flags.group("insecure serving"));
+        self.audit.add_flags(flags.group("auditing"));
+        self.features.add_flags(flags.group("features"));
+        self.authentication.add_flags(&mut flags);
+        self.authorization.add_flags(flags.group("authorization"));
+        self.admission.add_flags(flags.group("admission"));
         self.services.add_flags(flags.group("misc"));
         self.kubelet.add_flags(flags.group("misc"));
         self.request_header.add_flags(&mut flags);
@@ -156,6 +187,17 @@ impl Options {
         flags
     }
 
+    /// Fills in what was not given and follows from the rest, in every group where something does.
+    pub fn complete(mut self) -> CompletedOptions {
+        self.server_run.complete(&self.secure_serving);
+        self.storage.complete();
+        self.authentication.complete(&self.authorization);
+        self.services.complete();
+        CompletedOptions(self)
+    }
+}
+
+impl CompletedOptions {
     /// Checks every group.
     ///
     /// # Errors
@@ -165,6 +207,7 @@ impl Options {
         self.server_run.validate(&mut errors);
         self.storage.validate(&mut errors);
         self.secure_serving.validate(&mut errors);
+        self.insecure_serving.validate(&mut errors);
         self.audit.validate(&mut errors);
         self.authentication.validate(&mut errors);
         self.request_header.validate(&mut errors);
@@ -172,11 +215,20 @@ impl Options {
         self.admission.validate(&mut errors);
         self.services.validate(&mut errors);
         self.kubelet.validate(&mut errors);
+        self.accepted.validate(&mut errors);
         if errors.is_empty() {
             Ok(())
         } else {
             Err(InvalidOptions(errors))
         }
+    }
+}
+
+impl Deref for CompletedOptions {
+    type Target = Options;
+
+    fn deref(&self) -> &Options {
+        &self.0
     }
 }
 
@@ -194,7 +246,7 @@ mod tests {
             "--tls-min-version=VersionTLS9",
             "--tls-cert-file=a.crt",
         ]);
-        let InvalidOptions(errors) = options.unwrap().validate().unwrap_err();
+        let InvalidOptions(errors) = options.unwrap().complete().validate().unwrap_err();
         let all = errors.join("\n");
         for expected in [
             "--secure-port 70000 must be between 1 and 65535, inclusive. It cannot be turned off with 0",
@@ -262,12 +314,12 @@ mod tests {
         ];
         let options = Options::from_args(arguments).unwrap();
         assert_eq!(options.secure_serving.secure_port, 33445);
-        let missing = options.validate().unwrap_err().to_string();
+        let missing = options.clone().complete().validate().unwrap_err().to_string();
         assert!(
             missing.starts_with("--service-account-signing-key-file: open /"),
             "{missing}"
         );
         std::fs::write(folder.path().join("sa-signer.key"), "").unwrap();
-        assert_eq!(options.validate(), Ok(()));
+        assert_eq!(options.complete().validate(), Ok(()));
     }
 }

@@ -40,6 +40,10 @@ pub struct SecureServingOptions {
     pub disable_http2_serving: bool,
     /// Most requests at once on an HTTP/2 connection; 0 for the default.
     pub http2_max_streams_per_connection: i64,
+    /// Whether the address may be taken while the kernel still holds connections of an earlier process. It always may.
+    pub permit_address_sharing: bool,
+    /// Whether other processes that permit it, too, may listen on the same port.
+    pub permit_port_sharing: bool,
 }
 
 impl Default for SecureServingOptions {
@@ -56,6 +60,8 @@ impl Default for SecureServingOptions {
             tls_cipher_suites: Vec::new(),
             disable_http2_serving: false,
             http2_max_streams_per_connection: 0,
+            permit_address_sharing: false,
+            permit_port_sharing: false,
         }
     }
 }
@@ -126,6 +132,16 @@ impl SecureServingOptions {
             &mut self.http2_max_streams_per_connection,
             "Most requests at once on an HTTP/2 connection; 0 for 1000.",
         );
+        flags.add(
+            "permit-address-sharing",
+            &mut self.permit_address_sharing,
+            "Whether the port may be taken while the kernel holds connections of an earlier process. It always may.",
+        );
+        flags.add(
+            "permit-port-sharing",
+            &mut self.permit_port_sharing,
+            "Whether other processes that permit it, too, may listen on the same port.",
+        );
     }
 
     pub(super) fn validate(&self, errors: &mut Vec<String>) {
@@ -171,6 +187,7 @@ impl SecureServingOptions {
         let mut settings = TlsSettings {
             only_tls13: self.tls_min_version == "VersionTLS13",
             http2: !self.disable_http2_serving,
+            port_sharing: self.permit_port_sharing,
             ..TlsSettings::default()
         };
         if !self.tls_cipher_suites.is_empty() {
@@ -343,7 +360,7 @@ impl Value for SniCertKeys {
                 format!("{text}:{}", names.join(","))
             }
         };
-        self.0.iter().map(one).collect::<Vec<_>>().join(";")
+        format!("[{}]", self.0.iter().map(one).collect::<Vec<_>>().join(";"))
     }
 
     fn type_name(&self) -> &'static str {
@@ -411,7 +428,7 @@ mod tests {
         let mut keys = SniCertKeys::default();
         keys.set("a.crt, a.key", true).unwrap();
         keys.set("b.crt,b.key:*.b.example.com,b.example.com", false).unwrap();
-        assert_eq!(keys.text(), "a.crt,a.key;b.crt,b.key:*.b.example.com,b.example.com");
+        assert_eq!(keys.text(), "[a.crt,a.key;b.crt,b.key:*.b.example.com,b.example.com]");
         for wrong in ["a.crt", "a.crt,", ",a.key", "a,b,c"] {
             assert!(keys.set(wrong, true).is_err(), "{wrong}");
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use super::SecureServingOptions;
 use crate::app::flags::FlagSet;
 use crate::filters::InFlightLimits;
 use crate::generic::Config;
@@ -97,6 +98,10 @@ impl ServerRunOptions {
             &mut self.shutdown_send_retry_after,
             "Whether requests that come while the last ones finish get 429 with Retry-After instead of a closed port.",
         );
+    }
+
+    pub(super) fn complete(&mut self, serving: &SecureServingOptions) {
+        self.advertise_address.get_or_insert(serving.external_ip());
     }
 
     pub(super) fn validate(&self, errors: &mut Vec<String>) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::secure_serving::{SecureServingOptions, read, write};
 use crate::app::AppError;
-use crate::app::flags::FlagSet;
+use crate::app::flags::{NamedFlagSets, StringArray};
 use crate::authentication::{ServiceAccountTokens, TokenConfig};
 use crate::generic::Config;
 
@@ -21,9 +21,9 @@ const LONGEST: Duration = Duration::from_secs(1 << 32);
 pub struct ServiceAccountOptions {
     /// Issuers: new tokens name the first, those of the others are accepted, too. Default
     /// `https://kubernetes.default.svc`.
-    pub issuer: Vec<String>,
+    pub issuer: StringArray,
     /// Files of keys (PEM, or a certificate) that tokens are checked with. Default: the signing key.
-    pub key_file: Vec<String>,
+    pub key_file: StringArray,
     /// File of the key (PEM) that signs tokens. Default: `sa.key` in the folder of certificates, which is made if it is
     /// not there; without such a folder a key that lives as long as the server.
     pub signing_key_file: Option<PathBuf>,
@@ -40,8 +40,8 @@ pub struct ServiceAccountOptions {
 impl Default for ServiceAccountOptions {
     fn default() -> Self {
         Self {
-            issuer: Vec::new(),
-            key_file: Vec::new(),
+            issuer: StringArray::default(),
+            key_file: StringArray::default(),
             signing_key_file: None,
             jwks_uri: String::new(),
             max_token_expiration: Duration::ZERO,
@@ -52,7 +52,8 @@ impl Default for ServiceAccountOptions {
 }
 
 impl ServiceAccountOptions {
-    pub(super) fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+    pub(super) fn add_flags<'a>(&'a mut self, all: &mut NamedFlagSets<'a>) {
+        let flags = all.group("authentication");
         flags.add(
             "service-account-issuer",
             &mut self.issuer,
@@ -64,12 +65,6 @@ impl ServiceAccountOptions {
             &mut self.key_file,
             "Files of keys (PEM, or a certificate) that service account tokens are checked with. The key that signs them if \
              none is given.",
-        );
-        flags.add(
-            "service-account-signing-key-file",
-            &mut self.signing_key_file,
-            "File of the key (PEM) that signs service account tokens. Without it a key is made, in the folder of \
-             certificates if there is one.",
         );
         flags.add(
             "service-account-jwks-uri",
@@ -91,6 +86,21 @@ impl ServiceAccountOptions {
             &mut self.api_audiences,
             "What this server is called in tokens that are meant for it. The first issuer if none is given.",
         );
+        all.group("misc").add(
+            "service-account-signing-key-file",
+            &mut self.signing_key_file,
+            "File of the key (PEM) that signs service account tokens. Without it a key is made, in the folder of \
+             certificates if there is one.",
+        );
+    }
+
+    pub(super) fn complete(&mut self) {
+        if self.issuer.0.is_empty() {
+            self.issuer.0.push(DEFAULT_ISSUER.to_owned());
+        }
+        if self.api_audiences.is_empty() {
+            self.api_audiences.extend(self.issuer.0.first().cloned());
+        }
     }
 
     pub(super) fn validate(&self, errors: &mut Vec<String>) {
@@ -99,13 +109,14 @@ impl ServiceAccountOptions {
                 errors.push(format!("--{flag}: open {}: {error}", path.display()));
             }
         };
-        for path in &self.key_file {
+        for path in &self.key_file.0 {
             readable("service-account-key-file", path.as_ref());
         }
         if let Some(path) = &self.signing_key_file {
             readable("service-account-signing-key-file", path);
         }
-        for (index, issuer) in self.issuer.iter().enumerate() {
+        let issuers = &self.issuer.0;
+        for (index, issuer) in issuers.iter().enumerate() {
             if issuer.is_empty() {
                 errors.push("service-account-issuer should not be an empty string".to_owned());
             } else if issuer.contains(':') && issuer.parse::<http::Uri>().is_err() {
@@ -113,7 +124,7 @@ impl ServiceAccountOptions {
                     "service-account-issuer {issuer:?} contained a ':' but was not a valid URL"
                 ));
             }
-            if self.issuer[..index].contains(issuer) {
+            if issuers[..index].contains(issuer) {
                 errors.push(format!("service-account-issuer {issuer:?} is already specified"));
             }
         }
@@ -135,24 +146,17 @@ impl ServiceAccountOptions {
         serving: &SecureServingOptions,
         config: &Config,
     ) -> Result<Arc<ServiceAccountTokens>, AppError> {
-        let issuers = match self.issuer.as_slice() {
-            [] => vec![DEFAULT_ISSUER.to_owned()],
-            issuers => issuers.to_vec(),
-        };
-        let api_audiences = match self.api_audiences.as_slice() {
-            [] => issuers.iter().take(1).cloned().collect(),
-            audiences => audiences.to_vec(),
-        };
         let longest = i64::try_from(self.max_token_expiration.as_secs()).unwrap_or(i64::MAX);
         let token_config = TokenConfig {
-            issuers,
-            api_audiences,
+            issuers: self.issuer.0.clone(),
+            api_audiences: self.api_audiences.clone(),
             max_expiration: Some(longest).filter(|longest| *longest > 0),
             extend_expiration: self.extend_token_expiration,
         };
         let signing = self.signing_key(serving)?;
         let public = self
             .key_file
+            .0
             .iter()
             .map(|path| read(path.as_ref()).map(String::into_bytes));
         let public = public.collect::<Result<Vec<_>, _>>()?;

@@ -10,8 +10,8 @@ use crate::registry::service_ranges::{IpNetwork, ServiceRanges};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServiceOptions {
-    /// Addresses of services, as address/bits; a second range is of the other family. Default 10.0.0.0/24.
-    pub service_cluster_ip_range: Vec<String>,
+    /// Addresses of services, as address/bits; after a comma a second range of the other family. Default 10.0.0.0/24.
+    pub service_cluster_ip_range: String,
     /// Ports that nodes open for services. Default 30000-32767.
     pub service_node_port_range: PortRange,
 }
@@ -23,7 +23,7 @@ pub struct PortRange(pub RangeInclusive<u16>);
 impl Default for ServiceOptions {
     fn default() -> Self {
         Self {
-            service_cluster_ip_range: vec!["10.0.0.0/24".to_owned()],
+            service_cluster_ip_range: String::new(),
             service_node_port_range: PortRange(30000..=32767),
         }
     }
@@ -34,7 +34,7 @@ impl ServiceOptions {
         flags.add(
             "service-cluster-ip-range",
             &mut self.service_cluster_ip_range,
-            "Addresses of services, as address/bits; after a comma a second range of the other family.",
+            "Addresses of services, as address/bits; after a comma a second range of the other family. Without it: 10.0.0.0/24.",
         );
         flags.add(
             "service-node-port-range",
@@ -43,10 +43,16 @@ impl ServiceOptions {
         );
     }
 
+    pub(super) fn complete(&mut self) {
+        if self.service_cluster_ip_range.is_empty() {
+            "10.0.0.0/24".clone_into(&mut self.service_cluster_ip_range);
+        }
+    }
+
     pub(super) fn validate(&self, errors: &mut Vec<String>) {
         let networks = self.networks();
         match networks.as_slice() {
-            _ if networks.is_empty() || networks.len() < self.service_cluster_ip_range.len() => {
+            _ if networks.is_empty() || networks.len() < self.ranges().count() => {
                 errors.push("--service-cluster-ip-range must contain at least one valid cidr".to_owned());
             }
             [_] => {}
@@ -59,9 +65,12 @@ impl ServiceOptions {
         }
     }
 
+    fn ranges(&self) -> impl Iterator<Item = &str> {
+        self.service_cluster_ip_range.split(',')
+    }
+
     fn networks(&self) -> Vec<IpNetwork> {
-        let ranges = self.service_cluster_ip_range.iter();
-        ranges.filter_map(|range| IpNetwork::parse(range)).collect()
+        self.ranges().filter_map(IpNetwork::parse).collect()
     }
 
     /// The addresses and ports of services.
@@ -114,14 +123,15 @@ mod tests {
         let ip = |ranges: &str| {
             let mut options = ServiceOptions::default();
             options.service_cluster_ip_range.set(ranges, true).unwrap();
+            options.complete();
             let mut errors = Vec::new();
             options.validate(&mut errors);
             errors.is_empty().then(|| options.kubernetes_service_ip().to_string())
         };
+        assert_eq!(ip("").as_deref(), Some("10.0.0.1"));
         assert_eq!(ip("10.96.0.0/12").as_deref(), Some("10.96.0.1"));
         assert_eq!(ip("fd00::/108,10.0.0.0/16").as_deref(), Some("fd00::1"));
         for wrong in [
-            "",
             "10.0.0.0",
             "10.0.0.0/33",
             "10.0.0.0/0",

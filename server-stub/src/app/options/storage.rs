@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{EtcdOptions, InvalidOptions};
 use crate::app::AppError;
-use crate::app::flags::FlagSet;
+use crate::app::flags::NamedFlagSets;
 use crate::envtest::etcd::is_stand_in;
 use crate::field_error::quote;
 use crate::generic::clock::Clock;
@@ -92,7 +92,8 @@ impl FromStr for StorageBackend {
 }
 
 impl StorageOptions {
-    pub(super) fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+    pub(super) fn add_flags<'a>(&'a mut self, all: &mut NamedFlagSets<'a>) {
+        let flags = all.group("etcd");
         flags.add(
             "storage-backend",
             &mut self.storage_backend,
@@ -109,8 +110,22 @@ impl StorageOptions {
             &mut self.storage_media_type,
             "The form of stored objects, application/vnd.kubernetes.protobuf or application/json. Either is read.",
         );
-        flags.add("event-ttl", &mut self.event_ttl, "How long events are kept.");
         self.etcd.add_flags(flags);
+        all.group("misc")
+            .add("event-ttl", &mut self.event_ttl, "How long events are kept.");
+    }
+
+    /// The backend is the one for what was given.
+    pub(super) fn complete(&mut self) {
+        if self.storage_backend.is_empty() {
+            let backend = match (self.etcd.etcd_servers.is_empty(), &self.storage_path) {
+                #[cfg(feature = "etcd3")]
+                (false, _) => "etcd3",
+                (_, Some(_)) => "disk",
+                (_, None) => "memory",
+            };
+            backend.clone_into(&mut self.storage_backend);
+        }
     }
 
     pub(super) fn validate(&self, errors: &mut Vec<String>) {
@@ -136,13 +151,7 @@ impl StorageOptions {
     }
 
     fn backend(&self) -> Result<StorageBackend, String> {
-        match self.storage_backend.as_str() {
-            #[cfg(feature = "etcd3")]
-            "" if !self.etcd.etcd_servers.is_empty() => Ok(StorageBackend::Etcd3),
-            "" if self.storage_path.is_some() => Ok(StorageBackend::Disk),
-            "" => Ok(StorageBackend::Memory),
-            word => word.parse(),
-        }
+        self.storage_backend.parse()
     }
 
     async fn is_stand_in(&self) -> bool {
@@ -155,7 +164,8 @@ impl StorageOptions {
     /// How resources are stored as these options say.
     pub(crate) async fn storage_factory(&self, clock: &Clock) -> Result<StorageFactory, AppError> {
         let mut backend = self.backend().map_err(|error| InvalidOptions(vec![error]))?;
-        if self.storage_backend.is_empty() && self.is_stand_in().await {
+        #[cfg(feature = "etcd3")]
+        if backend == StorageBackend::Etcd3 && self.is_stand_in().await {
             tracing::info!("--etcd-servers is a stand-in for etcd: objects are kept in memory");
             backend = StorageBackend::Memory;
         }
@@ -198,6 +208,7 @@ mod tests {
                 ..StorageOptions::default()
             };
             options.etcd.etcd_servers = servers.iter().map(|server| (*server).to_owned()).collect();
+            options.complete();
             let mut errors = Vec::new();
             options.validate(&mut errors);
             errors.join("\n")
@@ -209,6 +220,7 @@ mod tests {
         assert_eq!(errors("disk", &[]), "--storage-path must be specified");
         let mut wrong = Vec::new();
         let options = StorageOptions {
+            storage_backend: "memory".to_owned(),
             storage_media_type: "text/plain".to_owned(),
             ..StorageOptions::default()
         };

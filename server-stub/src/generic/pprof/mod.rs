@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, LOCATION};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 
 use self::profile::{Frame, Profile, Sample};
@@ -62,7 +62,12 @@ impl Handler for Pprof {
             Some("heap" | "allocs" | "block" | "mutex" | "goroutine" | "threadcreate" | "trace") => {
                 text(StatusCode::NOT_IMPLEMENTED, "this profile is one of Go's runtime\n")
             }
-            Some(_) => text(StatusCode::NOT_FOUND, "Unknown profile\n"),
+            Some(_) => {
+                let mut response = text(StatusCode::NOT_FOUND, "Unknown profile\n");
+                let go = HeaderValue::from_static("1");
+                response.headers_mut().insert(HeaderName::from_static("x-go-pprof"), go);
+                response
+            }
         }
     }
 }
@@ -73,7 +78,8 @@ const INDEX: &str = "<html><head><title>/debug/pprof/</title></head><body>/debug
                      <a href=\"symbol\">symbol</a>: whether addresses have to be looked up (no)\n</body></html>\n";
 
 fn redirect() -> Response {
-    let mut response = text(StatusCode::FOUND, "");
+    let body = format!("<a href=\"{ROOT}\">Found</a>.\n\n");
+    let mut response = respond::bytes(StatusCode::FOUND, "text/html; charset=utf-8", Bytes::from(body));
     response.headers_mut().insert(LOCATION, HeaderValue::from_static(ROOT));
     response
 }
