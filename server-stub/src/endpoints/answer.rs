@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
 use kubewire_client::wire::schema::KindSchema;
-use kubewire_client::wire::{EncodedObject, Encoding, WireError, envelope, transcode};
+use kubewire_client::wire::{EncodedObject, Encoding, WireError, envelope, indent_json, transcode};
 use serde_json::Value;
 
 use super::negotiation::Format;
@@ -131,7 +131,7 @@ pub(crate) fn text(json: Bytes, format: Format, pretty: bool) -> Result<Bytes, A
             let value: Value = serde_json::from_slice(&json).map_err(internal)?;
             Ok(yaml::to_string(&value).into())
         }
-        _ if pretty => Ok(indent(&json)),
+        _ if pretty => Ok(indent_json(&json).into()),
         _ => {
             let mut line = BytesMut::with_capacity(json.len() + 1);
             line.put_slice(&json);
@@ -139,52 +139,6 @@ pub(crate) fn text(json: Bytes, format: Format, pretty: bool) -> Result<Bytes, A
             Ok(line.freeze())
         }
     }
-}
-
-/// Compact JSON on many lines, in the same order.
-fn indent(json: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(json.len() * 2);
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    let mut bytes = json.iter().copied().peekable();
-    let new_line = |out: &mut BytesMut, depth: usize| {
-        out.put_u8(b'\n');
-        out.put_bytes(b' ', depth * 2);
-    };
-    while let Some(byte) = bytes.next() {
-        if in_string {
-            out.put_u8(byte);
-            in_string = escaped || byte != b'"';
-            escaped = byte == b'\\' && !escaped;
-            continue;
-        }
-        match byte {
-            b'{' | b'[' => {
-                out.put_u8(byte);
-                match bytes.next_if(|next| matches!(next, b'}' | b']')) {
-                    Some(close) => out.put_u8(close),
-                    None => {
-                        depth += 1;
-                        new_line(&mut out, depth);
-                    }
-                }
-            }
-            b'}' | b']' => {
-                depth = depth.saturating_sub(1);
-                new_line(&mut out, depth);
-                out.put_u8(byte);
-            }
-            b',' => {
-                out.put_u8(byte);
-                new_line(&mut out, depth);
-            }
-            b':' => out.put_slice(b": "),
-            _ => {
-                in_string = byte == b'"';
-                out.put_u8(byte);
-            }
-        }
-    }
-    out.freeze()
 }
 
 pub(crate) fn quote(text: &str) -> String {
@@ -221,7 +175,6 @@ impl From<WireError> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn metadata_of_lists() {
@@ -236,20 +189,5 @@ mod tests {
             r#"{"resourceVersion":"7","continue":"next\"","remainingItemCount":3}"#
         );
         assert_eq!(list_meta(&ListMeta::default()), "{}");
-    }
-
-    #[test]
-    fn indents_as_go_does() {
-        let json = br#"{"a":[1,{}],"b":"x:{,\"\\","c":[]}"#;
-        let expected = "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": \"x:{,\\\"\\\\\",\n  \"c\": []\n}";
-        assert_eq!(indent(json), expected.as_bytes());
-    }
-
-    proptest! {
-        #[test]
-        fn indenting_changes_no_value(text in ".*", list in proptest::collection::vec(".*", 0..4)) {
-            let value = serde_json::json!({ "t": text, "l": list, "n": { "x": null } });
-            prop_assert_eq!(serde_json::from_slice::<Value>(&indent(value.to_string().as_bytes())).unwrap(), value);
-        }
     }
 }

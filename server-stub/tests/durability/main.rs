@@ -2,7 +2,7 @@
 //! event is doubled, missing or out of order, and resource versions only grow.
 //!
 //! A few kills by default; `KUBEWIRE_KILLS=100 cargo test -p kubewire-server-stub --test durability` for more.
-//! Servers are asked to stop, too: see `sigterm`.
+//! Servers are asked to stop, too: see `sigterm`. And one comes back with nothing: see `restart`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,6 +10,7 @@ mod follower;
 mod history;
 mod informer;
 mod process;
+mod restart;
 mod sigterm;
 #[path = "../support/free_port.rs"]
 mod support;

@@ -5,13 +5,12 @@ use kubewire_client::Gvk;
 use kubewire_client::wire::envelope::MAGIC;
 use kubewire_client::wire::schema::{self, KINDS};
 use kubewire_client::wire::transcode::{self, JsonDocument};
-use kubewire_client::wire::{Encoding, Envelope, Reader, WireError};
+use kubewire_client::wire::{Encoding, Envelope, Reader, WireError, indent_json};
 use kubewire_server_stub::generic::yaml;
 use serde_json::Value;
 
 use crate::built_in::{BuiltIn, Content, warnings};
 use crate::error::{Broken, Error};
-use crate::json;
 use crate::types::ObjectType;
 
 /// An object or a message.
@@ -114,7 +113,9 @@ impl Object {
                 (text, warnings.clone())
             }
         };
-        Ok((json::indented(&text), warnings))
+        let mut text = indent_json(&text);
+        text.push(b'\n');
+        Ok((text, warnings))
     }
 
     /// The object as YAML, as kubectl prints it.

@@ -1,69 +1,15 @@
 //! The server is killed during a watch and comes back empty: informers recover by themselves.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-#[path = "support/free_port.rs"]
-mod free_port;
-
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kubewire_client::{Clientset, Config, ListOptions, WriteOptions};
+use kubewire_client::{ListOptions, WriteOptions};
 use kubewire_informers::{EventHandlerFuncs, SharedInformerFactory};
 use tokio::sync::mpsc;
 
-use free_port::free_port;
-
-/// The real binary; killed without a chance to say goodbye.
-struct Process(Child);
-
-impl Process {
-    async fn start(folder: &Path, port: u16) -> (Self, Config) {
-        let kubeconfig = folder.join("kubeconfig");
-        let _ = std::fs::remove_file(&kubeconfig);
-        let child = Command::new(env!("CARGO_BIN_EXE_kubewire-server-stub"))
-            .args(["--bind-address", "127.0.0.1", "--secure-port", &port.to_string()])
-            .arg("--cert-dir")
-            .arg(folder.join("certs"))
-            .arg("--write-kubeconfig")
-            .arg(&kubeconfig)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let process = Self(child);
-        let ready = async {
-            loop {
-                if let Ok(config) = Config::from_kubeconfig_file(&kubeconfig)
-                    && let Ok(clientset) = Clientset::new(&config)
-                    && clientset.core_v1().namespaces().get("default").await.is_ok()
-                {
-                    return config;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let config = tokio::time::timeout(Duration::from_secs(30), ready)
-            .await
-            .expect("the server starts");
-        (process, config)
-    }
-
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::process::Process;
 
 fn config_map(name: &str) -> ConfigMap {
     ConfigMap {
@@ -84,9 +30,8 @@ enum Seen {
 #[tokio::test]
 async fn informers_follow_a_server_that_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let (mut process, config) = Process::start(folder.path(), port).await;
-    let clientset = Clientset::new(&config).unwrap();
+    let mut process = Process::start(folder.path(), Vec::new()).await;
+    let clientset = process.clientset();
     let config_maps = clientset.core_v1().config_maps("default");
     for index in 0..20 {
         config_maps
@@ -129,7 +74,7 @@ async fn informers_follow_a_server_that_begins_anew() {
     let version_before: u64 = informer.last_sync_resource_version().as_number().unwrap();
 
     process.kill();
-    let (mut process, _) = Process::start(folder.path(), port).await;
+    process.restart().await;
     config_maps
         .create(&config_map("new"), &WriteOptions::default())
         .await
