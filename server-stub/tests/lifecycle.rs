@@ -84,8 +84,9 @@ impl Drop for Process {
 }
 
 /// The hooks as the checks show them: kube-apiserver's order, without those of parts that are not there.
-const POST_START_HOOKS: [&str; 22] = [
+const POST_START_HOOKS: [&str; 23] = [
     "start-apiserver-admission-initializer",
+    "start-kube-apiserver-admission-initializer",
     "generic-apiserver-start-informers",
     "priority-and-fairness-config-consumer",
     "max-in-flight-filter",

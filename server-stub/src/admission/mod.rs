@@ -5,11 +5,13 @@
 mod default_classes;
 mod limit_ranger;
 mod namespace_lifecycle;
+mod owner_references;
 mod plugins;
 mod pod_security;
 mod priority;
 mod request;
 mod resource_quota;
+mod rest_mapper;
 mod runtime_class;
 mod signers;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::rest_mapper::DiscoveryRestMapper;
 use super::webhooks::Webhooks;
 use crate::authorization::escalation::EscalationCheck;
 use crate::authorization::{AlwaysAllow, Authorizer, RbacAuthorizer};
@@ -21,6 +22,7 @@ pub(crate) enum Plugin {
     CertificateApproval,
     CertificateSigning,
     CertificateSubjectRestriction,
+    OwnerReferencesPermissionEnforcement,
     PersistentVolumeClaimResize,
     PodSecurity,
     ValidatingAdmissionWebhook,
@@ -29,11 +31,15 @@ pub(crate) enum Plugin {
 
 use Plugin::{
     CertificateApproval, CertificateSigning, CertificateSubjectRestriction, DefaultIngressClass, DefaultStorageClass,
-    LimitRanger, MutatingAdmissionWebhook, NamespaceLifecycle, PersistentVolumeClaimResize, PodSecurity, Priority,
-    ResourceQuota, RuntimeClass, StorageObjectInUseProtection, ValidatingAdmissionWebhook,
+    LimitRanger, MutatingAdmissionWebhook, NamespaceLifecycle, OwnerReferencesPermissionEnforcement,
+    PersistentVolumeClaimResize, PodSecurity, Priority, ResourceQuota, RuntimeClass, StorageObjectInUseProtection,
+    ValidatingAdmissionWebhook,
 };
 
-/// All plugins of kube-apiserver. Those of this server are on unless they are switched off, as there.
+/// Those that are off unless they are switched on.
+const OFF_BY_DEFAULT: [Plugin; 1] = [OwnerReferencesPermissionEnforcement];
+
+/// All plugins of kube-apiserver. Most of this server are on unless they are switched off, as there.
 const PLUGINS: &[(&str, Option<Plugin>)] = &[
     ("AlwaysAdmit", None),
     ("AlwaysDeny", None),
@@ -58,7 +64,10 @@ const PLUGINS: &[(&str, Option<Plugin>)] = &[
     ("NamespaceLifecycle", Some(NamespaceLifecycle)),
     ("NodeDeclaredFeatureValidator", None),
     ("NodeRestriction", None),
-    ("OwnerReferencesPermissionEnforcement", None),
+    (
+        "OwnerReferencesPermissionEnforcement",
+        Some(OwnerReferencesPermissionEnforcement),
+    ),
     ("PersistentVolumeClaimResize", Some(PersistentVolumeClaimResize)),
     ("PodGroupProtection", None),
     ("PodNodeSelector", None),
@@ -86,21 +95,27 @@ pub(crate) fn find(name: &str) -> Option<Option<Plugin>> {
 pub(crate) struct AdmissionPlugins {
     off: BTreeSet<Plugin>,
     pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) rest_mapper: Arc<DiscoveryRestMapper>,
     /// Not a plugin, and always on.
     pub(super) escalation: EscalationCheck,
     pub(super) authorizer: Arc<dyn Authorizer>,
 }
 
 impl AdmissionPlugins {
-    /// All but those of these names. The authorizers say who may do what beyond the request itself.
-    pub(crate) fn without(
-        names: &[String],
+    /// Those that are on by default, and what is switched on and off by name. The authorizers say who may do what
+    /// beyond the request itself.
+    pub(crate) fn new(
+        switched_on: &[String],
+        switched_off: &[String],
         authorizer: Arc<dyn Authorizer>,
         rbac: Option<Arc<RbacAuthorizer>>,
     ) -> Self {
+        let named = |names: &[String]| -> BTreeSet<Plugin> { names.iter().filter_map(|name| find(name)?).collect() };
+        let (on, off) = (named(switched_on), BTreeSet::from(OFF_BY_DEFAULT));
         Self {
-            off: names.iter().filter_map(|name| find(name)?).collect(),
+            off: off.difference(&on).chain(&named(switched_off)).copied().collect(),
             webhooks: Arc::default(),
+            rest_mapper: Arc::default(),
             escalation: EscalationCheck::new(authorizer.clone(), rbac),
             authorizer,
         }
@@ -113,6 +128,6 @@ impl AdmissionPlugins {
 
 impl Default for AdmissionPlugins {
     fn default() -> Self {
-        Self::without(&[], Arc::new(AlwaysAllow), None)
+        Self::new(&[], &[], Arc::new(AlwaysAllow), None)
     }
 }

@@ -40,6 +40,7 @@ impl AdmissionPlugins {
                         .is_some_and(|all| all.cache_stats().objects > 0)
             }
         };
+        let looked_at = looked_at || self.is_on(Plugin::OwnerReferencesPermissionEnforcement);
         if !self.webhooks.any() && !looked_at {
             return RequestAdmission::default();
         }
@@ -80,6 +81,9 @@ impl Admission for PluginAdmission {
         let on = |plugin| self.plugins.is_on(plugin);
         if let Some(new) = new {
             self.validate_by_resource(operation, new, old).await?;
+            if on(Plugin::OwnerReferencesPermissionEnforcement) {
+                self.check_owner_references(operation, new, old).await?;
+            }
             if on(Plugin::PodSecurity) {
                 self.check_pod_security(operation, new, old).await?;
             }

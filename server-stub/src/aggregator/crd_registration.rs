@@ -7,8 +7,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kubewire_client::{Api, WriteOptions};
+use kubewire_informers::Lister;
 use kubewire_informers::controller::{Action, ReconcileError, Reconciler};
-use kubewire_informers::{Controller, Lister};
 
 use super::api_services::ApiServiceInfo;
 use super::autoregistration::{AUTOMANAGED, desired};
@@ -18,7 +18,7 @@ use crate::generic::hooks::PostStartHook;
 pub(super) fn hook() -> PostStartHook {
     PostStartHook::new("apiservice-discovery-controller", |context| async move {
         let informer = context.informers.informer::<CustomResourceDefinition>();
-        let mut controller = Controller::new("crd_registration_controller");
+        let mut controller = context.controller("crd_autoregistration_controller");
         controller.watch(&informer, |definition| match definition.decode() {
             Ok(definition) => versions_of(&definition),
             Err(_) => Vec::new(),

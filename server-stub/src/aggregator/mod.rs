@@ -26,6 +26,7 @@ use self::proxy_handler::ProxyHandler;
 use crate::generic::certificates::KeyPair;
 use crate::generic::delegation::DelegationTarget;
 use crate::generic::hooks::PostStartHook;
+use crate::generic::metrics::Metrics;
 use crate::generic::server::{ApiGroup, GenericApiServer};
 
 /// The group that the aggregator serves itself.
@@ -38,6 +39,7 @@ pub fn new(
     own: ApiGroup,
     identity: KeyPair,
     delegate: Arc<dyn DelegationTarget>,
+    metrics: &Metrics,
 ) -> GenericApiServer {
     let services = Arc::new(ApiServices::new(identity));
     for group in delegate.groups() {
@@ -52,7 +54,7 @@ pub fn new(
         delegate: delegate.clone(),
     });
     let resolver = Arc::default();
-    let suspects = WorkQueue::new("available-controller");
+    let suspects = metrics.work_queue("RemoteAvailabilityController");
     let proxy = Arc::new(ProxyHandler {
         groups: groups.clone(),
         services: services.clone(),

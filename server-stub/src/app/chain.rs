@@ -116,6 +116,7 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
         registration,
         config.proxy_identity.clone(),
         kube_apiserver.clone(),
+        &config.metrics,
     );
     let count_objects = config.count_objects;
     config
@@ -135,6 +136,7 @@ fn add_generic(server: &mut GenericApiServer, config: &ChainConfig) {
     server.add_health_check(storage_check("etcd", &config.storage_factory, health));
     server.add_readyz_check(storage_check("etcd-readiness", &config.storage_factory, ready));
     server.add_post_start_hook(config.admission.webhooks.clone().hook());
+    server.add_post_start_hook(config.admission.rest_mapper.clone().hook());
     if let Some(rbac) = config.rbac.clone() {
         server.add_post_start_hook(rbac.hook());
     }

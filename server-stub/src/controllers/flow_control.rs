@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration};
 use kubewire_client::{Api, Error, Object, ObjectKey, Patch, PatchOptions, WriteOptions};
 use kubewire_informers::Lister;
-use kubewire_informers::controller::{Action, Controller, ReconcileError, Reconciler};
+use kubewire_informers::controller::{Action, ReconcileError, Reconciler};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -73,7 +73,7 @@ pub(crate) fn consumer() -> PostStartHook {
     PostStartHook::new("priority-and-fairness-config-consumer", |context| async move {
         let schemas = context.informers.informer::<FlowSchema>();
         let levels = context.informers.informer::<PriorityLevelConfiguration>();
-        let mut controller = Controller::new("flow-schemas");
+        let mut controller = context.controller("priority_and_fairness_config_queue");
         controller.watch(&schemas, |schema| vec![schema.key().clone()])?;
         let all = schemas.lister();
         controller.watch(&levels, move |_| {

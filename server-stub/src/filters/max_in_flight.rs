@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::timeout::is_long_running;
 use crate::generic::delegation::{Handler, text};
 use crate::generic::hooks::PostStartHook;
-use crate::generic::metrics::Metrics;
+use crate::generic::metrics::{Metrics, RequestLabels};
 use crate::generic::request::{Request, RequestInfo, Response, UserInfo};
 
 /// How many requests may be under way at once.
@@ -80,6 +80,9 @@ impl Handler for WithMaxInFlight {
         let _in_flight = self.metrics.in_flight(mutating);
         let permit = if mutating { &self.mutating } else { &self.read_only }.try_acquire();
         if permit.is_err() && !UserInfo::of(&request).is_in_group("system:masters") {
+            if let Some(labels) = RequestLabels::of(&request, info) {
+                self.metrics.terminated(&labels, StatusCode::TOO_MANY_REQUESTS.as_u16());
+            }
             let mut response = text(
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many requests, please try again later.\n",

@@ -75,13 +75,14 @@ pub fn build_handler_chain(api: Arc<dyn Handler>, config: ChainConfig) -> Arc<dy
     let authorizer = config.authorizer;
     let handler = compression::with_compression(api);
     let handler = metrics::with_metrics(handler, config.metrics.clone());
-    let handler = authorization::with_authorization(handler, authorizer.clone());
-    let handler = max_in_flight::with_max_in_flight(handler, config.in_flight, config.metrics);
+    let handler = authorization::with_authorization(handler, authorizer.clone(), config.metrics.clone());
+    let handler = max_in_flight::with_max_in_flight(handler, config.in_flight, config.metrics.clone());
     let handler = impersonation::with_impersonation(handler, authorizer);
-    let handler = authentication::with_authentication(handler, config.authenticator, config.anonymous);
+    let handler =
+        authentication::with_authentication(handler, config.authenticator, config.anonymous, config.metrics.clone());
     let handler = cors::with_cors(handler, config.cors_allowed_origins);
     let handler = warning::with_warning_recorder(handler);
-    let handler = timeout::with_timeout(handler, config.request_timeout);
+    let handler = timeout::with_timeout(handler, config.request_timeout, config.metrics);
     let handler = watch_termination::with_watch_termination(handler, config.lifecycle.clone());
     let handler = retry_after::with_retry_after(handler, config.lifecycle, config.in_flight_requests);
     let handler = cache_control::with_cache_control(handler);

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use crate::endpoints::Query;
 use crate::generic::delegation::Handler;
+use crate::generic::metrics::{Metrics, RequestLabels};
 use crate::generic::request::{Request, RequestInfo, Response};
 use crate::generic::respond;
 use crate::status::ApiError;
@@ -22,16 +23,39 @@ pub fn is_long_running(info: &RequestInfo) -> bool {
 struct WithTimeout {
     inner: Arc<dyn Handler>,
     limit: Duration,
+    metrics: Arc<Metrics>,
 }
 
-pub(super) fn with_timeout(inner: Arc<dyn Handler>, limit: Duration) -> Arc<dyn Handler> {
-    Arc::new(WithTimeout { inner, limit })
+pub(super) fn with_timeout(inner: Arc<dyn Handler>, limit: Duration, metrics: Arc<Metrics>) -> Arc<dyn Handler> {
+    Arc::new(WithTimeout { inner, limit, metrics })
+}
+
+/// A request whose answer somebody waits for. If this is dropped before there is one, nobody does any more.
+struct Awaited<'a> {
+    metrics: &'a Metrics,
+    labels: Option<RequestLabels>,
+}
+
+impl Awaited<'_> {
+    /// There is an answer, or will be none.
+    fn end(&mut self) -> Option<RequestLabels> {
+        self.labels.take()
+    }
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        if let Some(labels) = self.end() {
+            self.metrics.aborted(&labels);
+        }
+    }
 }
 
 #[async_trait]
 impl Handler for WithTimeout {
     async fn handle(&self, request: Request) -> Response {
-        if is_long_running(&RequestInfo::of(&request)) {
+        let info = RequestInfo::of(&request);
+        if is_long_running(&info) {
             return self.inner.handle(request).await;
         }
         let error_format = respond::error_format(&request);
@@ -40,9 +64,18 @@ impl Handler for WithTimeout {
             Err(message) => return respond::error(&ApiError::bad_request(message), error_format),
         };
         let limit = wanted.unwrap_or(self.limit).min(self.limit);
-        match tokio::time::timeout(limit, self.inner.handle(request)).await {
+        let mut awaited = Awaited {
+            metrics: &self.metrics,
+            labels: RequestLabels::of(&request, info),
+        };
+        let answer = tokio::time::timeout(limit, self.inner.handle(request)).await;
+        let labels = awaited.end();
+        match answer {
             Ok(response) => response,
             Err(_) => {
+                if let Some(labels) = labels {
+                    self.metrics.terminated(&labels, 504);
+                }
                 let message = "request did not complete within the allotted timeout";
                 respond::error(&ApiError::timeout(message, 0), error_format)
             }
@@ -79,7 +112,7 @@ mod tests {
     }
 
     async fn get(target: &str) -> u16 {
-        let handler = with_timeout(Arc::new(Stuck), Duration::from_secs(60));
+        let handler = with_timeout(Arc::new(Stuck), Duration::from_secs(60), Arc::default());
         let request = http::Request::get(target).body(empty()).unwrap();
         handler.handle(request).await.status().as_u16()
     }
@@ -93,6 +126,24 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 65);
         assert_eq!(get("/api/v1/pods?timeout=soon").await, 400);
         assert_eq!(start.elapsed().as_secs(), 65);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gave_up_is_counted() {
+        let metrics = Arc::new(Metrics::default());
+        let handler = with_timeout(Arc::new(Stuck), Duration::from_secs(60), metrics.clone());
+        let handler = crate::filters::request_info::with_request_info(handler);
+        let get = || handler.handle(http::Request::get("/api/v1/pods").body(empty()).unwrap());
+        assert_eq!(get().await.status(), 504);
+        assert!(tokio::time::timeout(Duration::from_secs(1), get()).await.is_err());
+        let text = metrics.render(jiff::Timestamp::UNIX_EPOCH);
+        let of_pods = "group=\"\",resource=\"pods\",scope=\"cluster\",subresource=\"\",verb=\"LIST\",version=\"v1\"";
+        for expected in [
+            format!("\napiserver_request_terminations_total{{code=\"504\",component=\"apiserver\",{of_pods}}} 1\n"),
+            format!("\napiserver_request_aborts_total{{{of_pods}}} 1\n"),
+        ] {
+            assert!(text.contains(&expected), "{expected} is not in\n{text}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

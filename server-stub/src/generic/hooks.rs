@@ -10,13 +10,15 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kubewire_client::Clientset;
-use kubewire_informers::SharedInformerFactory;
+use kubewire_informers::workqueue::Item;
+use kubewire_informers::{Controller, SharedInformerFactory};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::Clock;
 use super::health::HealthCheck;
 use super::lifecycle::LifecycleSignals;
+use super::metrics::Metrics;
 
 /// Why a hook failed.
 pub type HookError = Box<dyn std::error::Error + Send + Sync>;
@@ -29,6 +31,8 @@ pub struct HookContext {
     pub informers: SharedInformerFactory,
     /// Time.
     pub clock: Clock,
+    /// What the server counts.
+    pub(crate) metrics: Arc<Metrics>,
     /// The moments in the server's life; controllers end on `shutdown_initiated`.
     pub lifecycle: LifecycleSignals,
     /// Spawn background work here: the server joins it before it ends.
@@ -39,6 +43,11 @@ impl HookContext {
     /// The server's client of itself.
     pub fn clientset(&self) -> &Clientset {
         self.informers.clientset()
+    }
+
+    /// A controller whose queue is counted under this name.
+    pub(crate) fn controller<T: Item + fmt::Debug>(&self, name: &str) -> Controller<T> {
+        Controller::with_queue(self.metrics.work_queue(name))
     }
 }
 

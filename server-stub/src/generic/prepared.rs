@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use kubewire_client::config::Config as ClientConfig;
 use kubewire_client::{Client, Clientset, transport};
 use kubewire_informers::SharedInformerFactory;
 use tokio::task::JoinSet;
@@ -20,7 +21,7 @@ use super::hooks::{DuplicateHookError, HookContext, PostStartHook, PreShutdownHo
 use super::in_process::InProcess;
 use super::index::{Index, Version};
 use super::lifecycle::{LifecycleSignals, signal};
-use super::metrics::MetricsHandler;
+use super::metrics::{Metrics, MetricsHandler};
 use super::openapi;
 use super::pprof;
 use super::request::{Request, Response, UserInfo};
@@ -46,6 +47,7 @@ pub struct PreparedGenericApiServer {
     handler: Arc<dyn Handler>,
     informers: SharedInformerFactory,
     clock: Clock,
+    metrics: Arc<Metrics>,
     lifecycle: LifecycleSignals,
     post_start_hooks: Vec<PostStartHook>,
     pre_shutdown_hooks: Vec<PreShutdownHook>,
@@ -85,6 +87,7 @@ impl GenericApiServer {
         let token = format!("{}{}", config.ids.uid(), config.ids.uid());
         let mut loopback_user = BearerTokens::default();
         loopback_user.insert(token.clone(), UserInfo::loopback());
+        let own_address = self.external_address().to_owned();
         let (post_start_hooks, pre_shutdown_hooks) = (self.post_start_hooks(), self.pre_shutdown_hooks());
         let in_flight = RequestsInFlight::default();
         let chain = ChainConfig {
@@ -103,14 +106,15 @@ impl GenericApiServer {
             audit_log: config.audit_log,
             clock: config.clock.clone(),
             ids: config.ids,
-            metrics: config.metrics,
+            metrics: config.metrics.clone(),
             in_flight_requests: in_flight.clone(),
         };
         let handler = filters::build_handler_chain(Arc::new(self), chain);
         let loopback = InProcess::new(Arc::new(Own(Arc::downgrade(&handler)))).with_own_agent();
         // The token is made of hexadecimal digits: it fits into a header.
         let loopback = loopback.clone().with_token(&token).unwrap_or(loopback);
-        let loopback = Client::with_transport(transport::from_service(loopback));
+        let counted = ClientConfig::new("").with_metrics(config.metrics.of_client(&own_address));
+        let loopback = Client::over(transport::from_service(loopback), &counted);
         let informers = informers
             .get_or_init(|| SharedInformerFactory::new(Clientset::from_client(loopback)))
             .clone();
@@ -118,6 +122,7 @@ impl GenericApiServer {
             handler,
             informers,
             clock: config.clock,
+            metrics: config.metrics,
             lifecycle,
             post_start_hooks,
             pre_shutdown_hooks,
@@ -200,6 +205,7 @@ impl PreparedGenericApiServer {
         HookContext {
             informers: self.informers.clone(),
             clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
             lifecycle: self.lifecycle.clone(),
             tasks: TaskTracker::new(),
         }

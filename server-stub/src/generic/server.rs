@@ -72,6 +72,11 @@ impl GenericApiServer {
         self.name
     }
 
+    /// Where clients reach the server, as host and port.
+    pub(super) fn external_address(&self) -> &str {
+        &self.external_address
+    }
+
     /// Serves a group; the core group at `/api`, any other at `/apis/<name>`.
     pub fn install_api_group(&mut self, group: ApiGroup) {
         self.groups.push(group);

@@ -33,6 +33,8 @@ pub struct Options {
     pub storage_path: Option<PathBuf>,
     /// URLs of etcd, where objects are kept. Default: none, objects are kept in memory.
     pub etcd_servers: Vec<String>,
+    /// Admission plugins beside those that are on by default.
+    pub enable_admission_plugins: Vec<String>,
 }
 
 impl Options {
@@ -61,6 +63,13 @@ impl Options {
     #[must_use]
     pub fn with_etcd_servers(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.etcd_servers.extend(urls.into_iter().map(Into::into));
+        self
+    }
+
+    /// Switches on an admission plugin that is off by default, such as `OwnerReferencesPermissionEnforcement`.
+    #[must_use]
+    pub fn with_admission_plugin(mut self, name: impl Into<String>) -> Self {
+        self.enable_admission_plugins.push(name.into());
         self
     }
 
@@ -106,6 +115,7 @@ impl Server {
         app_options.secure_serving.any_free_port = true;
         app_options.authentication.tokens = options.tokens;
         app_options.storage.etcd.etcd_servers = options.etcd_servers;
+        app_options.admission.enable_admission_plugins = options.enable_admission_plugins;
         if options.garbage_collection {
             let name = "garbage-collector-controller".to_owned();
             app_options.controllers.controllers.push(name);

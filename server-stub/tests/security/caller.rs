@@ -30,6 +30,15 @@ pub(crate) struct Answer {
 impl Caller {
     /// A server that knows an administrator and alice, who may do nothing.
     pub(crate) async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    /// The same with an admission plugin that is off by default.
+    pub(crate) async fn start_with_plugin(name: &str) -> Self {
+        Self::start_with(Options::default().with_admission_plugin(name)).await
+    }
+
+    async fn start_with(options: Options) -> Self {
         // The only one that is compiled in; reqwest wants to be told.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let user = |name: &str, group: &str| UserInfo {
@@ -40,7 +49,7 @@ impl Caller {
         let seconds = Arc::new(AtomicI64::new(Timestamp::now().as_second()));
         let clock = seconds.clone();
         let clock = Clock::from_fn(move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap());
-        let options = Options::default()
+        let options = options
             .with_clock(clock)
             .with_token(ADMIN, user("admin", "system:masters"))
             .with_token(ALICE, user("alice", "developers"));

@@ -6,4 +6,5 @@ mod admission;
 mod caller;
 mod escalation;
 mod flow_control;
+mod owner_references;
 mod service_account_tokens;

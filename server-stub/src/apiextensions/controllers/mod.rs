@@ -13,7 +13,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kubewire_client::dynamic::{ApiResource, DynamicApi, DynamicObject};
 use kubewire_client::{Error, ObjectKey, WriteOptions};
 use kubewire_informers::controller::{Action, ReconcileError, Reconciler};
-use kubewire_informers::{CachedObject, Controller, EventHandlerFuncs, Lister, SharedInformer};
+use kubewire_informers::{CachedObject, EventHandlerFuncs, Lister, SharedInformer};
 use serde_json::Value;
 
 use super::handler::CrdHandler;
@@ -91,7 +91,7 @@ fn start_controllers(context: &HookContext, handler: &Arc<CrdHandler>) -> Result
         definitions: definitions.clone(),
         handler: handler.clone(),
     };
-    run(context, "crd_establishing_controller", establishing)?;
+    run(context, "crdEstablishing", establishing)?;
     let finalizer = finalizer::CrdFinalizer {
         definitions,
         handler: handler.clone(),
@@ -101,7 +101,7 @@ fn start_controllers(context: &HookContext, handler: &Arc<CrdHandler>) -> Result
 
 /// Runs a controller that looks at each definition that changes.
 fn run(context: &HookContext, name: &'static str, reconciler: impl Reconciler<ObjectKey>) -> Result<(), HookError> {
-    let mut controller = Controller::new(name).concurrency(WORKERS);
+    let mut controller = context.controller(name).concurrency(WORKERS);
     controller.watch_keys(&informer(context))?;
     let stop = context.lifecycle.shutdown_initiated.clone();
     context.tasks.spawn(async move {

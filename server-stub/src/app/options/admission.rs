@@ -22,9 +22,8 @@ impl AdmissionOptions {
         flags.add(
             "enable-admission-plugins",
             &mut self.enable_admission_plugins,
-            "Admission plugins to switch on. NamespaceLifecycle, LimitRanger, Priority, DefaultStorageClass, \
-             DefaultIngressClass, MutatingAdmissionWebhook and ValidatingAdmissionWebhook are on anyway; others have no \
-             effect.",
+            "Admission plugins to switch on beside those that are on anyway: OwnerReferencesPermissionEnforcement. Those of \
+             kube-apiserver that this server does not have are accepted, and the log says so.",
         );
         flags.add(
             "disable-admission-plugins",
@@ -68,6 +67,7 @@ impl AdmissionOptions {
                 tracing::warn!("the admission plugin {name} is accepted for compatibility and makes no difference");
             }
         }
-        AdmissionPlugins::without(&self.disable_admission_plugins, authorizer, rbac)
+        let (on, off) = (&self.enable_admission_plugins, &self.disable_admission_plugins);
+        AdmissionPlugins::new(on, off, authorizer, rbac)
     }
 }

@@ -3,6 +3,8 @@
 //! Names, labels and buckets are those of kube-apiserver. Counting takes no lock that anybody waits for: a set of
 //! labels is looked up once, what belongs to it is counted by atomics.
 
+mod access;
+mod clients;
 mod family;
 mod histogram;
 mod process;
@@ -18,8 +20,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
+use kubewire_informers::WorkQueue;
+use kubewire_informers::workqueue::{self, default_rate_limiter};
 use parking_lot::Mutex;
 
+use self::access::Access;
+use self::clients::{Clients, LoopbackMetrics, Queues};
 use self::requests::Requests;
 pub(crate) use self::requests::{LongRunning, RequestLabels};
 use self::streams::Streams;
@@ -34,6 +40,9 @@ use super::{respond, version};
 pub struct Metrics {
     requests: Requests,
     streams: Streams,
+    access: Access,
+    clients: Arc<Clients>,
+    queues: Arc<Queues>,
     read_only: Watermark,
     mutating: Watermark,
     /// What other parts know when they are asked.
@@ -60,6 +69,40 @@ impl Metrics {
     /// Counts a watch or stream as open until the guard is dropped.
     pub(crate) fn long_running(&self, labels: &RequestLabels) -> LongRunning {
         self.requests.long_running(labels)
+    }
+
+    /// Counts a request that was given up: for lack of time (504) or because there are too many (429).
+    pub(crate) fn terminated(&self, labels: &RequestLabels, code: u16) {
+        self.requests.terminated(labels, code);
+    }
+
+    /// Counts a request whose client went away before there was an answer.
+    pub(crate) fn aborted(&self, labels: &RequestLabels) {
+        self.requests.aborted(labels);
+    }
+
+    /// Counts an attempt to find out who sends a request: `success`, `failure` or `error`.
+    pub(crate) fn authenticated(&self, result: &str, user: Option<&str>, took: Duration) {
+        self.access.authenticated(result, user, took);
+    }
+
+    /// Counts a decision: `allowed`, `denied` or `no-opinion`.
+    pub(crate) fn authorized(&self, result: &str, took: Duration) {
+        self.access.authorized(result, took);
+    }
+
+    /// Counts the requests of a client to this host.
+    pub(crate) fn of_client(&self, host: &str) -> Arc<LoopbackMetrics> {
+        Arc::new(LoopbackMetrics {
+            clients: self.clients.clone(),
+            host: host.to_owned(),
+        })
+    }
+
+    /// A queue that is counted.
+    pub(crate) fn work_queue<T: workqueue::Item>(&self, name: &str) -> WorkQueue<T> {
+        self.queues.add(name);
+        WorkQueue::with_metrics(name, default_rate_limiter(), self.queues.clone())
     }
 
     /// Counts the events of watches of a resource.
@@ -97,6 +140,9 @@ impl Metrics {
     fn reset(&self) {
         self.requests.reset();
         self.streams.reset();
+        self.access.reset();
+        self.clients.reset();
+        self.queues.reset();
     }
 
     pub(crate) fn render(&self, started: Timestamp) -> String {
@@ -110,6 +156,9 @@ impl Metrics {
         }
         self.requests.show(&mut shown);
         self.streams.show(&mut shown);
+        self.access.show(&mut shown);
+        self.clients.show(&mut shown);
+        self.queues.show(&mut shown);
         let info = version::info();
         let field = |name: &str| info[name].as_str().unwrap_or_default().to_owned();
         let names = [

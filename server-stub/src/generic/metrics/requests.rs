@@ -34,6 +34,9 @@ pub(super) struct Requests {
     by_labels: Family<7, Series>,
     answers: Family<6, Answers>,
     long_running: Family<6, AtomicI64>,
+    /// By the labels and, last, the code.
+    terminations: Family<7, AtomicU64>,
+    aborts: Family<6, AtomicU64>,
 }
 
 struct Series {
@@ -179,6 +182,21 @@ impl Requests {
         LongRunning(gauge)
     }
 
+    /// Counts a request that was given up.
+    pub(super) fn terminated(&self, labels: &RequestLabels, code: u16) {
+        let [group, resource, scope, subresource, verb, version] = labels.values();
+        let code = code.to_string();
+        let all = [group, resource, scope, subresource, verb, version, &code];
+        let count = self.terminations.get(all, AtomicU64::default);
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a request that the client gave up.
+    pub(super) fn aborted(&self, labels: &RequestLabels) {
+        let count = self.aborts.get(labels.values(), AtomicU64::default);
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Begins again at zero; what is under way still is.
     pub(super) fn reset(&self) {
         self.by_labels.clear();
@@ -220,6 +238,24 @@ impl Requests {
         );
         for (labels, answers) in answers.iter().filter(|(_, answers)| answers.sizes.count() > 0) {
             writer.buckets(named(labels), &answers.sizes);
+        }
+        let mut writer = shown.counter(
+            "apiserver_request_terminations_total",
+            "[ALPHA] Requests that the server gave up, by what they asked for.",
+        );
+        for (labels, count) in self.terminations.sorted() {
+            let [.., code] = &labels;
+            let named = LABELS.into_iter().zip(labels.iter().map(|value| &**value));
+            let all = [("code", &**code), ("component", "apiserver")].into_iter().chain(named);
+            writer.sample(all, count.load(Ordering::Relaxed));
+        }
+        let mut writer = shown.counter(
+            "apiserver_request_aborts_total",
+            "[ALPHA] Requests whose clients went away before there was an answer, by what they asked for.",
+        );
+        for (labels, count) in self.aborts.sorted() {
+            let named = LABELS.into_iter().zip(labels.iter().map(|value| &**value));
+            writer.sample(named, count.load(Ordering::Relaxed));
         }
         let mut writer = shown.gauge(
             "apiserver_longrunning_requests",

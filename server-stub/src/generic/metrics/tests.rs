@@ -153,3 +153,64 @@ fn other_parts_show_what_they_know() {
     metrics.add_source(|shown| shown.gauge("a_gauge", "Of another part.").sample([("of", "x")], 3));
     assert_shown(&shown(&metrics), "a_gauge{of=\"x\"} 3");
 }
+
+#[test]
+fn clients_queues_and_decisions_are_counted() {
+    use kubewire_client::rest::{ClientMetrics, Verb};
+    let metrics = Metrics::default();
+    let client = metrics.of_client("127.0.0.1:6443");
+    client.answered(Verb::List, Some(200), Duration::from_millis(7));
+    client.answered(Verb::Create, None, Duration::ZERO);
+    client.retried(Verb::Create, Some(429));
+    let queue: WorkQueue<u8> = metrics.work_queue("numbers");
+    queue.add(1);
+    queue.add(2);
+    metrics.authenticated("success", Some("admin"), Duration::from_millis(3));
+    metrics.authenticated("success", Some("eve"), Duration::ZERO);
+    metrics.authenticated("error", None, Duration::ZERO);
+    metrics.authorized("no-opinion", Duration::ZERO);
+    let text = shown(&metrics);
+    for line in [
+        "rest_client_requests_total{code=\"200\",host=\"127.0.0.1:6443\",method=\"GET\"} 1",
+        "rest_client_requests_total{code=\"<error>\",host=\"127.0.0.1:6443\",method=\"POST\"} 1",
+        "rest_client_request_retries_total{code=\"429\",host=\"127.0.0.1:6443\",verb=\"POST\"} 1",
+        "rest_client_request_duration_seconds_bucket{host=\"127.0.0.1:6443\",verb=\"GET\",le=\"0.025\"} 1",
+        "workqueue_adds_total{name=\"numbers\"} 2",
+        "workqueue_depth{name=\"numbers\"} 2",
+        "workqueue_queue_duration_seconds_bucket{name=\"numbers\",le=\"9.999999999999999e-06\"} 0",
+        "workqueue_unfinished_work_seconds{name=\"numbers\"} 0",
+        "authentication_attempts{result=\"success\"} 2",
+        "authentication_duration_seconds_bucket{result=\"success\",le=\"0.002\"} 1",
+        "authenticated_user_requests{username=\"admin\"} 1",
+        "authenticated_user_requests{username=\"other\"} 1",
+        "authorization_attempts_total{result=\"no-opinion\"} 1",
+    ] {
+        assert_shown(&text, line);
+    }
+    metrics.reset();
+    let text = shown(&metrics);
+    assert_shown(&text, "workqueue_adds_total{name=\"numbers\"} 0");
+    assert_shown(&text, "workqueue_depth{name=\"numbers\"} 2");
+    assert!(!text.contains("rest_client_requests_total"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_under_way_is_told() {
+    let metrics = Metrics::default();
+    let queue: WorkQueue<u8> = metrics.work_queue("numbers");
+    let second = Duration::from_secs(1);
+    queue.add(1);
+    let first = queue.get().await.unwrap();
+    tokio::time::sleep(2 * second).await;
+    queue.add(2);
+    let other = queue.get().await.unwrap();
+    tokio::time::sleep(second).await;
+    let text = shown(&metrics);
+    assert_shown(&text, "workqueue_unfinished_work_seconds{name=\"numbers\"} 4");
+    assert_shown(&text, "workqueue_longest_running_processor_seconds{name=\"numbers\"} 3");
+    drop(first);
+    let text = shown(&metrics);
+    assert_shown(&text, "workqueue_longest_running_processor_seconds{name=\"numbers\"} 1");
+    assert_shown(&text, "workqueue_work_duration_seconds_count{name=\"numbers\"} 1");
+    drop(other);
+}

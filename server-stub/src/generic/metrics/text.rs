@@ -88,12 +88,15 @@ fn text_of<'l>(labels: impl IntoIterator<Item = (&'l str, &'l str)>) -> String {
 
 /// A bound as Go's `%g` has it: with an exponent from a million on, unless that is longer.
 fn bound_text(bound: f64) -> String {
-    if bound < 1e6 {
+    if (1e-4..1e6).contains(&bound) {
         return bound.to_string();
     }
     let text = format!("{bound:e}");
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    format!("{digits}e+{exponent:0>2}")
+    match exponent.strip_prefix('-') {
+        Some(exponent) => format!("{digits}e-{exponent:0>2}"),
+        None => format!("{digits}e+{exponent:0>2}"),
+    }
 }
 
 #[cfg(test)]
