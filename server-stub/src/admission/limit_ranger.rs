@@ -14,13 +14,13 @@ const ANNOTATION: &str = "kubernetes.io/limit-ranger";
 /// The amounts of resources by name, as text and as a number.
 type Amounts = BTreeMap<String, (String, i128)>;
 
-/// Fills in and checks the resources of a new pod. Requests that follow from limits must be filled in already.
-pub(super) async fn limit_pod(attributes: &Attributes<'_>, pod: &mut Value) -> Result<(), ApiError> {
+/// Fills in the resources of a new pod. Requests that follow from limits must be filled in already.
+pub(super) async fn fill_in_pod(attributes: &Attributes<'_>, pod: &mut Value) -> Result<(), ApiError> {
     let ranges = attributes.list("", "limitranges").await?;
     for range in &ranges {
         fill_in(pod, items(&range.document(), "/spec/limits"));
     }
-    check_pod(attributes, pod).await
+    Ok(())
 }
 
 /// Checks the resources of a pod.
@@ -46,8 +46,8 @@ pub(super) async fn check_pod(attributes: &Attributes<'_>, pod: &Value) -> Resul
     Ok(())
 }
 
-/// Checks the size of a new claim.
-pub(super) async fn limit_claim(attributes: &Attributes<'_>, claim: &Value) -> Result<(), ApiError> {
+/// Checks the size of a claim.
+pub(super) async fn check_claim(attributes: &Attributes<'_>, claim: &Value) -> Result<(), ApiError> {
     for range in attributes.list("", "limitranges").await? {
         let mut wrong = Vec::new();
         for limit in items(&range.document(), "/spec/limits") {

@@ -16,6 +16,7 @@ mod runtime_class;
 mod signers;
 #[cfg(test)]
 mod tests;
+mod tolerations;
 mod volumes;
 pub(crate) mod webhooks;
 
@@ -43,41 +44,58 @@ pub(crate) struct Attributes<'a> {
     pub(crate) name: &'a str,
 }
 
-/// Lets a new object in, or what is posted to a subresource (then there is no `object` to change).
+/// Lets something new into its namespace: an object, or what is posted to a subresource.
 ///
 /// # Errors
-/// 404 for a missing namespace, 403 for what a plugin refuses.
-pub(crate) async fn admit_create(attributes: &Attributes<'_>, object: Option<&mut Value>) -> Result<(), ApiError> {
-    let on = |plugin| attributes.plugins.is_on(plugin);
-    if on(Plugin::NamespaceLifecycle) {
-        let name = object.as_deref().map_or_else(|| attributes.name.to_owned(), name_of);
-        namespace_lifecycle::check(attributes, &name).await?;
+/// 404 for a missing namespace, 403 for one that is being deleted.
+pub(crate) async fn admit_create(attributes: &Attributes<'_>, object: Option<&Value>) -> Result<(), ApiError> {
+    if !attributes.plugins.is_on(Plugin::NamespaceLifecycle) {
+        return Ok(());
     }
-    let Some(object) = object else { return Ok(()) };
-    match (&*attributes.resource.group, &*attributes.resource.resource) {
-        ("", "pods") => {
+    let name = object.map_or_else(|| attributes.name.to_owned(), name_of);
+    namespace_lifecycle::check(attributes, &name).await
+}
+
+/// Whether plugins fill something into objects of a resource.
+fn is_filled_in(resource: &GroupResource) -> bool {
+    matches!(
+        (&*resource.group, &*resource.resource),
+        ("", "pods" | "nodes" | "persistentvolumeclaims")
+            | ("storage.k8s.io", "volumeattributesclasses")
+            | ("networking.k8s.io", "ingresses")
+    )
+}
+
+/// Fills in what plugins add to an object, in their order. `old` is what an update replaces.
+///
+/// # Errors
+/// 403 for what a plugin refuses.
+async fn fill_in(attributes: &Attributes<'_>, object: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {
+    let on = |plugin| attributes.plugins.is_on(plugin);
+    match (&*attributes.resource.group, &*attributes.resource.resource, old) {
+        ("", "pods", None) => {
             if on(Plugin::LimitRanger) {
-                limit_ranger::limit_pod(attributes, object).await?;
-            }
-            if on(Plugin::RuntimeClass) {
-                runtime_class::set(attributes, object).await?;
+                limit_ranger::fill_in_pod(attributes, object).await?;
             }
             if on(Plugin::Priority) {
                 priority::set(attributes, object).await?;
             }
+            if on(Plugin::DefaultTolerationSeconds) {
+                tolerations::add_default(object);
+            }
+            if on(Plugin::RuntimeClass) {
+                runtime_class::set(attributes, object).await?;
+            }
         }
-        ("storage.k8s.io", "volumeattributesclasses") if on(Plugin::StorageObjectInUseProtection) => {
+        ("", "pods", Some(_)) if on(Plugin::DefaultTolerationSeconds) => tolerations::add_default(object),
+        ("", "nodes", None) if on(Plugin::TaintNodesByCondition) => tolerations::taint_new_node(object),
+        ("storage.k8s.io", "volumeattributesclasses", None) if on(Plugin::StorageObjectInUseProtection) => {
             volumes::protect_class(object);
         }
-        ("", "persistentvolumeclaims") => {
-            if on(Plugin::LimitRanger) {
-                limit_ranger::limit_claim(attributes, object).await?;
-            }
-            if on(Plugin::DefaultStorageClass) {
-                default_classes::set_storage_class(attributes, object).await?;
-            }
+        ("", "persistentvolumeclaims", None) if on(Plugin::DefaultStorageClass) => {
+            default_classes::set_storage_class(attributes, object).await?;
         }
-        ("networking.k8s.io", "ingresses") if on(Plugin::DefaultIngressClass) => {
+        ("networking.k8s.io", "ingresses", None) if on(Plugin::DefaultIngressClass) => {
             default_classes::set_ingress_class(attributes, object).await?;
         }
         _ => {}

@@ -15,6 +15,8 @@ pub(crate) enum Plugin {
     LimitRanger,
     RuntimeClass,
     Priority,
+    DefaultTolerationSeconds,
+    TaintNodesByCondition,
     StorageObjectInUseProtection,
     DefaultStorageClass,
     DefaultIngressClass,
@@ -31,8 +33,9 @@ pub(crate) enum Plugin {
 
 use Plugin::{
     CertificateApproval, CertificateSigning, CertificateSubjectRestriction, DefaultIngressClass, DefaultStorageClass,
-    LimitRanger, MutatingAdmissionWebhook, NamespaceLifecycle, OwnerReferencesPermissionEnforcement,
-    PersistentVolumeClaimResize, PodSecurity, Priority, ResourceQuota, RuntimeClass, StorageObjectInUseProtection,
+    DefaultTolerationSeconds, LimitRanger, MutatingAdmissionWebhook, NamespaceLifecycle,
+    OwnerReferencesPermissionEnforcement, PersistentVolumeClaimResize, PodSecurity, Priority, ResourceQuota,
+    RuntimeClass, StorageObjectInUseProtection, TaintNodesByCondition,
     ValidatingAdmissionWebhook,
 };
 
@@ -50,7 +53,7 @@ const PLUGINS: &[(&str, Option<Plugin>)] = &[
     ("ClusterTrustBundleAttest", None),
     ("DefaultIngressClass", Some(DefaultIngressClass)),
     ("DefaultStorageClass", Some(DefaultStorageClass)),
-    ("DefaultTolerationSeconds", None),
+    ("DefaultTolerationSeconds", Some(DefaultTolerationSeconds)),
     ("DenyServiceExternalIPs", None),
     ("EventRateLimit", None),
     ("ExtendedResourceToleration", None),
@@ -80,7 +83,7 @@ const PLUGINS: &[(&str, Option<Plugin>)] = &[
     ("RuntimeClass", Some(RuntimeClass)),
     ("ServiceAccount", None),
     ("StorageObjectInUseProtection", Some(StorageObjectInUseProtection)),
-    ("TaintNodesByCondition", None),
+    ("TaintNodesByCondition", Some(TaintNodesByCondition)),
     ("ValidatingAdmissionPolicy", None),
     ("ValidatingAdmissionWebhook", Some(ValidatingAdmissionWebhook)),
 ];

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::plugins::{AdmissionPlugins, Plugin};
-use super::webhooks::Attributes;
+use super::webhooks::{Attributes, Reinvocation};
 use super::{limit_ranger, pod_security, signers};
 use crate::authorization::escalation;
 use crate::registry::stores::Stores;
@@ -32,9 +32,10 @@ impl AdmissionPlugins {
     ) -> RequestAdmission {
         let looked_at = match (&*resource.group, &*resource.resource) {
             (escalation::GROUP | signers::GROUP, _) => true,
-            ("", "persistentvolumeclaims") | ("scheduling.k8s.io", "priorityclasses") => true,
+            ("scheduling.k8s.io", "priorityclasses") => true,
             _ => {
-                pod_security::concerns(resource)
+                super::is_filled_in(resource)
+                    || pod_security::concerns(resource)
                     || stores
                         .get("", "resourcequotas")
                         .is_some_and(|all| all.cache_stats().objects > 0)
@@ -62,13 +63,19 @@ impl Admission for PluginAdmission {
         old: Option<&Value>,
     ) -> Result<Option<Value>, ApiError> {
         let mut object = new;
-        if self.plugins.is_on(Plugin::MutatingAdmissionWebhook) {
-            let (webhooks, attributes) = (&self.plugins.webhooks, &self.attributes);
-            let first = webhooks.mutate(attributes, operation, &mut object, old, None).await?;
-            if first.is_due() {
+        let mut reinvocation = Reinvocation::default();
+        loop {
+            if let Some(object) = object.as_mut().filter(|_| self.attributes.subresource.is_empty()) {
+                super::fill_in(&self.place(), object, old).await?;
+            }
+            if self.plugins.is_on(Plugin::MutatingAdmissionWebhook) {
+                let (webhooks, attributes) = (&self.plugins.webhooks, &self.attributes);
                 webhooks
-                    .mutate(attributes, operation, &mut object, old, Some(first))
+                    .mutate(attributes, operation, &mut object, old, &mut reinvocation)
                     .await?;
+            }
+            if !reinvocation.is_due() {
+                break;
             }
         }
         if let Some(object) = object.as_ref().filter(|_| self.resource.group == escalation::GROUP) {
@@ -101,6 +108,17 @@ impl Admission for PluginAdmission {
 }
 
 impl PluginAdmission {
+    /// Where the object is, for plugins that look at others beside it.
+    pub(super) fn place(&self) -> super::Attributes<'_> {
+        super::Attributes {
+            stores: &self.stores,
+            plugins: &self.plugins,
+            resource: self.resource.clone(),
+            namespace: &self.attributes.namespace,
+            name: &self.attributes.name,
+        }
+    }
+
     /// The plugins that are about one resource.
     async fn validate_by_resource(
         &self,
@@ -109,21 +127,23 @@ impl PluginAdmission {
         old: Option<&Value>,
     ) -> Result<(), ApiError> {
         let on = |plugin| self.plugins.is_on(plugin);
+        let subresource = self.attributes.subresource.as_str();
         match (&*self.resource.group, &*self.resource.resource, old) {
-            ("", "pods", Some(_)) if on(Plugin::LimitRanger) && self.attributes.subresource == "resize" => {
-                let attributes = super::Attributes {
-                    stores: &self.stores,
-                    plugins: &self.plugins,
-                    resource: self.resource.clone(),
-                    namespace: &self.attributes.namespace,
-                    name: &self.attributes.name,
-                };
-                limit_ranger::check_pod(&attributes, new).await
+            ("", "pods", old)
+                if on(Plugin::LimitRanger) && subresource == if old.is_some() { "resize" } else { "" } =>
+            {
+                limit_ranger::check_pod(&self.place(), new).await
             }
             (signers::GROUP, "certificatesigningrequests", _) => self.check_signing_request(operation, new, old).await,
             ("scheduling.k8s.io", "priorityclasses", _) if on(Plugin::Priority) => self.check_default_class(new).await,
-            ("", "persistentvolumeclaims", Some(old)) if on(Plugin::PersistentVolumeClaimResize) => {
-                self.check_resize(new, old).await
+            ("", "persistentvolumeclaims", old) if subresource.is_empty() => {
+                if on(Plugin::LimitRanger) {
+                    limit_ranger::check_claim(&self.place(), new).await?;
+                }
+                match old.filter(|_| on(Plugin::PersistentVolumeClaimResize)) {
+                    Some(old) => self.check_resize(new, old).await,
+                    None => Ok(()),
+                }
             }
             _ => Ok(()),
         }

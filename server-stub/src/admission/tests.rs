@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{AdmissionPlugins, Attributes, admit_create};
+use super::{AdmissionPlugins, Attributes, admit_create, fill_in, limit_ranger};
 use crate::registry::service_ranges::ServiceRanges;
 use crate::registry::stores::Stores;
 use crate::registry::{DeleteOptions, WriteContext, facts};
@@ -32,7 +32,13 @@ async fn admit(stores: &Stores, plural: &str, namespace: &str, object: &mut Valu
         namespace,
         name: "",
     };
-    admit_create(&attributes, Some(object)).await
+    admit_create(&attributes, Some(object)).await?;
+    fill_in(&attributes, object, None).await?;
+    match plural {
+        "pods" => limit_ranger::check_pod(&attributes, object).await,
+        "persistentvolumeclaims" => limit_ranger::check_claim(&attributes, object).await,
+        _ => Ok(()),
+    }
 }
 
 fn pod(spec: Value) -> Value {
@@ -71,7 +77,10 @@ async fn priorities_come_from_classes() {
     add(&stores, ("scheduling.k8s.io", "priorityclasses"), "", class).await;
     let mut plain = pod(json!({}));
     admit(&stores, "pods", "ns", &mut plain).await.unwrap();
-    assert_eq!(plain["spec"], json!({ "priority": 0 }));
+    assert_eq!(plain["spec"]["priority"], 0);
+    let tolerated = |key| json!({ "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 });
+    let wanted = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"].map(tolerated);
+    assert_eq!(plain["spec"]["tolerations"], json!(wanted));
     let mut high = pod(json!({ "priorityClassName": "high" }));
     admit(&stores, "pods", "ns", &mut high).await.unwrap();
     assert_eq!(

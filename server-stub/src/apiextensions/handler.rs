@@ -15,7 +15,7 @@ use super::customresource::{
 };
 use super::openapi::{Described, Documents};
 use crate::aggregator::{ServiceResolver, version_rank};
-use crate::endpoints::{Endpoints, ObjectKind, Resource, body};
+use crate::endpoints::{Endpoints, Equivalents, ObjectKind, Resource, body};
 use crate::filters::WarningRecorder;
 use crate::generic::clock::Ids;
 use crate::generic::delegation::{DelegationTarget, Handler, NotFound};
@@ -49,6 +49,7 @@ struct Definition {
 struct Serving {
     versions: Arc<Versions>,
     served: BTreeSet<String>,
+    equivalents: Equivalents,
     resources: BTreeMap<String, OnceLock<Resource>>,
     storage_version_hash: String,
 }
@@ -254,13 +255,17 @@ impl Serving {
         }
         let of_storage = kinds.get(&storage);
         let storage_version_hash = of_storage.map(|kind| storage_version_hash(kind)).unwrap_or_default();
+        let resources = kinds.keys().map(|version| (version.clone(), OnceLock::new()));
+        let resources = resources.collect();
+        let versions = Arc::new(Versions {
+            conversion,
+            storage,
+            kinds,
+        });
         Self {
-            resources: kinds.keys().map(|version| (version.clone(), OnceLock::new())).collect(),
-            versions: Arc::new(Versions {
-                conversion,
-                storage,
-                kinds,
-            }),
+            resources,
+            equivalents: Equivalents::custom(versions.clone()),
+            versions,
             served,
             storage_version_hash,
         }
@@ -278,6 +283,7 @@ impl Serving {
             Resource {
                 kind: ObjectKind::Custom(kind.clone()),
                 store: Arc::new(store),
+                equivalents: self.equivalents.clone(),
                 frames: Arc::default(),
             }
         }))

@@ -6,7 +6,7 @@ use super::chain::ChainConfig;
 use super::component_statuses::ComponentStatuses;
 use crate::authentication::reviews::{SelfSubjectReview, TokenReview};
 use crate::authorization::reviews::{AccessReview, Scope, SelfSubjectRulesReview};
-use crate::endpoints::{ApiGroupVersion, Backend, Endpoints, VirtualResource};
+use crate::endpoints::{ApiGroupVersion, Backend, Endpoints, Equivalents, VirtualResource};
 use crate::generic::server::{ApiGroup, ApiVersionHandler};
 use crate::registry::facts::{self, GroupFacts, ResourceFacts};
 use crate::registry::stores::Stores;
@@ -24,6 +24,7 @@ impl ApiGroups {
             stores: Arc::new(Stores::open(config.storage_factory.clone(), &config.service_ranges)),
             backends: config.backends.clone(),
             admission: config.admission.clone(),
+            equivalents: Equivalents::built_in(),
             service_account_tokens: config.service_account_tokens.clone(),
             metrics: config.metrics.clone(),
             clock: config.clock.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use kubewire_client::Gvr;
 use kubewire_client::selector::{FieldSelector, LabelSelector, SelectorError};
 use kubewire_client::wire::schema::KindSchema;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use super::answer::{self, ListMeta};
 use super::group_version::Endpoints;
 use super::negotiation::{ALL_FORMATS, Accepted, Format, Offer, View};
-use super::options::{ListOptions, Query, WriteOptions, manager_or_user_agent, parse_resource_version};
+use super::options::{DeleteOptions, ListOptions, Query, WriteOptions, manager_or_user_agent, parse_resource_version};
 use super::resource::{BodyKind, Resource};
 use super::table::{IncludeObject, TableConvertor, partial_metadata, partial_metadata_value, partial_schema};
 use crate::admission::{AdmissionPlugins, Attributes, webhooks};
@@ -22,7 +23,7 @@ use crate::generic::clock::{Clock, Ids};
 use crate::generic::metrics::Metrics;
 use crate::generic::request::{RequestInfo, Response, UserInfo};
 use crate::registry::stores::Stores;
-use crate::registry::{ListQuery, StoredObject, WriteContext};
+use crate::registry::{ListQuery, RequestAdmission, StoredObject, WriteContext};
 use crate::status::ApiError;
 
 pub(crate) struct Call<'a> {
@@ -119,6 +120,16 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn write_context(&self, options: &WriteOptions) -> WriteContext {
+        self.context(options, options.document())
+    }
+
+    /// The context of a deletion.
+    pub(crate) fn delete_context(&self, options: &DeleteOptions) -> WriteContext {
+        self.context(&WriteOptions::dry_run(options.dry_run), options.document())
+    }
+
+    /// `shown` are the options as webhooks get to see them.
+    fn context(&self, options: &WriteOptions, shown: Value) -> WriteContext {
         WriteContext {
             user: self.user.clone(),
             clock: self.clock.clone(),
@@ -133,29 +144,35 @@ impl<'a> Call<'a> {
             admission: self
                 .admission
                 .of_request(&self.resource.group_resource(), self.stores, || {
-                    self.webhook_attributes(options)
+                    self.webhook_attributes(options.dry_run, shown)
                 }),
         }
     }
 
+    /// Who is asked about a connection to what an object stands for.
+    pub(crate) fn connect_admission(&self) -> RequestAdmission {
+        let resource = self.resource.group_resource();
+        self.admission
+            .of_request(&resource, self.stores, || self.webhook_attributes(false, Value::Null))
+    }
+
     /// What webhooks are told of the request.
-    fn webhook_attributes(&self, options: &WriteOptions) -> webhooks::Attributes {
+    fn webhook_attributes(&self, dry_run: bool, options: Value) -> webhooks::Attributes {
         let info = self.resource.info();
         let kind = self.body_kind().map(|kind| kind.gvk());
-        let (group, version) = (info.group.to_string(), info.version.to_string());
         webhooks::Attributes {
             kind: kind.unwrap_or_else(|_| self.resource.gvk()),
-            resource: webhooks::Resource {
-                group,
-                version,
-                resource: info.resource.to_string(),
+            resource: Gvr {
+                group: info.group.clone(),
+                version: info.version.clone(),
+                resource: info.resource.clone(),
             },
             subresource: self.info.subresource.clone(),
-            equivalents: Vec::new(),
+            equivalents: self.resource.equivalents.clone(),
             namespace: self.info.namespace.clone(),
             name: self.info.name.clone(),
-            options: options.document(&self.info.verb),
-            dry_run: options.dry_run,
+            options,
+            dry_run,
             user: self.user.clone(),
             warnings: self.warnings.clone(),
             audit: self.audit.clone(),

@@ -126,7 +126,7 @@ fn decode_json(
 }
 
 /// What Go says of JSON that is no object, when it looks for the kind.
-pub(super) fn no_object(what: &str) -> String {
+pub(crate) fn no_object(what: &str) -> String {
     let target =
         r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
     format!("json: cannot unmarshal {what} into Go value of type {target}")

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::body;
 use super::call::Call;
 use super::decode::decode_options;
-use super::options::{DeleteOptions, IGNORE_READ_ERROR, ListOptions, WriteOptions, parse_resource_version};
+use super::options::{DeleteOptions, IGNORE_READ_ERROR, ListOptions, parse_resource_version};
 use super::read::answer_list;
 use super::resource::{BodyKind, ObjectKind};
 use crate::generic::request::{RequestBody, Response};
@@ -21,7 +21,7 @@ use crate::status::{ApiError, FieldError};
 pub(crate) async fn delete(call: &Call<'_>, body: RequestBody) -> Result<Response, ApiError> {
     call.accepted()?;
     let options = read_options(call, body).await?;
-    let context = call.write_context(&dry_run(&options));
+    let context = call.delete_context(&options);
     let store = &call.resource.store;
     warn(call, &options);
     let outcome = store
@@ -71,7 +71,7 @@ pub(crate) async fn delete_collection(call: &Call<'_>, body: RequestBody) -> Res
         return Err(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", vec![error]));
     }
     options.resource_version = options.resource_version.or(listed);
-    let context = call.write_context(&dry_run(&options));
+    let context = call.delete_context(&options);
     let store = &call.resource.store;
     warn(call, &options);
     let deleted = store
@@ -126,12 +126,5 @@ pub(super) fn store_options(options: DeleteOptions) -> StoreDeleteOptions {
             _ => None,
         }),
         ignore_store_read_error: options.ignore_store_read_error,
-    }
-}
-
-fn dry_run(options: &DeleteOptions) -> WriteOptions {
-    WriteOptions {
-        dry_run: options.dry_run,
-        ..WriteOptions::default()
     }
 }

@@ -9,6 +9,7 @@ use kubewire_client::wire::schema;
 use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
+use super::equivalents::Equivalents;
 use super::negotiation::{ALL_FORMATS, Offer};
 use super::resource::{ObjectKind, Resource};
 use super::virtual_resource::{Virtual, VirtualResource};
@@ -46,6 +47,8 @@ pub struct Endpoints {
     pub backends: Arc<Backends>,
     /// What looks at objects before they are stored.
     pub(crate) admission: Arc<AdmissionPlugins>,
+    /// The other versions of built-in resources.
+    pub(crate) equivalents: Equivalents,
     /// Issues tokens of service accounts.
     pub service_account_tokens: Arc<ServiceAccountTokens>,
     /// What is counted.
@@ -82,6 +85,7 @@ impl ApiGroupVersion {
                         Resource {
                             kind,
                             store,
+                            equivalents: endpoints.equivalents.clone(),
                             frames: Arc::default(),
                         },
                     );

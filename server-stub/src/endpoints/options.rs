@@ -125,23 +125,30 @@ pub(crate) struct WriteOptions {
     pub(crate) dry_run: bool,
     pub(crate) field_manager: Option<String>,
     pub(crate) field_validation: FieldValidation,
+    /// What the client said of it.
+    validation_given: Option<String>,
 }
 
 impl WriteOptions {
-    /// The options as webhooks are shown them.
-    pub(crate) fn document(&self, verb: &str) -> Value {
-        let kind = match verb {
-            "create" => "CreateOptions",
-            "update" => "UpdateOptions",
-            "patch" => "PatchOptions",
-            _ => "DeleteOptions",
-        };
-        let mut document = serde_json::json!({ "kind": kind, "apiVersion": "meta.k8s.io/v1" });
+    /// Options that say nothing, but whether something is to be stored.
+    pub(crate) fn dry_run(dry_run: bool) -> Self {
+        Self {
+            dry_run,
+            ..Self::default()
+        }
+    }
+
+    /// The options as webhooks are shown them, without the kind.
+    pub(crate) fn document(&self) -> Value {
+        let mut document = serde_json::json!({});
         if self.dry_run {
             document["dryRun"] = serde_json::json!(["All"]);
         }
         if let Some(manager) = &self.field_manager {
             document["fieldManager"] = manager.clone().into();
+        }
+        if let Some(validation) = &self.validation_given {
+            document["fieldValidation"] = validation.clone().into();
         }
         document
     }
@@ -183,6 +190,7 @@ impl WriteOptions {
             dry_run: !dry_run.is_empty(),
             field_manager: field_manager.map(str::to_owned),
             field_validation,
+            validation_given: query.text("fieldValidation").map(str::to_owned),
         })
     }
 }
@@ -365,6 +373,30 @@ impl DeleteOptions {
             IGNORE_READ_ERROR: query.switch(IGNORE_READ_ERROR),
         });
         Self::from_body(&body)
+    }
+
+    /// The options as webhooks are shown them, without the kind.
+    pub(crate) fn document(&self) -> Value {
+        let mut document = serde_json::json!({});
+        let mut preconditions = serde_json::json!({});
+        let mut set = |field: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                document[field] = value;
+            }
+        };
+        set("dryRun", self.dry_run.then(|| serde_json::json!(["All"])));
+        set("gracePeriodSeconds", self.grace_period_seconds.map(Value::from));
+        set("propagationPolicy", self.propagation_policy.clone().map(Value::from));
+        set(IGNORE_READ_ERROR, self.ignore_store_read_error.then(|| true.into()));
+        for (field, value) in [("uid", &self.uid), ("resourceVersion", &self.resource_version)] {
+            if let Some(value) = value {
+                preconditions[field] = value.clone().into();
+            }
+        }
+        if preconditions != serde_json::json!({}) {
+            document["preconditions"] = preconditions;
+        }
+        document
     }
 
     /// `body` is a decoded `DeleteOptions` object.

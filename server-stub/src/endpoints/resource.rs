@@ -9,6 +9,7 @@ use kubewire_client::wire::schema::{self, KindSchema};
 use kubewire_client::wire::transcode::JsonDocument;
 use serde_json::Value;
 
+use super::equivalents::Equivalents;
 use super::event_frames::EventFrames;
 use crate::apiextensions::customresource::CustomKind;
 use crate::registry::Store;
@@ -21,6 +22,8 @@ use crate::status::{ApiError, GroupResource};
 pub(crate) struct Resource {
     pub(crate) kind: ObjectKind,
     pub(crate) store: Arc<Store>,
+    /// Its other versions.
+    pub(crate) equivalents: Equivalents,
     /// Events for its watchers.
     pub(crate) frames: Arc<EventFrames>,
 }

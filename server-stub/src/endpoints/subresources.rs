@@ -12,11 +12,12 @@ use super::table::partial_metadata_value;
 use super::virtual_resource::attribute;
 use super::{answer, delete, write};
 use crate::admission::admit_create;
+use crate::apiextensions::customresource::ScalePaths;
 use crate::generic::request::{RequestBody, Response};
-use crate::registry::Operation;
 use crate::registry::subresources::eviction::{self, Evicted};
 use crate::registry::subresources::{binding, scale, token};
 use crate::registry::validation::values::put;
+use crate::registry::{AdmittedPart, Operation, WriteContext};
 use crate::status::ApiError;
 
 /// Posts an object to a subresource.
@@ -31,6 +32,10 @@ pub(crate) async fn create(call: &Call<'_>, subresource: &str, body: RequestBody
     let mut context = call.write_context(&options);
     // What follows from it is not asked about again.
     let admission = std::mem::take(&mut context.admission);
+    if let Some(kind) = call.body_kind()?.schema() {
+        let manager = context.field_manager.as_deref();
+        attribute(kind, call.subresource(), manager, call.clock.now(), &mut object);
+    }
     object = admission.mutate(Operation::Create, object, None).await?;
     admission.validate(Operation::Create, Some(&object), None).await?;
     let own_name = object["metadata"]["name"].as_str().unwrap_or_default();
@@ -102,6 +107,42 @@ async fn issue_token(call: &Call<'_>, options: &WriteOptions, mut request: Value
 /// The scale of the object, where the request is about that.
 pub(crate) fn is_scale(call: &Call<'_>) -> bool {
     call.info.subresource == "scale"
+}
+
+/// The context of a write that changes the scale only: admission sees that instead of the object.
+pub(crate) fn scale_context(call: &Call<'_>, context: WriteContext) -> WriteContext {
+    let replicas: Vec<String> = replicas_path(call).into_iter().map(str::to_owned).collect();
+    let paths = call.resource.custom().and_then(|custom| custom.scale.clone());
+    let is_custom = call.resource.custom().is_some();
+    WriteContext {
+        admission: context.admission.of_part(ScaleAdmission {
+            paths,
+            replicas,
+            is_custom,
+        }),
+        ..context
+    }
+}
+
+/// What admission sees of an object whose scale is written.
+struct ScaleAdmission {
+    paths: Option<ScalePaths>,
+    replicas: Vec<String>,
+    is_custom: bool,
+}
+
+impl AdmittedPart for ScaleAdmission {
+    fn of(&self, object: &Value) -> Result<Value, ApiError> {
+        match &self.paths {
+            Some(paths) => paths.read(object),
+            None => scale::read(object),
+        }
+    }
+
+    fn put(&self, part: &Value, object: &Value) -> Result<Value, ApiError> {
+        let path: Vec<&str> = self.replicas.iter().map(String::as_str).collect();
+        scale::write(object, part, &path, self.is_custom)
+    }
 }
 
 /// What a change of the scale does to the object.

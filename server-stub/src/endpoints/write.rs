@@ -26,7 +26,7 @@ pub(crate) async fn create(call: &Call<'_>, body: RequestBody) -> Result<Respons
     let store = &call.resource.store;
     // What admission adds belongs to nobody.
     store.attribute_new(&mut context, &mut object);
-    admit_create(&call.attributes(), Some(&mut object)).await?;
+    admit_create(&call.attributes(), Some(&object)).await?;
     let object = context.admission.mutate(Operation::Create, object, None).await?;
     let created = store.create(&context, call.namespace(), object).await?;
     call.object(StatusCode::CREATED, &created)
@@ -51,6 +51,7 @@ pub(crate) async fn update(call: &Call<'_>, body: RequestBody) -> Result<Respons
         ..UpdateOptions::default()
     };
     if subresources::is_scale(call) {
+        let context = subresources::scale_context(call, context);
         let mutate = |current: &Value| subresources::write_scale(call, current, &object);
         let (updated, _) = store.update(&context, namespace, name, None, mutate, options).await?;
         return subresources::answer_scale(call, &updated.document());
@@ -59,7 +60,7 @@ pub(crate) async fn update(call: &Call<'_>, body: RequestBody) -> Result<Respons
         // What the cache does not know will be made, as a rule.
         let known = store.get(namespace, name, Some(0)).await;
         if known.is_err() {
-            admit_create(&call.attributes(), Some(&mut object)).await?;
+            admit_create(&call.attributes(), Some(&object)).await?;
         }
     }
     let mutate = |_: &Value| Ok(object.clone());

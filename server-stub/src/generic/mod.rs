@@ -8,6 +8,7 @@ pub mod debug_flags;
 pub mod delegation;
 pub mod discovery;
 pub mod dynamic_files;
+pub mod equivalent_resources;
 pub mod health;
 pub mod hooks;
 mod in_process;

@@ -5,7 +5,7 @@ mod batch_labels;
 pub mod built_in;
 mod cacher;
 pub mod codec;
-mod conversion;
+pub(crate) mod conversion;
 pub mod defaults;
 pub mod facts;
 mod generated;
@@ -26,7 +26,7 @@ pub mod validation;
 pub(crate) mod versioned;
 
 pub(crate) use generated::openapi as openapi_facts;
-
+pub(crate) use admission::AdmittedPart;
 pub use admission::{Admission, Operation, RequestAdmission};
 pub use object::StoredObject;
 pub use query::{

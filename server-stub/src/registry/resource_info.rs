@@ -83,7 +83,7 @@ impl ResourceInfo {
 }
 
 /// Where kube-apiserver keeps a built-in resource: mostly under its plural name, whatever the group.
-pub(super) fn built_in_storage_prefix(group: &str, resource: &str) -> String {
+pub(crate) fn built_in_storage_prefix(group: &str, resource: &str) -> String {
     let path = match (group, resource) {
         ("", "services") => "services/specs",
         ("", "endpoints") => "services/endpoints",

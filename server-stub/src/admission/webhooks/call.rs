@@ -1,10 +1,14 @@
 //! What came of asking a webhook.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kubewire_client::Gvk;
 use kubewire_client::types::admission::v1::AdmissionResponse;
+use kubewire_client::wire::schema;
+use kubewire_client::wire::transcode::JsonDocument;
 use serde_json::Value;
 
 use super::Webhook;
+use crate::endpoints::JsonPatch;
 use crate::status::ApiError;
 
 /// Why a webhook did not let the request pass.
@@ -65,12 +69,20 @@ impl Answer {
     }
 
     /// The object with the changes, if there are any.
-    pub(super) fn patched(self, webhook: &Webhook, object: Option<&Value>) -> Result<Option<Value>, CallError> {
+    ///
+    /// # Errors
+    /// The patch makes no sense, or no object of this kind.
+    pub(super) fn patched(
+        self,
+        webhook: &Webhook,
+        kind: &Gvk,
+        object: Option<&Value>,
+    ) -> Result<Option<Value>, CallError> {
         let failed = |why: String| CallError::Failed(why);
         let internal = |why: String| CallError::Refused(ApiError::internal(why));
-        let patch = match (self.patch, self.patch_type.as_deref()) {
+        let (patch, patch_type) = match (self.patch, self.patch_type) {
             (None, None) => return Ok(None),
-            (Some(patch), Some("JSONPatch")) => patch,
+            (Some(patch), Some(patch_type)) => (patch, patch_type),
             (Some(_), None) => {
                 return Err(failed(
                     "received invalid webhook response: webhook returned response.patch but not response.patchType"
@@ -83,11 +95,10 @@ impl Answer {
                         .to_owned(),
                 ));
             }
-            (Some(_), Some(other)) => return Err(failed(format!("unsupported patch type {other:?}"))),
         };
-        let patch: json_patch::Patch = serde_json::from_slice(&patch)
+        let patch = JsonPatch::of_webhook(&patch)
             .map_err(|error| failed(format!("received undecodable patch in webhook response: {error}")))?;
-        if patch.0.is_empty() {
+        if patch.is_empty() {
             return Ok(None);
         }
         let Some(object) = object else {
@@ -96,10 +107,30 @@ impl Answer {
                 "admission webhook {name:?} attempted to modify the object, which is not supported for this operation"
             )));
         };
-        let mut patched = object.clone();
-        json_patch::patch(&mut patched, &patch).map_err(|error| internal(error.to_string()))?;
+        if patch_type != "JSONPatch" {
+            return Err(failed(format!("unsupported patch type {patch_type:?}")));
+        }
+        let patched = patch.try_apply(object).map_err(internal)?;
+        let patched = typed(kind, patched).map_err(internal)?;
         Ok((patched != *object).then_some(patched))
     }
+}
+
+/// What was patched, as an object of a kind; fields that the kind does not have are left out.
+fn typed(kind: &Gvk, patched: Value) -> Result<Value, String> {
+    let text = |field: &str| patched[field].as_str().unwrap_or_default();
+    let own = Gvk::from_api_version(text("apiVersion"), text("kind"));
+    if own != *kind {
+        return Err(format!("a webhook must not turn an object of {kind} into one of {own}"));
+    }
+    let Some(schema) = schema::kind(kind) else {
+        return Ok(patched);
+    };
+    let document = JsonDocument::from_value(&patched).map_err(|error| error.to_string())?;
+    let (mut object, _) = document.typed(schema.message).map_err(|error| error.to_string())?;
+    object["apiVersion"] = kind.api_version().into();
+    object["kind"] = schema.kind.into();
+    Ok(object)
 }
 
 /// A no, in the webhook's own words and with its own code.

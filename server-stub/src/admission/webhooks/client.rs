@@ -6,20 +6,25 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::uri::Scheme;
 use http::{Method, StatusCode, Uri};
 use http_body_util::{BodyExt, Collected, Limited};
 use parking_lot::Mutex;
+use serde_json::Value;
 
 use super::Webhook;
 use super::call::CallError;
 use crate::aggregator::ServiceResolver;
+use crate::field_error::quote;
 use crate::generic::request::{Request, ResponseBody, full};
 use crate::proxy::{self, DirectDialer, ProxyError, ProxyTls, ProxyTransport, Trust, server_url};
 
 /// Longest answer that is read.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
+
+/// So much of an answer without a `Status` is shown.
+const MOST_WORDS: usize = 2048;
 
 /// How many pools of connections are kept, at most; a new one beyond that makes all old ones go.
 const MOST_POOLS: usize = 100;
@@ -75,7 +80,7 @@ impl Clients {
                 let shown = format!("https://{name}:{port}{path}");
                 let resolved = services.resolve(&service.namespace, &service.name, port);
                 let (host, port) =
-                    resolved.map_err(|error| failed_to_call(&shown, &unresolved(&service.name, &error)))?;
+                    resolved.map_err(|error| failed_to_call(&shown, &unresolved(&service.name, port, &error)))?;
                 let url = server_url(Scheme::HTTPS, &host, port, &path);
                 (shown, url.map_err(|error| no_client(error.to_string()))?, Some(name))
             }
@@ -116,9 +121,13 @@ impl Endpoint {
     pub(super) async fn post(self, timeout: Duration, review: Vec<u8>) -> Result<Bytes, CallError> {
         let mut request = Request::new(full(review));
         *request.method_mut() = Method::POST;
-        let json = HeaderValue::from_static("application/json");
-        request.headers_mut().insert(CONTENT_TYPE, json.clone());
-        request.headers_mut().insert(ACCEPT, json);
+        for (name, value) in [
+            (CONTENT_TYPE, "application/json"),
+            (ACCEPT, "application/json, */*"),
+            (USER_AGENT, "kube-apiserver-admission"),
+        ] {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
         let exchange = async {
             let answer = proxy::forward(request, self.url.clone(), &self.transport)
                 .await
@@ -126,29 +135,70 @@ impl Endpoint {
                     ProxyError::Unreachable(why) => in_go(&why),
                     other => other.to_string(),
                 })?;
-            let status = answer.status();
-            Ok((status, read(answer.into_body()).await?))
+            let (head, body) = answer.into_parts();
+            Ok((head.status, head.headers, read(body).await?))
         };
-        let (status, body) = match tokio::time::timeout(timeout, exchange).await {
+        let (status, headers, body) = match tokio::time::timeout(timeout, exchange).await {
             Ok(answer) => answer.map_err(|why: String| failed_to_call(&self.shown, &why))?,
             Err(_) => return Err(failed_to_call(&self.shown, "context deadline exceeded")),
         };
-        match status {
-            StatusCode::NOT_FOUND => {
-                let why = "the server could not find the requested resource";
-                Err(CallError::Failed(format!("failed to call webhook: {why}")))
-            }
-            status if !status.is_success() => {
-                let text = String::from_utf8_lossy(&body);
-                let why = format!(
-                    "an error on the server ({:?}) has prevented the request from succeeding",
-                    text.trim()
-                );
-                Err(CallError::Failed(format!("failed to call webhook: {why}")))
-            }
-            _ => Ok(body),
+        let failed = |why: String| Err(CallError::Failed(format!("failed to call webhook: {why}")));
+        if !status.is_success() {
+            return failed(refusal(status, &headers, &body));
+        }
+        if body.is_empty() {
+            let kind = media_type(&headers);
+            let status = status.as_u16();
+            return failed(format!(
+                "0-length response with status code: {status} and content type: {kind}"
+            ));
+        }
+        Ok(body)
+    }
+}
+
+/// What client-go makes of an answer that is none: the message of a `Status`, or one for the code.
+fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
+    let told: Value = serde_json::from_slice(body).unwrap_or_default();
+    if told["kind"] == "Status" && told["status"] != "Success" {
+        return told["message"].as_str().unwrap_or_default().to_owned();
+    }
+    let media_type = media_type(headers);
+    let text = match media_type.is_empty() || media_type.starts_with("text/") {
+        true => String::from_utf8_lossy(body.get(..MOST_WORDS).unwrap_or(body))
+            .trim()
+            .to_owned(),
+        false => "unknown".to_owned(),
+    };
+    match status {
+        StatusCode::BAD_REQUEST => "the server rejected our request for an unknown reason".to_owned(),
+        StatusCode::UNAUTHORIZED => "the server has asked for the client to provide credentials".to_owned(),
+        StatusCode::FORBIDDEN => text,
+        StatusCode::NOT_FOUND => "the server could not find the requested resource".to_owned(),
+        StatusCode::METHOD_NOT_ALLOWED => "the server does not allow this method on the requested resource".to_owned(),
+        StatusCode::CONFLICT => "the server reported a conflict".to_owned(),
+        StatusCode::TOO_MANY_REQUESTS => {
+            "the server has received too many requests and has asked us to try again later".to_owned()
+        }
+        StatusCode::SERVICE_UNAVAILABLE => "the server is currently unable to handle the request".to_owned(),
+        StatusCode::GATEWAY_TIMEOUT => {
+            "the server was unable to return a response in the time allotted, but may still be processing the request"
+                .to_owned()
+        }
+        status if status.is_server_error() => {
+            let text = quote(&text);
+            format!("an error on the server ({text}) has prevented the request from succeeding")
+        }
+        status => {
+            let status = status.as_u16();
+            format!("the server responded with the status code {status} but did not return more information")
         }
     }
+}
+
+fn media_type(headers: &HeaderMap) -> &str {
+    let header = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    header.unwrap_or_default()
 }
 
 /// A path from the root, as Go's `path.Clean` leaves it.
@@ -175,10 +225,11 @@ fn failed_to_call(url: &str, why: &str) -> CallError {
     CallError::Failed(format!("failed to call webhook: Post {url:?}: {why}"))
 }
 
-fn unresolved(service: &str, error: &crate::aggregator::Unresolved) -> String {
+fn unresolved(service: &str, port: i32, error: &crate::aggregator::Unresolved) -> String {
     match error.reason {
         "ServiceNotFound" => format!("service {service:?} not found"),
         "EndpointsNotFound" | "MissingEndpoints" => format!("no endpoints available for service {service:?}"),
+        "ServicePortError" => format!("no service port {port} found for service {service:?}"),
         _ => error.message.clone(),
     }
 }
@@ -187,7 +238,7 @@ fn unresolved(service: &str, error: &crate::aggregator::Unresolved) -> String {
 fn in_go(why: &str) -> String {
     let reason = match why {
         why if why.contains("UnknownIssuer") => "certificate signed by unknown authority",
-        why if why.contains("NotValidForName") => "certificate is not valid for the name of the server",
+        why if why.contains("not valid for name") => "certificate is not valid for the name of the server",
         why if why.contains("Expired") => "certificate has expired or is not yet valid",
         _ => return why.to_owned(),
     };

@@ -8,9 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kubewire_client::Object;
 use kubewire_informers::Lister;
 
-use super::Sources;
 use super::call::CallError;
-use crate::status::ApiError;
+use super::{Attributes, Sources};
+use crate::status::{ApiError, GroupResource};
 
 /// One webhook of a configuration.
 #[derive(Clone, Debug)]
@@ -102,14 +102,23 @@ impl Webhook {
         Err(CallError::Refused(ApiError::bad_request(message)))
     }
 
-    /// Says what of the webhook does not count.
-    pub(super) fn warn_of_conditions(&self) {
-        if self.conditions {
-            tracing::warn!(
-                webhook = self.name,
-                configuration = self.configuration,
-                "match conditions are not evaluated: the webhook is asked as if it had none"
-            );
+    /// Whether it is to be asked, as far as its match conditions say. Those are not evaluated here, which is the same as
+    /// failing: then the failure policy says whether the request is refused or goes on without the webhook.
+    pub(super) fn conditions_hold(&self, attributes: &Attributes) -> Result<bool, ApiError> {
+        if !self.conditions {
+            return Ok(true);
         }
+        let message = format!(
+            "match conditions of webhook {:?} are not evaluated by this server",
+            self.name
+        );
+        if self.ignore_failure {
+            tracing::warn!("failing open: {message}");
+            return Ok(false);
+        }
+        tracing::warn!("failing closed: {message}");
+        let resource = &attributes.resource;
+        let resource = GroupResource::new(resource.group.clone(), resource.resource.clone());
+        Err(ApiError::forbidden(&resource, &attributes.name, message))
     }
 }

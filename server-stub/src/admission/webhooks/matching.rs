@@ -1,11 +1,14 @@
 //! Which webhooks a request is for: rules, scope, namespace and object selectors, other versions of the resource.
 
+use std::borrow::Cow;
+
 use k8s_openapi::api::admissionregistration::v1::RuleWithOperations;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kubewire_client::{Gvk, ObjectKey};
+use kubewire_client::{Gvk, Gvr, ObjectKey};
 use serde_json::Value;
 
-use super::{Attributes, Objects, Resource, Sources, Webhook, name_of};
+use super::call::CallError;
+use super::{Attributes, Objects, Sources, Webhook, name_of};
 use crate::registry::Operation;
 use crate::status::{ApiError, GroupResource};
 
@@ -13,8 +16,55 @@ use crate::status::{ApiError, GroupResource};
 pub(super) struct Invocation<'a> {
     pub(super) attributes: &'a Attributes,
     pub(super) operation: Operation,
-    pub(super) resource: &'a Resource,
+    pub(super) resource: &'a Gvr,
     pub(super) kind: &'a Gvk,
+}
+
+/// The objects of a request in another version.
+pub(super) struct Converted<'a> {
+    new: Option<Cow<'a, Value>>,
+    old: Option<Cow<'a, Value>>,
+}
+
+impl Converted<'_> {
+    pub(super) fn objects(&self) -> Objects<'_> {
+        Objects {
+            new: self.new.as_deref(),
+            old: self.old.as_deref(),
+        }
+    }
+}
+
+impl Invocation<'_> {
+    /// The objects in the version that the webhook wants.
+    pub(super) async fn converted<'o>(&self, objects: Objects<'o>) -> Result<Converted<'o>, CallError> {
+        Ok(Converted {
+            new: self.convert(objects.new).await?,
+            old: self.convert(objects.old).await?,
+        })
+    }
+
+    async fn convert<'o>(&self, object: Option<&'o Value>) -> Result<Option<Cow<'o, Value>>, CallError> {
+        match object {
+            Some(object) if *self.kind != self.attributes.kind => {
+                let converted = self.attributes.equivalents.convert(object.clone(), self.kind).await;
+                converted
+                    .map(|object| Some(Cow::Owned(object)))
+                    .map_err(CallError::Refused)
+            }
+            object => Ok(object.map(Cow::Borrowed)),
+        }
+    }
+
+    /// What the webhook made of the object, in the version of the request.
+    pub(super) async fn restored(&self, object: Value) -> Result<Value, CallError> {
+        let own = &self.attributes.kind;
+        if self.kind == own {
+            return Ok(object);
+        }
+        let restored = self.attributes.equivalents.convert(object, own).await;
+        restored.map_err(CallError::Refused)
+    }
 }
 
 impl Sources {
@@ -32,21 +82,18 @@ impl Sources {
         if !object_matches(webhook.object_selector.as_ref(), objects) {
             return Ok(None);
         }
-        let own = (&attributes.resource, &attributes.kind);
-        let others = attributes.equivalents.iter().map(|(resource, kind)| (resource, kind));
-        let others = others.filter(|_| webhook.match_equivalent);
-        let found = std::iter::once(own).chain(others).find(|(resource, _)| {
-            let mut rules = webhook.rules.iter();
-            rules.any(|rule| rule_matches(rule, attributes, operation, resource))
-        });
-        let Some((resource, kind)) = found else { return Ok(None) };
+        let Some((resource, kind)) = resource_for(webhook, attributes, operation) else {
+            return Ok(None);
+        };
         if !self
             .namespace_matches(webhook.namespace_selector.as_ref(), attributes, objects)
             .await?
         {
             return Ok(None);
         }
-        webhook.warn_of_conditions();
+        if !webhook.conditions_hold(attributes)? {
+            return Ok(None);
+        }
         Ok(Some(Invocation {
             attributes,
             operation,
@@ -66,8 +113,10 @@ impl Sources {
         let Some(selector) = selector.filter(|selector| !is_empty(selector)) else {
             return Ok(true);
         };
-        let about_namespace = attributes.resource.group.is_empty() && attributes.resource.resource == "namespaces";
-        if about_namespace && let Some(object) = objects.new {
+        if is_namespace(&attributes.resource)
+            && attributes.subresource.is_empty()
+            && let Some(object) = objects.new
+        {
             return Ok(selects(selector, |label| label_of(object, label)));
         }
         if attributes.namespace.is_empty() {
@@ -85,13 +134,33 @@ impl Sources {
     }
 }
 
-fn rule_matches(rule: &RuleWithOperations, attributes: &Attributes, operation: Operation, resource: &Resource) -> bool {
+/// The resource in the version that a rule names: that of the request, if any rule does, else another one.
+fn resource_for<'a>(webhook: &Webhook, attributes: &'a Attributes, operation: Operation) -> Option<(&'a Gvr, &'a Gvk)> {
+    let own = &attributes.resource;
+    let fits = |rule: &RuleWithOperations, resource| rule_matches(rule, attributes, operation, resource);
+    if webhook.rules.iter().any(|rule| fits(rule, own)) {
+        return Some((own, &attributes.kind));
+    }
+    let rules = webhook.rules.iter().filter(|_| webhook.match_equivalent);
+    let registry = &attributes.equivalents.registry;
+    let mut found = rules.flat_map(|rule| {
+        let equivalents = registry.equivalent_resources_for(own, &attributes.subresource);
+        equivalents.filter(move |resource| *resource != own && fits(rule, resource))
+    });
+    let resource = found.next()?;
+    Some((resource, registry.kind_for(resource, &attributes.subresource)?))
+}
+
+fn is_namespace(resource: &Gvr) -> bool {
+    resource.group.is_empty() && resource.resource == "namespaces"
+}
+
+fn rule_matches(rule: &RuleWithOperations, attributes: &Attributes, operation: Operation, resource: &Gvr) -> bool {
     let has = |items: &Option<Vec<String>>, wanted: &str| {
         let mut items = items.iter().flatten();
         items.any(|item| item == "*" || item == wanted)
     };
-    let in_namespace =
-        !(attributes.namespace.is_empty() || resource.group.is_empty() && resource.resource == "namespaces");
+    let in_namespace = !attributes.namespace.is_empty() && !is_namespace(resource);
     let scope = match rule.scope.as_deref() {
         None | Some("*") => true,
         Some("Namespaced") => in_namespace,

@@ -2,7 +2,7 @@
 //!
 //! Configurations are followed by our own informers. Webhooks that may change the object are asked one after the other,
 //! in the order of their configurations' names; those that only judge it, all at once. Match conditions are not
-//! evaluated: a webhook that has some is asked whenever the rest of it fits, and the log says so.
+//! evaluated: a webhook that has some counts as one whose conditions fail, so that its failure policy decides.
 
 mod call;
 mod client;
@@ -17,15 +17,17 @@ use futures::future::join_all;
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kubewire_client::{Clientset, Gvk};
+use kubewire_client::{Clientset, Gvk, Gvr};
 use kubewire_informers::{Lister, SharedInformerFactory};
 use serde_json::{Value, json};
 
 use self::call::CallError;
 use self::client::Clients;
 use self::configuration::Webhook;
+use self::matching::Invocation;
 use crate::aggregator::ServiceResolver;
 use crate::audit::AuditContext;
+use crate::endpoints::Equivalents;
 use crate::filters::WarningRecorder;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::hooks::{HookError, PostStartHook};
@@ -53,13 +55,14 @@ struct Sources {
 #[derive(Clone, Debug)]
 pub(crate) struct Attributes {
     pub(crate) kind: Gvk,
-    pub(crate) resource: Resource,
+    pub(crate) resource: Gvr,
     pub(crate) subresource: String,
-    /// Other versions in which the same objects are served, and their kinds.
-    pub(crate) equivalents: Vec<(Resource, Gvk)>,
+    /// Other versions in which the same objects are served.
+    pub(crate) equivalents: Equivalents,
     pub(crate) namespace: String,
     /// The name in the path; empty where there is none.
     pub(crate) name: String,
+    /// The options of the request, without their kind.
     pub(crate) options: Value,
     pub(crate) dry_run: bool,
     pub(crate) user: Arc<UserInfo>,
@@ -67,14 +70,6 @@ pub(crate) struct Attributes {
     pub(crate) audit: AuditContext,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
-}
-
-/// A resource in one version of its group.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Resource {
-    pub(crate) group: String,
-    pub(crate) version: String,
-    pub(crate) resource: String,
 }
 
 /// The operation's name in rules and questions.
@@ -94,19 +89,29 @@ struct Objects<'a> {
     old: Option<&'a Value>,
 }
 
-/// What the first round found out for the second one.
+/// What the first round found out for the second one, in which all that changes objects has another look.
 #[derive(Debug, Default)]
 pub(crate) struct Reinvocation {
+    rounds: u8,
+    /// Some webhook changed the object.
+    changed: bool,
+    /// The object as the webhooks of the first round left it, if they changed it.
+    left: Option<Value>,
     /// Webhooks that want to see what others changed after them.
     again: BTreeSet<String>,
-    /// Those of them that were asked since the last change.
+    /// Those that want to, and were asked since the last change.
     asked: BTreeSet<String>,
 }
 
 impl Reinvocation {
     /// Whether a second round is needed.
     pub(crate) fn is_due(&self) -> bool {
-        !self.again.is_empty()
+        self.changed && self.rounds == 1
+    }
+
+    /// Somebody changed the object: those that were asked before want to know.
+    fn note_change(&mut self) {
+        self.again.append(&mut self.asked);
     }
 }
 
@@ -152,7 +157,7 @@ impl Webhooks {
         sources.is_some_and(|sources| !sources.mutating.is_empty() || !sources.validating.is_empty())
     }
 
-    /// Lets webhooks change the object. In the second round only those are asked that the first one says.
+    /// Lets webhooks change the object. In the second round only those are asked that want to see what has changed.
     ///
     /// # Errors
     /// A webhook refuses the request, or cannot be asked although it has to be.
@@ -162,13 +167,16 @@ impl Webhooks {
         operation: Operation,
         object: &mut Option<Value>,
         old: Option<&Value>,
-        second: Option<Reinvocation>,
-    ) -> Result<Reinvocation, ApiError> {
-        let mut state = Reinvocation::default();
+        state: &mut Reinvocation,
+    ) -> Result<(), ApiError> {
+        let round = state.rounds;
+        state.rounds += 1;
         let Some(sources) = self.sources.get().filter(|_| !attributes.is_exempt()) else {
-            return Ok(state);
+            return Ok(());
         };
-        let round = u8::from(second.is_some());
+        if state.left.as_ref().is_some_and(|left| Some(left) != object.as_ref()) {
+            state.note_change();
+        }
         for (index, webhook) in sources.mutating_webhooks().iter().enumerate() {
             let objects = Objects {
                 new: object.as_ref(),
@@ -177,11 +185,10 @@ impl Webhooks {
             let Some(invocation) = sources.invocation(webhook, attributes, operation, objects).await? else {
                 continue;
             };
-            if second.as_ref().is_some_and(|first| !first.again.contains(&webhook.id)) {
+            if round > 0 && !state.again.contains(&webhook.id) {
                 continue;
             }
-            let asked = self.ask(sources, webhook, &invocation, objects);
-            let changed = asked.await.and_then(|answer| answer.patched(webhook, objects.new));
+            let changed = self.change(sources, webhook, &invocation, objects).await;
             let mutated = changed.as_ref().is_ok_and(Option::is_some);
             let note = json!({ "configuration": webhook.configuration, "webhook": webhook.name, "mutated": mutated });
             let place = format!("round_{round}_index_{index}");
@@ -191,7 +198,8 @@ impl Webhooks {
             match changed {
                 Ok(Some(new)) => {
                     *object = Some(new);
-                    state.again.append(&mut state.asked);
+                    state.changed = true;
+                    state.note_change();
                 }
                 Ok(None) => {}
                 Err(error) => {
@@ -205,7 +213,27 @@ impl Webhooks {
                 state.asked.insert(webhook.id.clone());
             }
         }
-        Ok(state)
+        state.left = object.clone().filter(|_| state.is_due());
+        Ok(())
+    }
+
+    /// Asks a webhook what it makes of the object; `None` if it leaves it as it is.
+    async fn change(
+        &self,
+        sources: &Sources,
+        webhook: &Webhook,
+        invocation: &Invocation<'_>,
+        objects: Objects<'_>,
+    ) -> Result<Option<Value>, CallError> {
+        webhook.check_dry_run(invocation.attributes.dry_run)?;
+        let converted = invocation.converted(objects).await?;
+        let answer = self
+            .ask(sources, webhook, invocation, converted.objects(), true)
+            .await?;
+        let Some(patched) = answer.patched(webhook, invocation.kind, converted.objects().new)? else {
+            return Ok(None);
+        };
+        invocation.restored(patched).await.map(Some)
     }
 
     /// Asks the webhooks that judge a request.
@@ -229,10 +257,16 @@ impl Webhooks {
                 invocations.push((webhook, invocation));
             }
         }
-        let ask = async |index: usize, webhook: &Webhook, invocation: &matching::Invocation<'_>| {
-            let answer = self.ask(sources, webhook, invocation, objects).await;
-            let judged = answer.and_then(|answer| answer.without_patch());
-            judged.or_else(|error| {
+        let judge = async |webhook: &Webhook, invocation: &Invocation<'_>| {
+            webhook.check_dry_run(attributes.dry_run)?;
+            let converted = invocation.converted(objects).await?;
+            let answer = self
+                .ask(sources, webhook, invocation, converted.objects(), false)
+                .await?;
+            answer.without_patch()
+        };
+        let ask = async |index: usize, webhook: &Webhook, invocation: &Invocation<'_>| {
+            judge(webhook, invocation).await.or_else(|error| {
                 error.unless_ignored(webhook, || {
                     let key = format!("failed-open.validating.webhook.admission.k8s.io/round_0_index_{index}");
                     attributes.audit.annotate(key, &webhook.name);
@@ -248,15 +282,15 @@ impl Webhooks {
         &self,
         sources: &Sources,
         webhook: &Webhook,
-        invocation: &matching::Invocation<'_>,
+        invocation: &Invocation<'_>,
         objects: Objects<'_>,
+        mutating: bool,
     ) -> Result<call::Answer, CallError> {
         let attributes = invocation.attributes;
-        webhook.check_dry_run(attributes.dry_run)?;
         let review = review::Review::new(webhook, invocation, objects)?;
         let endpoint = self.clients.endpoint(webhook, &sources.services)?;
         let body = endpoint.post(webhook.timeout, review.request()).await?;
-        let answer = review.verify(&body)?;
+        let answer = review.verify(&body, mutating)?;
         for (key, value) in answer.audit_annotations.iter().flatten() {
             attributes.audit.annotate(format!("{}/{key}", webhook.name), value);
         }

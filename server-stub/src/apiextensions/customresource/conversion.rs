@@ -12,6 +12,7 @@ use futures::StreamExt;
 use serde_json::Value;
 
 use super::{ConversionWebhook, CustomKind};
+use crate::status::ApiError;
 use crate::storage::{
     Change, Expected, Get, KeyValue, Range, RangeRequest, Storage, StorageError, StorageEvent, StorageWatch, Swap,
     WatchBatch,
@@ -31,6 +32,24 @@ pub(crate) struct Versions {
     /// The version in which objects are stored.
     pub(crate) storage: String,
     pub(crate) kinds: BTreeMap<String, Arc<CustomKind>>,
+}
+
+impl Versions {
+    /// An object in one of the versions.
+    ///
+    /// # Errors
+    /// The webhook that converts cannot.
+    pub(crate) async fn convert(self: &Arc<Self>, mut object: Value, version: &str) -> Result<Value, ApiError> {
+        if let Some(kind) = self.kinds.get(version) {
+            let converter = Converter {
+                served: kind.clone(),
+                versions: self.clone(),
+            };
+            let converted = converter.convert(std::slice::from_mut(&mut object), kind).await;
+            converted.map_err(ApiError::internal)?;
+        }
+        Ok(object)
+    }
 }
 
 /// The objects of a kind in one of its versions.

@@ -89,6 +89,7 @@ pub(super) async fn apply(call: &Call<'_>, request_body: RequestBody) -> Result<
         admit_create(&call.attributes(), None).await?;
     }
     if is_scale {
+        let context = subresources::scale_context(call, context);
         let (updated, _) = store
             .update(&context, namespace, name, None, mutate, store_options)
             .await?;

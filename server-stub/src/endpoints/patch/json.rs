@@ -2,10 +2,12 @@
 //! than the RFC. `add` and `replace` without a value set null, `replace` makes a member that is missing, and negative
 //! indexes count from the end.
 
+use kubewire_client::wire::transcode::JsonDocument;
 use serde_json::{Map, Value};
 
 use super::malformed;
-use crate::endpoints::options::FieldValidation;
+use crate::endpoints::options::{FieldValidation, number_error};
+use crate::field_error::quote;
 use crate::status::ApiError;
 
 const MAX_OPERATIONS: usize = 10_000;
@@ -20,9 +22,12 @@ pub(crate) struct JsonPatch {
     operations: Vec<Map<String, Value>>,
 }
 
-/// An operation does not fit the object.
+/// Why an operation does not fit the object, in the words of the library that kube-apiserver uses.
 #[derive(Debug)]
-struct Misfit;
+struct Misfit(String);
+
+/// Nothing is where something is meant to be.
+const MISSING: &str = "missing value";
 
 impl JsonPatch {
     /// Decodes the operations; with field validation they are checked more closely, as in kube-apiserver.
@@ -53,12 +58,28 @@ impl JsonPatch {
         Ok(Self { operations })
     }
 
+    /// Decodes the operations of a webhook, which are not checked more closely; the error is the bare reason.
+    pub(crate) fn of_webhook(patch: &[u8]) -> Result<Self, String> {
+        JsonDocument::parse(patch).map_err(|error| error.to_string())?;
+        Self::parse(patch, FieldValidation::Ignore).map_err(|error| error.message().to_owned())
+    }
+
+    /// Whether nothing is to be done.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
     /// Applies every operation, or none when one fails.
     pub(crate) fn apply(&self, target: &Value) -> Result<Value, ApiError> {
+        self.try_apply(target).map_err(|_| ApiError::unprocessable())
+    }
+
+    /// The same; the error says which operation does not fit.
+    pub(crate) fn try_apply(&self, target: &Value) -> Result<Value, String> {
         let mut out = target.clone();
         let mut copied = 0;
         for operation in &self.operations {
-            apply(&mut out, operation, &mut copied).map_err(|Misfit| ApiError::unprocessable())?;
+            apply(&mut out, operation, &mut copied).map_err(|Misfit(why)| why)?;
         }
         Ok(out)
     }
@@ -93,43 +114,72 @@ fn check_texts(operation: &Map<String, Value>, validation: FieldValidation) -> R
 
 fn apply(document: &mut Value, operation: &Map<String, Value>, copied: &mut usize) -> Result<(), Misfit> {
     let text = |name: &str| operation.get(name).and_then(Value::as_str);
-    let path = text("path").ok_or(Misfit)?;
-    let from = || text("from").ok_or(Misfit);
+    let op = text("op").unwrap_or_default();
+    let undecodable = |what: &str| Misfit(format!("{op} operation failed to decode {what}: {MISSING}"));
+    let path = text("path").ok_or_else(|| undecodable("path"))?;
+    let from = || text("from").ok_or_else(|| undecodable("from"));
+    let absent = |what: &str, path: &str| {
+        Misfit(format!(
+            "{op} operation does not apply: doc is missing {what}: {path}: {MISSING}"
+        ))
+    };
+    let at = |Misfit(why)| Misfit(format!("error in {op} for path: '{path}': {why}"));
     let value = operation.get("value");
-    match text("op").unwrap_or_default() {
-        "add" => place(document, path)?.add(value.cloned().unwrap_or_default()),
-        "remove" => place(document, path)?.remove().map(drop),
+    match op {
+        "add" => place(document, path)
+            .ok_or_else(|| absent("path", &quote(path)))?
+            .add(value.cloned().unwrap_or_default())
+            .map_err(at),
+        "remove" => place(document, path)
+            .ok_or_else(|| absent("path", &quote(path)))?
+            .remove()
+            .map(drop)
+            .map_err(at),
         "replace" if path.is_empty() => {
-            let value = value
-                .filter(|value| value.is_object() || value.is_array())
-                .ok_or(Misfit)?;
-            *document = value.clone();
+            let value = value.filter(|value| value.is_object() || value.is_array());
+            *document = value
+                .ok_or_else(|| Misfit(format!("replace operation value must be object or array: {MISSING}")))?
+                .clone();
             Ok(())
         }
-        "replace" => place(document, path)?.set(value.cloned().unwrap_or_default()),
+        "replace" => place(document, path)
+            .ok_or_else(|| absent("path", path))?
+            .set(value.cloned().unwrap_or_default())
+            .map_err(|_| absent("key", path)),
         "move" => {
-            let moved = place(document, from()?)?.remove()?;
-            place(document, path)?.add(moved)
+            let from = place(document, from()?).ok_or_else(|| absent("from path", path))?;
+            let moved = from.remove().map_err(at)?;
+            let to = place(document, path).ok_or_else(|| absent("destination path", path))?;
+            to.add(moved).map_err(at)
         }
         "copy" => {
-            let copy = place(document, from()?)?.get()?.clone();
+            let from = place(document, from()?).ok_or_else(|| absent("from path", path))?;
+            let copy = from.get().map_err(at)?.clone();
             *copied += copy.to_string().len();
-            match *copied > MAX_COPIED_BYTES {
-                true => Err(Misfit),
-                false => place(document, path)?.add(copy),
+            if *copied > MAX_COPIED_BYTES {
+                let limit = MAX_COPIED_BYTES;
+                return Err(Misfit(format!(
+                    "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit \
+                     {limit}"
+                )));
             }
+            let to = place(document, path).ok_or_else(|| absent("destination path", path))?;
+            to.add(copy).map_err(at)
         }
         "test" => {
             let found = match path {
                 "" => &*document,
-                path => place(document, path)?.get()?,
+                path => place(document, path)
+                    .ok_or_else(|| absent("path", path))?
+                    .get()
+                    .map_err(|Misfit(why)| Misfit(format!("error in test for path: '{path}': {why}")))?,
             };
             match found == value.unwrap_or(&Value::Null) {
                 true => Ok(()),
-                false => Err(Misfit),
+                false => Err(Misfit(format!("testing value {path} failed: test failed"))),
             }
         }
-        _ => Err(Misfit),
+        other => Err(Misfit(format!("Unexpected kind: {other}"))),
     }
 }
 
@@ -140,26 +190,26 @@ enum Place<'a> {
 }
 
 /// Follows a pointer. What stands before its first slash does not count.
-fn place<'a>(document: &'a mut Value, path: &str) -> Result<Place<'a>, Misfit> {
-    let (_, path) = path.split_once('/').ok_or(Misfit)?;
+fn place<'a>(document: &'a mut Value, path: &str) -> Option<Place<'a>> {
+    let (_, path) = path.split_once('/')?;
     let (parents, key) = path
         .rsplit_once('/')
         .map_or((None, path), |(parents, key)| (Some(parents), key));
     let mut at = document;
     for part in parents.into_iter().flat_map(|parents| parents.split('/')) {
         at = match at {
-            Value::Object(members) => members.get_mut(&unescaped(part)).ok_or(Misfit)?,
+            Value::Object(members) => members.get_mut(&unescaped(part))?,
             Value::Array(elements) => {
-                let index = index(&unescaped(part), elements.len())?;
-                elements.get_mut(index).ok_or(Misfit)?
+                let index = index(&unescaped(part), elements.len()).ok()?;
+                elements.get_mut(index)?
             }
-            _ => return Err(Misfit),
+            _ => return None,
         };
     }
     match at {
-        Value::Object(members) => Ok(Place::Member(members, unescaped(key))),
-        Value::Array(elements) => Ok(Place::Element(elements, unescaped(key))),
-        _ => Err(Misfit),
+        Value::Object(members) => Some(Place::Member(members, unescaped(key))),
+        Value::Array(elements) => Some(Place::Element(elements, unescaped(key))),
+        _ => None,
     }
 }
 
@@ -169,11 +219,21 @@ fn unescaped(part: &str) -> String {
 
 /// The place in a list of a length. Negative numbers count from the end.
 fn index(text: &str, length: usize) -> Result<usize, Misfit> {
-    let number: isize = text.parse().map_err(|_| Misfit)?;
+    let number: isize = text
+        .parse()
+        .map_err(|error| Misfit(number_error("Atoi", text, &error)))?;
     match usize::try_from(number) {
         Ok(index) => Ok(index),
-        Err(_) => length.checked_sub(number.unsigned_abs()).ok_or(Misfit),
+        Err(_) => length
+            .checked_sub(number.unsigned_abs())
+            .ok_or_else(|| invalid_index(number)),
     }
+}
+
+fn invalid_index(index: impl std::fmt::Display) -> Misfit {
+    Misfit(format!(
+        "Unable to access invalid index: {index}: invalid index referenced"
+    ))
 }
 
 impl<'a> Place<'a> {
@@ -181,7 +241,10 @@ impl<'a> Place<'a> {
     fn get(self) -> Result<&'a Value, Misfit> {
         match self {
             Self::Member(members, name) => Ok(members.get(&name).unwrap_or(&Value::Null)),
-            Self::Element(elements, key) => elements.get(index(&key, elements.len())?).ok_or(Misfit),
+            Self::Element(elements, key) => {
+                let index = index(&key, elements.len())?;
+                elements.get(index).ok_or_else(|| invalid_index(index))
+            }
         }
     }
 
@@ -192,7 +255,7 @@ impl<'a> Place<'a> {
             }
             Self::Element(elements, key) => {
                 let index = index(&key, elements.len())?;
-                *elements.get_mut(index).ok_or(Misfit)? = value;
+                *elements.get_mut(index).ok_or_else(|| invalid_index(index))? = value;
             }
         }
         Ok(())
@@ -210,19 +273,22 @@ impl<'a> Place<'a> {
         let index = index(&key, elements.len() + 1)?;
         match index <= elements.len() {
             true => elements.insert(index, value),
-            false => return Err(Misfit),
+            false => return Err(invalid_index(index)),
         }
         Ok(())
     }
 
     fn remove(self) -> Result<Value, Misfit> {
         match self {
-            Self::Member(members, name) => members.remove(&name).ok_or(Misfit),
+            Self::Member(members, name) => {
+                let absent = || Misfit(format!("Unable to remove nonexistent key: {name}: {MISSING}"));
+                members.remove(&name).ok_or_else(absent)
+            }
             Self::Element(elements, key) => {
                 let index = index(&key, elements.len())?;
                 match index < elements.len() {
                     true => Ok(elements.remove(index)),
-                    false => Err(Misfit),
+                    false => Err(invalid_index(index)),
                 }
             }
         }

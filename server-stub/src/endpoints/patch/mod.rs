@@ -15,7 +15,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
-use self::json::JsonPatch;
+pub(crate) use self::json::JsonPatch;
 use self::outcome::Outcome;
 use self::schema::FieldRules;
 use self::strategic::StrategicError;
@@ -83,6 +83,7 @@ pub(crate) async fn patch(call: &Call<'_>, body: RequestBody) -> Result<Response
             check_name(call, &scale)?;
             subresources::write_scale(call, current, &scale)
         };
+        let context = subresources::scale_context(call, context);
         let (updated, _) = store.update(&context, namespace, name, None, mutate, options).await?;
         return subresources::answer_scale(call, &updated.document());
     }

@@ -9,19 +9,10 @@ use crate::registry::query::WriteContext;
 use crate::registry::store::seconds;
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::path_segment_name;
-use crate::registry::validation::values::{get, items, put, text};
+use crate::registry::validation::values::{get, put, text};
 use crate::registry::validation::{admission_policies, events, node_status, nodes, policy, webhooks};
 
 pub(super) const NODE: Rules = Rules {
-    create: |node, _| {
-        // The admission plugin TaintNodesByCondition: a new node takes no pods before it is ready.
-        let mut taints = items(node, "/spec/taints").to_vec();
-        let taint = json!({ "key": "node.kubernetes.io/not-ready", "effect": "NoSchedule" });
-        if !taints.contains(&taint) {
-            taints.push(taint);
-            put(node, &["spec", "taints"], Value::Array(taints));
-        }
-    },
     validate: nodes::node,
     validate_update: nodes::node_update,
     default: |node| {
@@ -124,6 +115,7 @@ pub(super) const COUNTED_WHOLE_CONDITIONAL: Rules = Rules {
 
 pub(super) const WEBHOOKS: Rules = Rules {
     validate: webhooks::configuration,
+    warnings: |configuration, _| webhooks::warnings(configuration),
     ..COUNTED_WHOLE_CONDITIONAL
 };
 

@@ -13,7 +13,6 @@ use crate::registry::validation::values::{flag, get, items, number, put, text};
 
 pub(super) const POD: Rules = Rules {
     create: |pod, context| {
-        add_default_tolerations(pod);
         if get(pod, "/spec/priority").is_null() {
             put(pod, &["spec", "priority"], json!(0));
         }
@@ -76,7 +75,6 @@ fn update(change: &mut Update<'_>) {
         Some("resize") => resize(change),
         _ => {
             // What admission plugins add to new pods.
-            add_default_tolerations(change.new);
             for field in ["priority", "preemptionPolicy"] {
                 let pointer = format!("/spec/{field}");
                 if get(change.new, &pointer).is_null() {
@@ -121,25 +119,6 @@ fn resize(change: &mut Update<'_>) {
                 }
             }
         }
-    }
-}
-
-/// What the admission plugin DefaultTolerationSeconds adds.
-fn add_default_tolerations(pod: &mut Value) {
-    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
-        let tolerated = items(pod, "/spec/tolerations").iter().any(|toleration| {
-            let covers = |field: &str, wanted: &str| {
-                let value = text(toleration, field);
-                value.is_empty() || value == wanted
-            };
-            covers("/key", key) && covers("/effect", "NoExecute")
-        });
-        if tolerated {
-            continue;
-        }
-        let mut all = items(pod, "/spec/tolerations").to_vec();
-        all.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
-        put(pod, &["spec", "tolerations"], Value::Array(all));
     }
 }
 

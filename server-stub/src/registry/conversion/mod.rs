@@ -7,7 +7,10 @@ mod definitions;
 pub(super) mod events;
 mod read_defaults;
 
+use kubewire_client::Gvk;
 use serde_json::{Map, Value};
+
+use super::facts;
 
 /// Turns a document of the stored version into one of the served version, and back.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,28 @@ pub(crate) fn conversion(group: &str, version: &str, resource: &str) -> Option<C
         ("batch", "v1", "jobs") => Some(read_defaults::JOB),
         _ => None,
     }
+}
+
+/// A document of a built-in kind as one of another version of it; of any other kind, as it is.
+pub(crate) fn convert(document: Value, to: &Gvk) -> Value {
+    let of = |gvk: &Gvk| {
+        let mut all = facts::resources().iter();
+        let facts =
+            all.find(|facts| (facts.group, facts.version, facts.kind) == (&*gvk.group, &*gvk.version, &*gvk.kind))?;
+        Some(conversion(facts.group, facts.version, facts.plural))
+    };
+    let text = |field: &str| document[field].as_str().unwrap_or_default();
+    let from = Gvk::from_api_version(text("apiVersion"), text("kind"));
+    let (Some(own), Some(wanted)) = (of(&from), of(to)) else {
+        return document;
+    };
+    let stored = own.map_or(document.clone(), |own| (own.to_storage)(document));
+    let mut converted = match wanted {
+        Some(wanted) => (wanted.from_storage)(stored),
+        None => stored,
+    };
+    converted["apiVersion"] = to.api_version().into();
+    converted
 }
 
 /// Gives a field another name.

@@ -63,12 +63,11 @@ impl Store {
                 }
             };
             self.check_preconditions(&key, &options.preconditions, &current)?;
-            let mut new = mutate(&current.document())?;
+            let old = current.document();
+            let mut new = mutate(&old)?;
             self.set_type(&mut new);
-            let new = context
-                .admission
-                .mutate(Operation::Update, new, Some(&current.document()))
-                .await?;
+            self.attribute_update(context, subresource, &mut new, &current);
+            let new = context.admission.mutate(Operation::Update, new, Some(&old)).await?;
             let attempt = self.try_update(context, namespace, name, subresource, new, &current);
             match attempt.await? {
                 Attempt::Done(object) => return Ok((object, false)),
@@ -92,7 +91,9 @@ impl Store {
             return Err(self.not_found(name));
         }
         metadata_mut(&mut object).entry("name").or_insert_with(|| name.into());
-        self.set_type(&mut object);
+        let mut context = context.clone();
+        self.attribute_new(&mut context, &mut object);
+        let context = &context;
         let mut object = context.admission.mutate(Operation::Create, object, None).await?;
         self.prepare_for_create(context, namespace, &mut object).await?;
         let admitted = context.admission.validate(Operation::Create, Some(&object), None).await;
@@ -117,14 +118,10 @@ impl Store {
         self.check_version(name, &mut new, current)?;
         // Rules tell by it that the object is not new.
         set_resource_version(&mut new, current.resource_version());
-        self.strategy.default_object(&mut new);
-        for field in subresource
-            .map(|subresource| self.strategy.kept_metadata(subresource))
-            .unwrap_or_default()
-        {
-            set_field(&mut new, field, old["metadata"].get(*field).cloned());
+        if context.admission.is_some() {
+            self.strategy.default_object(&mut new);
+            self.keep_metadata(subresource, &mut new, &old);
         }
-        self.track_fields(context, &old, &mut new);
         if subresource.is_none() {
             self.strategy.allocate(context, &mut new, Some(&old)).await?;
         }
@@ -168,6 +165,34 @@ impl Store {
                 self.give_back(context, &new, Some(&old)).await;
                 Err(error)
             }
+        }
+    }
+
+    /// Fills in defaults and attributes the change to its manager; what admission adds belongs to nobody.
+    fn attribute_update(
+        &self,
+        context: &WriteContext,
+        subresource: Option<&str>,
+        new: &mut Value,
+        current: &StoredObject,
+    ) {
+        let old = current.document();
+        let requested = new["metadata"].get("resourceVersion").cloned();
+        // Rules tell by it that the object is not new.
+        set_resource_version(new, current.resource_version());
+        self.strategy.default_object(new);
+        self.keep_metadata(subresource, new, &old);
+        self.track_fields(context, &old, new);
+        set_field(new, "resourceVersion", requested);
+    }
+
+    /// Metadata that an update of a subresource leaves alone.
+    fn keep_metadata(&self, subresource: Option<&str>, new: &mut Value, old: &Value) {
+        for field in subresource
+            .map(|subresource| self.strategy.kept_metadata(subresource))
+            .unwrap_or_default()
+        {
+            set_field(new, field, old["metadata"].get(*field).cloned());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use kubewire_client::validation::{dns1035_label, dns1123_subdomain, port_number};
+use kubewire_client::validation::{dns1035_label, dns1123_subdomain, port_number, qualified_name};
 use serde_json::{Value, json};
 
 use super::selector;
@@ -13,6 +13,16 @@ const REVIEW_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 const SIDE_EFFECTS: [&str; 2] = ["None", "NoneOnDryRun"];
 const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 const SCOPES: [&str; 3] = ["*", "Cluster", "Namespaced"];
+const MOST_CONDITIONS: usize = 64;
+/// What webhooks are never asked about.
+const REVIEWS: [(&str, &str); 6] = [
+    ("authentication.k8s.io", "selfsubjectreviews"),
+    ("authentication.k8s.io", "tokenreviews"),
+    ("authorization.k8s.io", "localsubjectaccessreviews"),
+    ("authorization.k8s.io", "selfsubjectaccessreviews"),
+    ("authorization.k8s.io", "selfsubjectrulesreviews"),
+    ("authorization.k8s.io", "subjectaccessreviews"),
+];
 /// What an address of a webhook has to look like.
 const FORM: &str = "; desired format: https://host[/path]";
 
@@ -62,11 +72,63 @@ fn validate(webhook: &Value, path: &str) -> Vec<FieldError> {
         ));
     }
     errors.extend(choice("reinvocationPolicy", &["IfNeeded", "Never"]));
+    errors.extend(match_conditions(
+        items(webhook, "/matchConditions"),
+        &format!("{path}.matchConditions"),
+    ));
     errors.extend(client_config(
         get(webhook, "/clientConfig"),
         &format!("{path}.clientConfig"),
     ));
     errors
+}
+
+/// The rules for conditions, as far as their expressions need not be understood for it.
+fn match_conditions(conditions: &[Value], path: &str) -> Vec<FieldError> {
+    let (mut errors, mut names) = (Vec::new(), HashSet::new());
+    if conditions.len() > MOST_CONDITIONS {
+        errors.push(FieldError::too_many(path, conditions.len(), MOST_CONDITIONS));
+    }
+    for (index, condition) in conditions.iter().enumerate() {
+        let (name, field) = (text(condition, "/name"), format!("{path}[{index}].name"));
+        if text(condition, "/expression").trim().is_empty() {
+            errors.push(FieldError::required(format!("{path}[{index}].expression"), ""));
+        }
+        if name.is_empty() {
+            errors.push(FieldError::required(field, ""));
+        } else if !names.insert(name) {
+            errors.push(FieldError::duplicate(field, json!(name)));
+        } else {
+            errors.extend(broken(&field, name, qualified_name(name)));
+        }
+    }
+    errors
+}
+
+/// What whoever writes a configuration should know: what of it has no effect.
+pub(in crate::registry) fn warnings(configuration: &Value) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (index, webhook) in items(configuration, "/webhooks").iter().enumerate() {
+        for (rule_index, rule) in items(webhook, "/rules").iter().enumerate() {
+            let named = |field: &str, wanted: &str| texts(rule, field).contains(&wanted);
+            let excluded = REVIEWS
+                .iter()
+                .filter(|(group, resource)| named("/apiGroups", group) && named("/resources", resource));
+            warnings.extend(excluded.map(|(group, resource)| {
+                format!(
+                    "webhooks[{index}].rules[{rule_index}]: {resource}.{group} is excluded from admission webhooks; this \
+                     rule will have no effect"
+                )
+            }));
+        }
+        if !items(webhook, "/matchConditions").is_empty() {
+            warnings.push(format!(
+                "webhooks[{index}].matchConditions: this server evaluates no CEL: the conditions count as failing, so that \
+                 failurePolicy decides what becomes of requests"
+            ));
+        }
+    }
+    warnings
 }
 
 /// A domain of at least three segments.
@@ -207,7 +269,7 @@ fn url(url: &str, path: &str) -> Vec<FieldError> {
         );
     }
     if host.is_empty() {
-        wrong("", format!("host must be provided{FORM}"));
+        wrong("", format!("host must be specified{FORM}"));
     }
     if !user.is_empty() {
         wrong(user, "user information is not permitted in the URL".to_owned());
@@ -225,10 +287,7 @@ fn webhook_service(service: &Value, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for field in ["name", "namespace"] {
         if text(service, &format!("/{field}")).is_empty() {
-            errors.push(FieldError::required(
-                format!("{path}.{field}"),
-                format!("service {field} is required"),
-            ));
+            errors.push(FieldError::required(format!("{path}.{field}"), ""));
         }
     }
     let port = number(service, "/port").unwrap_or(443);
@@ -380,7 +439,7 @@ mod tests {
                 "/clientConfig",
                 json!({"service": {"name": "a", "port": 0, "path": "//x"}}),
                 &[
-                    "webhooks[0].clientConfig.service.namespace: Required value: service namespace is required",
+                    "webhooks[0].clientConfig.service.namespace: Required value",
                     "webhooks[0].clientConfig.service.port: Invalid value: 0: port is not valid: must be between 1 and 65535, inclusive",
                     "webhooks[0].clientConfig.service.path: Invalid value: \"//x\": segment[0] may not be empty",
                 ],
@@ -394,6 +453,39 @@ mod tests {
         for (pointer, value, expected) in rows {
             assert_eq!(with(pointer, value.clone()), expected, "{pointer} {value}");
         }
+    }
+
+    #[test]
+    fn conditions_have_names_of_their_own() {
+        let conditions = json!([
+            { "name": "a", "expression": "true" },
+            { "name": "a", "expression": " " },
+            { "name": "", "expression": "true" },
+        ]);
+        let wanted = [
+            "webhooks[0].matchConditions[1].expression: Required value",
+            "webhooks[0].matchConditions[1].name: Duplicate value: \"a\"",
+            "webhooks[0].matchConditions[2].name: Required value",
+        ];
+        assert_eq!(with("/matchConditions", conditions), wanted);
+    }
+
+    #[test]
+    fn who_writes_what_has_no_effect_is_warned() {
+        let mut webhook = good();
+        webhook["rules"] = json!([
+            { "apiGroups": ["*"], "resources": ["*"] },
+            { "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews", "x"] },
+        ]);
+        webhook["matchConditions"] = json!([{ "name": "a", "expression": "true" }]);
+        let warnings = warnings(&json!({ "webhooks": [good(), webhook] }));
+        assert_eq!(
+            warnings[0],
+            "webhooks[1].rules[1]: tokenreviews.authentication.k8s.io is excluded from admission webhooks; this rule will \
+             have no effect"
+        );
+        assert!(warnings[1].starts_with("webhooks[1].matchConditions: this server evaluates no CEL"));
+        assert_eq!(warnings.len(), 2);
     }
 
     #[test]
