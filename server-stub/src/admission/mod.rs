@@ -13,6 +13,7 @@ mod request;
 mod resource_quota;
 mod rest_mapper;
 mod runtime_class;
+mod service_account;
 mod signers;
 #[cfg(test)]
 mod tests;

@@ -32,9 +32,9 @@ impl PluginAdmission {
                 is_resource_request: true,
                 verb: "delete".to_owned(),
                 namespace: attributes.namespace.clone(),
-                api_group: attributes.resource.group.clone(),
-                api_version: attributes.resource.version.clone(),
-                resource: attributes.resource.resource.clone(),
+                api_group: attributes.resource.group.to_string(),
+                api_version: attributes.resource.version.to_string(),
+                resource: attributes.resource.resource.to_string(),
                 subresource: attributes.subresource.clone(),
                 name: attributes.name.clone(),
                 ..RequestInfo::default()

@@ -13,12 +13,13 @@ use crate::authorization::{AlwaysAllow, Authorizer, RbacAuthorizer};
 pub(crate) enum Plugin {
     NamespaceLifecycle,
     LimitRanger,
-    RuntimeClass,
+    ServiceAccount,
+    TaintNodesByCondition,
     Priority,
     DefaultTolerationSeconds,
-    TaintNodesByCondition,
-    StorageObjectInUseProtection,
     DefaultStorageClass,
+    StorageObjectInUseProtection,
+    RuntimeClass,
     DefaultIngressClass,
     MutatingAdmissionWebhook,
     CertificateApproval,
@@ -35,12 +36,11 @@ use Plugin::{
     CertificateApproval, CertificateSigning, CertificateSubjectRestriction, DefaultIngressClass, DefaultStorageClass,
     DefaultTolerationSeconds, LimitRanger, MutatingAdmissionWebhook, NamespaceLifecycle,
     OwnerReferencesPermissionEnforcement, PersistentVolumeClaimResize, PodSecurity, Priority, ResourceQuota,
-    RuntimeClass, StorageObjectInUseProtection, TaintNodesByCondition,
-    ValidatingAdmissionWebhook,
+    RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition, ValidatingAdmissionWebhook,
 };
 
 /// Those that are off unless they are switched on.
-const OFF_BY_DEFAULT: [Plugin; 1] = [OwnerReferencesPermissionEnforcement];
+const OFF_BY_DEFAULT: [Plugin; 2] = [OwnerReferencesPermissionEnforcement, ServiceAccount];
 
 /// All plugins of kube-apiserver. Most of this server are on unless they are switched off, as there.
 const PLUGINS: &[(&str, Option<Plugin>)] = &[
@@ -81,7 +81,7 @@ const PLUGINS: &[(&str, Option<Plugin>)] = &[
     ("Priority", Some(Priority)),
     ("ResourceQuota", Some(ResourceQuota)),
     ("RuntimeClass", Some(RuntimeClass)),
-    ("ServiceAccount", None),
+    ("ServiceAccount", Some(ServiceAccount)),
     ("StorageObjectInUseProtection", Some(StorageObjectInUseProtection)),
     ("TaintNodesByCondition", Some(TaintNodesByCondition)),
     ("ValidatingAdmissionPolicy", None),

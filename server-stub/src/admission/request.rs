@@ -66,6 +66,10 @@ impl Admission for PluginAdmission {
         let mut reinvocation = Reinvocation::default();
         loop {
             if let Some(object) = object.as_mut().filter(|_| self.attributes.subresource.is_empty()) {
+                let is_new_pod = operation == Operation::Create && self.is_for_pods();
+                if is_new_pod && self.plugins.is_on(Plugin::ServiceAccount) {
+                    self.set_service_account(object).await?;
+                }
                 super::fill_in(&self.place(), object, old).await?;
             }
             if self.plugins.is_on(Plugin::MutatingAdmissionWebhook) {
@@ -91,6 +95,13 @@ impl Admission for PluginAdmission {
             if on(Plugin::OwnerReferencesPermissionEnforcement) {
                 self.check_owner_references(operation, new, old).await?;
             }
+            let is_new = operation == Operation::Create && self.attributes.subresource.is_empty();
+            if on(Plugin::ServiceAccount)
+                && self.is_for_pods()
+                && (is_new || self.attributes.subresource == "ephemeralcontainers")
+            {
+                self.check_service_account(new).await?;
+            }
             if on(Plugin::PodSecurity) {
                 self.check_pod_security(operation, new, old).await?;
             }
@@ -108,6 +119,10 @@ impl Admission for PluginAdmission {
 }
 
 impl PluginAdmission {
+    fn is_for_pods(&self) -> bool {
+        self.resource.group.is_empty() && self.resource.resource == "pods"
+    }
+
     /// Where the object is, for plugins that look at others beside it.
     pub(super) fn place(&self) -> super::Attributes<'_> {
         super::Attributes {

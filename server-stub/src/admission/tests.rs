@@ -1,11 +1,15 @@
 use std::sync::Arc;
 
+use kubewire_client::{Gvk, Gvr};
 use serde_json::{Value, json};
 
+use super::webhooks;
 use super::{AdmissionPlugins, Attributes, admit_create, fill_in, limit_ranger};
+use crate::authorization::AlwaysAllow;
+use crate::endpoints::Equivalents;
 use crate::registry::service_ranges::ServiceRanges;
 use crate::registry::stores::Stores;
-use crate::registry::{DeleteOptions, WriteContext, facts};
+use crate::registry::{DeleteOptions, Operation, RequestAdmission, WriteContext, facts};
 use crate::status::{ApiError, GroupResource};
 use crate::storage::Storage;
 use crate::storage::memory::MemoryStorage;
@@ -175,4 +179,105 @@ async fn claims_get_the_default_class() {
     let mut none = json!({ "metadata": { "name": "c" }, "spec": { "storageClassName": "" } });
     admit(&stores, "persistentvolumeclaims", "ns", &mut none).await.unwrap();
     assert_eq!(none["spec"]["storageClassName"], "");
+}
+
+/// What asks about pods, or a subresource of them, with the plugin `ServiceAccount` on.
+fn with_service_accounts(stores: &Arc<Stores>, subresource: &str) -> RequestAdmission {
+    let enabled = ["ServiceAccount".to_owned()];
+    let plugins = Arc::new(AdmissionPlugins::new(&enabled, &[], Arc::new(AlwaysAllow), None));
+    plugins.of_request(&GroupResource::new("", "pods"), stores, || webhooks::Attributes {
+        kind: Gvk::new("", "v1", "Pod"),
+        resource: Gvr::new("", "v1", "pods"),
+        subresource: subresource.to_owned(),
+        equivalents: Equivalents::built_in(),
+        namespace: "ns".to_owned(),
+        name: String::new(),
+        options: Value::Null,
+        dry_run: false,
+        user: Arc::default(),
+        warnings: Default::default(),
+        audit: Default::default(),
+        clock: Default::default(),
+        ids: Default::default(),
+    })
+}
+
+#[tokio::test]
+async fn pods_get_what_their_account_has() {
+    let stores = Arc::new(stores().await);
+    let admission = with_service_accounts(&stores, "");
+    let containers = json!([{ "name": "a" }, { "name": "b", "volumeMounts": [{
+        "name": "v", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+    }] }]);
+    let new = pod(json!({ "containers": containers }));
+    let missing = admission
+        .mutate(Operation::Create, new.clone(), None)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (missing.code(), missing.message()),
+        (
+            403,
+            "pods \"p\" is forbidden: error looking up service account ns/default: serviceaccount \"default\" not found"
+        )
+    );
+    let account = json!({ "metadata": { "name": "default" }, "imagePullSecrets": [{ "name": "pull" }] });
+    add(&stores, ("", "serviceaccounts"), "ns", account).await;
+    let made = admission.mutate(Operation::Create, new, None).await.unwrap();
+    let spec = &made["spec"];
+    assert_eq!(
+        (
+            &spec["serviceAccountName"],
+            &spec["serviceAccount"],
+            &spec["imagePullSecrets"]
+        ),
+        (&json!("default"), &json!("default"), &json!([{ "name": "pull" }]))
+    );
+    let volume = &spec["volumes"][0];
+    assert!(volume["name"].as_str().unwrap().starts_with("kube-api-access-"));
+    let token = json!({ "serviceAccountToken": { "path": "token", "expirationSeconds": 3607 } });
+    assert_eq!(
+        (&volume["projected"]["sources"][0], &volume["projected"]["defaultMode"]),
+        (&token, &json!(420))
+    );
+    assert_eq!(spec["containers"][0]["volumeMounts"][0]["name"], volume["name"]);
+    assert_eq!(spec["containers"][1]["volumeMounts"].as_array().unwrap().len(), 1);
+    let quiet = pod(json!({ "automountServiceAccountToken": false, "containers": [{ "name": "a" }] }));
+    let quiet = admission.mutate(Operation::Create, quiet, None).await.unwrap();
+    assert_eq!(quiet["spec"]["volumes"], Value::Null);
+}
+
+#[tokio::test]
+async fn pods_refer_to_what_their_account_allows() {
+    let stores = Arc::new(stores().await);
+    let annotations = json!({ "kubernetes.io/enforce-mountable-secrets": "true" });
+    let account = json!({ "metadata": { "name": "strict", "annotations": annotations }, "secrets": [{ "name": "s" }] });
+    add(&stores, ("", "serviceaccounts"), "ns", account).await;
+    let from = |secret: &str| {
+        let source = json!({ "secretRef": { "name": secret } });
+        let list = json!([{ "name": "c", "envFrom": [source] }]);
+        pod(json!({ "serviceAccountName": "strict", "containers": list, "ephemeralContainers": list }))
+    };
+    let check = async |subresource: &str, operation, pod: Value| {
+        let admission = with_service_accounts(&stores, subresource);
+        let checked = admission.validate(operation, Some(&pod), None).await;
+        checked.map_err(|error| error.message().to_owned())
+    };
+    assert_eq!(check("", Operation::Create, from("s")).await, Ok(()));
+    let reason = "c with envFrom referencing secret.secretName=\"other\" is not allowed because service account strict \
+                  does not reference that secret";
+    assert_eq!(
+        check("", Operation::Create, from("other")).await,
+        Err(format!("pods \"p\" is forbidden: container {reason}"))
+    );
+    assert_eq!(
+        check("ephemeralcontainers", Operation::Update, from("other")).await,
+        Err(format!("ephemeral container {reason}"))
+    );
+    let mut mirror = pod(json!({ "volumes": [{ "name": "v", "secret": { "secretName": "s" } }] }));
+    mirror["metadata"]["annotations"] = json!({ "kubernetes.io/config.mirror": "x" });
+    assert_eq!(
+        check("", Operation::Create, mirror).await,
+        Err("pods \"p\" is forbidden: a mirror pod may not reference secrets".to_owned())
+    );
 }

@@ -26,11 +26,14 @@ const TOTAL: usize = 4 * 1024;
 const CUT: usize = 256;
 
 impl WarningRecorder {
-    /// Adds a warning unless it is there already.
+    /// Adds a warning unless it is there already. What no header can hold is left out.
     pub fn add(&self, text: impl Into<String>) {
         let text = text.into();
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return;
+        }
         let mut texts = self.0.lock();
-        if !text.is_empty() && !texts.contains(&text) {
+        if !texts.contains(&text) {
             texts.push(text);
         }
     }
@@ -50,24 +53,24 @@ impl WarningRecorder {
         let texts = self.0.lock();
         let total: usize = texts.iter().map(|text| text.chars().count()).sum();
         let cut = if total > TOTAL { CUT } else { TOTAL };
-        let mut room = TOTAL;
+        let mut written = 0;
         let mut headers = Vec::new();
         for text in texts.iter() {
-            let text: String = text.chars().take(cut).collect();
-            let Some(left) = room.checked_sub(text.chars().count()) else {
+            if written >= TOTAL {
                 break;
-            };
-            room = left;
+            }
+            let text: String = text.chars().take(cut).collect();
+            written += text.chars().count();
             headers.push(header(&text));
         }
         headers
     }
 }
 
-/// `299 - "text"`: quotes and backslashes escaped, control characters left out.
+/// `299 - "text"`: quotes and backslashes escaped.
 fn header(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 8);
-    for c in text.chars().filter(|c| !c.is_control()) {
+    for c in text.chars() {
         if matches!(c, '"' | '\\') {
             quoted.push('\\');
         }
@@ -104,10 +107,10 @@ mod tests {
     #[test]
     fn each_once_and_not_too_long() {
         let warnings = WarningRecorder::default();
-        for text in ["a", "a", "b\nc"] {
+        for text in ["a", "a", "b\nc", "d\"e"] {
             warnings.add(text);
         }
-        assert_eq!(warnings.headers(), ["299 - \"a\"", "299 - \"bc\""]);
+        assert_eq!(warnings.headers(), ["299 - \"a\"", "299 - \"d\\\"e\""]);
         for number in 0..30 {
             warnings.add(format!("{number}{}", "x".repeat(400)));
         }

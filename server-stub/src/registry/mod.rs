@@ -25,9 +25,9 @@ pub(crate) mod subresources;
 pub mod validation;
 pub(crate) mod versioned;
 
-pub(crate) use generated::openapi as openapi_facts;
 pub(crate) use admission::AdmittedPart;
 pub use admission::{Admission, Operation, RequestAdmission};
+pub(crate) use generated::openapi as openapi_facts;
 pub use object::StoredObject;
 pub use query::{
     DeleteOptions, DeleteOutcome, ListQuery, ListResult, Preconditions, PropagationPolicy, UpdateOptions, VersionMatch,

@@ -115,7 +115,9 @@ fn check_kind(api_version: &str, kind: &str, asked: &str) -> Result<(), String> 
     else {
         return match (api_version, kind) {
             ("", _) | (_, "") => Ok(()),
-            _ => Err(format!("no kind {kind:?} is registered for version {api_version:?}")),
+            _ => Err(format!(
+                "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\""
+            )),
         };
     };
     match (version, asked) {

@@ -22,8 +22,8 @@ impl AdmissionOptions {
         flags.add(
             "enable-admission-plugins",
             &mut self.enable_admission_plugins,
-            "Admission plugins to switch on beside those that are on anyway: OwnerReferencesPermissionEnforcement. Those of \
-             kube-apiserver that this server does not have are accepted, and the log says so.",
+            "Admission plugins to switch on beside those that are on anyway: OwnerReferencesPermissionEnforcement, \
+             ServiceAccount. Those of kube-apiserver that this server does not have are accepted, and the log says so.",
         );
         flags.add(
             "disable-admission-plugins",

@@ -4,6 +4,7 @@
 mod claims;
 mod discovery;
 mod keys;
+mod legacy;
 mod validate;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::claims::{Claims, Reference};
-use super::{ServiceAccountTokens, credential_id, user_name};
+use super::{ServiceAccountTokens, credential_id, legacy, user_name};
 use crate::authentication::{AuthenticationError, CREDENTIAL_ID};
 use crate::field_error::quote;
 use crate::generic::request::UserInfo;
@@ -44,9 +44,15 @@ impl ServiceAccountTokens {
         let Some((header, claims)) = message.split_once('.') else {
             return Ok(None);
         };
-        let Some(claims) = decode::<Claims>(claims).filter(|claims| self.config.issuers.contains(&claims.iss)) else {
+        let text = claims;
+        let is_ours = |claims: &Claims| claims.iss == legacy::ISSUER || self.config.issuers.contains(&claims.iss);
+        let Some(mut claims) = decode::<Claims>(claims).filter(is_ours) else {
             return Ok(None);
         };
+        let is_legacy = claims.iss == legacy::ISSUER;
+        if is_legacy && claims.aud.is_empty() {
+            claims.aud.clone_from(&self.config.api_audiences);
+        }
         let header: Header = decode(header).unwrap_or_default();
         self.verify(&header, message, signature)?;
         let audiences: Vec<String> = wanted
@@ -59,6 +65,9 @@ impl ServiceAccountTokens {
             return Err(wrong(format!(
                 "token audiences {own} is invalid for the target audiences {wanted}"
             )));
+        }
+        if is_legacy {
+            return Ok(Some((self.legacy_user(token, text).await?, audiences)));
         }
         self.check_time(&claims)?;
         self.check_objects(&claims).await?;
@@ -137,7 +146,12 @@ impl ServiceAccountTokens {
         Ok(())
     }
 
-    async fn get(&self, resource: &'static str, namespace: &str, name: &str) -> Result<Arc<StoredObject>, ApiError> {
+    pub(super) async fn get(
+        &self,
+        resource: &'static str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Arc<StoredObject>, ApiError> {
         let store = self.stores.get().and_then(|stores| stores.get("", resource));
         let store = store.ok_or_else(|| ApiError::internal(format!("{resource} are not stored")))?;
         match store.get(namespace, name, Some(store.written_version())).await {
@@ -195,7 +209,7 @@ fn user(claims: &Claims) -> UserInfo {
     user
 }
 
-fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Option<T> {
+pub(super) fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Option<T> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
@@ -204,6 +218,6 @@ fn quoted(list: &[String]) -> String {
     format!("[{}]", quoted.join(" "))
 }
 
-fn wrong(why: String) -> AuthenticationError {
+pub(super) fn wrong(why: String) -> AuthenticationError {
     AuthenticationError(why)
 }

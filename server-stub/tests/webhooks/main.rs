@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test program
 
+mod views;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +101,25 @@ impl Webhook {
             .unwrap()
             .extend(more.as_object().unwrap().clone());
         json!({ "metadata": { "name": name }, "webhooks": [webhook] })
+    }
+
+    /// A configuration of this webhook for these rules beside those for config maps.
+    async fn hear_of(&self, clientset: &Clientset, rules: &[(&str, &str, &str)]) {
+        let rules = rules.iter().map(|(group, version, resource)| {
+            json!({
+                "apiGroups": [group], "apiVersions": [version], "resources": [resource], "operations": ["*"],
+            })
+        });
+        let config_maps = json!({
+            "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["*"],
+        });
+        let rules: Vec<Value> = rules.chain([config_maps]).collect();
+        self.mutate(clientset, "listener", json!({ "rules": rules })).await;
+    }
+
+    /// What was asked since the last time.
+    fn taken(&self) -> Vec<Value> {
+        std::mem::take(&mut self.asked.lock())
     }
 
     /// Makes the server ask this webhook before it stores something, and waits until it does.
@@ -230,6 +251,30 @@ async fn changes_are_made_in_order_and_those_who_want_to_see_them_are_asked_agai
         .await
         .unwrap();
     assert_eq!(created.data.unwrap()["seen"], "aba");
+}
+
+#[tokio::test]
+async fn the_second_round_asks_those_whose_view_the_round_itself_changed() {
+    let (_server, clientset) = start().await;
+    let append = |letter: &'static str| {
+        move |request: &Value| {
+            let before = request["object"]["data"]["seen"].as_str().unwrap_or_default();
+            let seen = format!("{before}{letter}");
+            patch(&json!([{ "op": "add", "path": "/data", "value": { "seen": seen } }]))
+        }
+    };
+    let (a, b, c) = (
+        Webhook::start(append("a")).await,
+        Webhook::start(append("b")).await,
+        Webhook::start(append("c")).await,
+    );
+    let again = json!({ "reinvocationPolicy": "IfNeeded" });
+    a.mutate(&clientset, "a", again.clone()).await;
+    b.mutate(&clientset, "b", json!({})).await;
+    c.mutate(&clientset, "c", again).await;
+    let config_maps = clientset.core_v1().config_maps("default");
+    let created = config_maps.create(&config_map("one"), &WriteOptions::default()).await;
+    assert_eq!(created.unwrap().data.unwrap()["seen"], "abcac");
 }
 
 #[tokio::test]
