@@ -474,7 +474,7 @@ async fn names_are_given_once() {
         .expect("nobody looks at the names");
     assert_eq!(
         (condition["status"].as_str(), condition["reason"].as_str()),
-        (Some("False"), Some("SingularConflict"))
+        (Some("False"), Some("ListKindConflict"))
     );
     // Once the first is gone, its names are free.
     api.delete("orders.shop.example.com", &DeleteOptions::default())

@@ -106,7 +106,8 @@ fn accept_names(definition: &mut Value, all: &[Value], now: &str) {
     }
     definition["status"]["acceptedNames"] = accepted;
     let is_accepted = conflicts.is_empty();
-    match conflicts.first() {
+    // Of several conflicts the condition names the last.
+    match conflicts.last() {
         None => set_condition(
             definition,
             ("NamesAccepted", "True", "NoConflicts", "no conflicts found"),
@@ -166,8 +167,8 @@ mod tests {
         accept_names(&mut second, std::slice::from_ref(&first), "2026-11-21T00:21:24Z");
         let conflict = (
             "False".to_owned(),
-            "SingularConflict".to_owned(),
-            "\"widget\" is already in use".to_owned(),
+            "ListKindConflict".to_owned(),
+            "\"WidgetList\" is already in use".to_owned(),
         );
         assert_eq!(state(&second, "NamesAccepted"), conflict);
         assert_eq!(state(&second, "Established").1, "NotAccepted");

@@ -40,21 +40,6 @@ impl JsonPath {
     pub(crate) fn first<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         self.all(value).into_iter().next()
     }
-
-    /// Whether the path names one field, without lists.
-    pub(crate) fn is_simple(&self) -> bool {
-        !self.0.is_empty() && self.0.iter().all(|step| matches!(step, Step::Member(_)))
-    }
-
-    /// The names of the members on the way, where there are no lists.
-    pub(crate) fn members(&self) -> Vec<&str> {
-        let steps = self.0.iter();
-        let names = steps.filter_map(|step| match step {
-            Step::Member(name) => Some(name.as_str()),
-            _ => None,
-        });
-        names.collect()
-    }
 }
 
 impl Step {
@@ -217,7 +202,5 @@ mod tests {
         for text in ["spec", ".a[", ".a[x]", ".a.."] {
             assert_eq!(JsonPath::parse(text), None, "{text}");
         }
-        assert!(JsonPath::parse(".a.b").unwrap().is_simple());
-        assert!(!JsonPath::parse(".a[0]").unwrap().is_simple());
     }
 }

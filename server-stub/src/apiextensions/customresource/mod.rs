@@ -21,6 +21,7 @@ pub(crate) use self::json_path::JsonPath;
 pub(crate) use self::scale::ScalePaths;
 pub(crate) use self::strategy::CustomResourceStrategy;
 pub(crate) use self::webhook::ConversionWebhook;
+use crate::aggregator::version_rank;
 use crate::apiextensions::schema::Schema;
 use crate::generic::discovery::ApiResource;
 use crate::registry::ResourceInfo;
@@ -73,7 +74,10 @@ impl CustomKind {
         let selectable = version["selectableFields"].as_array().into_iter().flatten();
         let selectable = selectable.filter_map(|field| field["jsonPath"].as_str());
         let warning = version["deprecationWarning"].as_str().map(str::to_owned);
-        let deprecated = || format!("{group}/{name} {kind} is deprecated");
+        let deprecated = || match successor(spec, &name) {
+            Some(better) => format!("{group}/{name} {kind} is deprecated; use {group}/{better} {kind}"),
+            None => format!("{group}/{name} {kind} is deprecated"),
+        };
         Self {
             schema,
             list_kind: text(&names["listKind"]),
@@ -126,16 +130,19 @@ impl CustomKind {
             namespaced: self.namespaced,
             kind: self.kind.clone(),
             verbs: owned(Self::VERBS),
+            group: self.group.clone(),
+            version: self.version.clone(),
             short_names: texts(&names["shortNames"]),
             categories: texts(&names["categories"]),
             storage_version_hash: storage_version_hash.to_owned(),
-            ..ApiResource::default()
         };
         let subresource = |name: &str| ApiResource {
             name: format!("{}/{name}", self.plural),
             namespaced: self.namespaced,
             kind: self.kind.clone(),
             verbs: owned(Self::SUBRESOURCE_VERBS),
+            group: self.group.clone(),
+            version: self.version.clone(),
             ..ApiResource::default()
         };
         let mut all = vec![resource];
@@ -189,8 +196,34 @@ impl CustomKind {
         if let Some(members) = object.as_object_mut() {
             members.insert("metadata".to_owned(), metadata);
         }
+        self.schema
+            .for_each_embedded_metadata(&mut object, "", &mut |metadata, path| {
+                let wrong = |error: WireError| WireError::Syntax {
+                    offset: 0,
+                    message: format!("{path}: Invalid value: {metadata}: {error}"),
+                };
+                let (typed, unknown) = typed_metadata(metadata).map_err(wrong)?;
+                let inside = path.strip_suffix("metadata").unwrap_or_default();
+                problems.extend(
+                    unknown
+                        .iter()
+                        .map(|problem| problem.replacen("\"metadata.", &format!("\"{inside}metadata."), 1)),
+                );
+                *metadata = typed;
+                Ok::<(), WireError>(())
+            })?;
         Ok((object, problems))
     }
+}
+
+/// The most stable version that is served and not deprecated, where that is more stable than another.
+fn successor<'a>(spec: &'a Value, version: &str) -> Option<&'a str> {
+    let versions = spec["versions"].as_array().into_iter().flatten();
+    let good = versions.filter(|version| version["served"] == true && version["deprecated"] != true);
+    let best = good
+        .filter_map(|version| version["name"].as_str())
+        .max_by_key(|name| version_rank(name))?;
+    (version_rank(best) > version_rank(version)).then_some(best)
 }
 
 /// Metadata with fields of the right types only.

@@ -33,16 +33,37 @@ impl CustomResourceStrategy {
     fn errors(&self, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
         let schema = &self.kind.schema;
         let mut errors = schema.validate(new, old, "");
+        errors.extend(schema.embedded_errors(new));
+        self.add_others(&mut errors, new);
+        errors
+    }
+
+    /// A write of the status says nothing about the rest of the object, and messages are about the status alone.
+    fn status_errors(&self, new: &Value, old: &Value) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if let (Some(schema), Some(status)) = (self.kind.schema.properties.get("status"), new.get("status")) {
+            let found = schema.validate(status, old.get("status"), "");
+            errors.extend(found.into_iter().map(|mut error| {
+                if error.field != NO_FIELD {
+                    error.field = format!("status.{}", error.field);
+                }
+                error
+            }));
+        }
+        self.add_others(&mut errors, new);
+        errors
+    }
+
+    fn add_others(&self, errors: &mut Vec<FieldError>, new: &Value) {
         if let Some(scale) = &self.kind.scale {
             errors.extend(scale.validate(new));
         }
-        errors.extend(schema.repeated_elements(new));
+        errors.extend(self.kind.schema.repeated_elements(new));
         if self.has_rules && errors.iter().any(is_blocking) {
             let detail = "some validation rules were not checked because the object was invalid; \
                           correct the existing errors to complete validation";
             errors.push(FieldError::invalid(NO_FIELD, Value::Null, detail));
         }
-        errors
     }
 }
 
@@ -83,10 +104,13 @@ impl Strategy for CustomResourceStrategy {
         self.errors(object, None)
     }
 
-    fn validate_update(&self, new: &Value, old: &Value, _: Option<&str>) -> Vec<FieldError> {
+    fn validate_update(&self, new: &Value, old: &Value, subresource: Option<&str>) -> Vec<FieldError> {
         // kube-apiserver looks at the metadata twice, too.
         let mut errors = metadata::fixed(new, old);
-        errors.extend(self.errors(new, Some(old)));
+        errors.extend(match subresource {
+            Some("status") => self.status_errors(new, old),
+            _ => self.errors(new, Some(old)),
+        });
         errors
     }
 

@@ -6,7 +6,10 @@ mod versions;
 
 use serde_json::{Value, json};
 
-use super::{condition, schema::Schema};
+use super::{
+    condition,
+    schema::{self, Schema},
+};
 use crate::registry::strategy::Update;
 use crate::registry::validation::values::{get, items, put, text};
 
@@ -115,5 +118,12 @@ pub(crate) fn warnings(definition: &Value) -> Vec<String> {
         let name = version["name"].as_str().unwrap_or_default();
         format!("spec.versions[{name}].schema: x-kubernetes-validations are not enforced by this server")
     };
-    versions.iter().filter(has_rules).map(of_version).collect()
+    let rules = versions.iter().filter(has_rules).map(of_version);
+    let mut schemas: Vec<String> = versions
+        .iter()
+        .flat_map(|version| schema::warnings(&version["schema"]["openAPIV3Schema"]))
+        .collect();
+    schemas.sort();
+    schemas.dedup();
+    schemas.into_iter().chain(rules).collect()
 }

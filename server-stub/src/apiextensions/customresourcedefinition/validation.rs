@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::{names, versions};
-use crate::registry::validation::metadata::{NameRule, subdomain_name};
+use crate::registry::validation::metadata::{NameRule, dns1035_name, subdomain_name};
 use crate::registry::validation::values::{get, immutable, items, text};
+use crate::registry::validation::webhooks::client_config;
 use crate::status::FieldError;
 
 const APPROVED: &str = "api-approved.kubernetes.io";
@@ -16,7 +17,19 @@ pub(crate) const NAME_RULE: NameRule = |_, _| Vec::new();
 pub(crate) fn validate(definition: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let (name, group) = (text(definition, "/metadata/name"), text(definition, "/spec/group"));
-    if name != format!("{}.{group}", text(definition, "/spec/names/plural")) {
+    // Later the name is what it is, and group and plural are fixed.
+    let is_new = text(definition, "/metadata/resourceVersion").is_empty();
+    let broken = if is_new {
+        subdomain_name(name, false)
+    } else {
+        Vec::new()
+    };
+    errors.extend(
+        broken
+            .into_iter()
+            .map(|rule| FieldError::invalid("metadata.name", name.into(), rule)),
+    );
+    if is_new && name != format!("{}.{group}", text(definition, "/spec/names/plural")) {
         let detail = "must be spec.names.plural+\".\"+spec.group";
         errors.push(FieldError::invalid("metadata.name", name.into(), detail));
     }
@@ -58,7 +71,10 @@ pub(crate) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
 
 /// The rules for a change of the status.
 pub(crate) fn validate_status(new: &Value, _: &Value) -> Vec<FieldError> {
-    let mut errors = stored_versions(new);
+    let mut errors = Vec::new();
+    if items(new, "/status/storedVersions").is_empty() {
+        errors.extend(stored_versions(new));
+    }
     if !text(new, "/status/acceptedNames/plural").is_empty() {
         errors.extend(names::validate(new, "/status/acceptedNames", false));
     }
@@ -136,7 +152,14 @@ fn conversion(definition: &Value) -> Vec<FieldError> {
         "None" => {
             if !conversion["webhook"].is_null() {
                 let detail = "should not be set when strategy is not set to Webhook";
-                errors.push(FieldError::forbidden("spec.conversion.webhook", detail));
+                for (name, place) in [
+                    ("clientConfig", "webhookClientConfig"),
+                    ("conversionReviewVersions", "conversionReviewVersions"),
+                ] {
+                    if !conversion["webhook"][name].is_null() {
+                        errors.push(FieldError::forbidden(format!("spec.conversion.{place}"), detail));
+                    }
+                }
             }
         }
         "Webhook" => webhook(&conversion["webhook"], &mut errors),
@@ -149,28 +172,33 @@ fn conversion(definition: &Value) -> Vec<FieldError> {
     errors
 }
 
+/// Errors name the places that webhooks have within kube-apiserver.
 fn webhook(webhook: &Value, errors: &mut Vec<FieldError>) {
-    let path = "spec.conversion.webhook";
-    let config = &webhook["clientConfig"];
-    if !config.is_object() {
-        let detail = "required when strategy is set to Webhook";
-        errors.push(FieldError::required(format!("{path}.clientConfig"), detail));
-    } else if config["url"].is_null() == config["service"].is_null() {
-        let detail = "exactly one of url or service is required";
-        errors.push(FieldError::required(format!("{path}.clientConfig"), detail));
-    } else if let Some(url) = config["url"].as_str().filter(|url| !url.starts_with("https://")) {
-        let detail = "'https' is the only allowed URL scheme; desired format: https://host[/path]";
-        errors.push(FieldError::invalid(
-            format!("{path}.clientConfig.url"),
-            url.into(),
-            detail,
-        ));
+    const CONFIG: &str = "spec.conversion.webhookClientConfig";
+    match &webhook["clientConfig"] {
+        config @ Value::Object(_) => errors.extend(client_config(config, CONFIG)),
+        _ => errors.push(FieldError::required(CONFIG, "required when strategy is set to Webhook")),
     }
     let versions = items(webhook, "/conversionReviewVersions");
-    let field = format!("{path}.conversionReviewVersions");
+    let field = "spec.conversion.conversionReviewVersions";
     if versions.is_empty() {
         errors.push(FieldError::required(field, ""));
-    } else if !versions.iter().any(|version| version == "v1" || version == "v1beta1") {
+        return;
+    }
+    for (index, version) in versions.iter().enumerate() {
+        let field = format!("{field}[{index}]");
+        if versions.iter().take(index).any(|other| other == version) {
+            errors.push(FieldError::invalid(field, version.clone(), "duplicate version"));
+            continue;
+        }
+        let broken = dns1035_name(version.as_str().unwrap_or_default(), false);
+        errors.extend(
+            broken
+                .into_iter()
+                .map(|rule| FieldError::invalid(field.clone(), version.clone(), rule)),
+        );
+    }
+    if !versions.iter().any(|version| version == "v1" || version == "v1beta1") {
         let detail = "must include at least one of v1, v1beta1";
         errors.push(FieldError::invalid(field, versions.into(), detail));
     }
@@ -271,10 +299,72 @@ mod tests {
         assert_eq!(
             errors(&["spec", "conversion"], json!({ "strategy": "Webhook" })),
             [
-                "spec.conversion.webhook.clientConfig: Required value: required when strategy is set to Webhook",
-                "spec.conversion.webhook.conversionReviewVersions: Required value",
+                "spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook",
+                "spec.conversion.conversionReviewVersions: Required value",
             ]
         );
+    }
+
+    /// What all versions have in common has one place, as in kube-apiserver.
+    #[test]
+    fn faults_of_versions() {
+        let version = |name: &str, more: Value| {
+            let schema =
+                json!({ "openAPIV3Schema": { "type": "object", "properties": { "a": { "type": "number" } } } });
+            let mut version = json!({ "name": name, "served": true, "storage": name == "v1", "schema": schema });
+            version
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            version
+        };
+        let column = json!({ "additionalPrinterColumns": [{ "name": "A", "type": "x", "jsonPath": "a" }] });
+        let common = [
+            "spec.additionalPrinterColumns[0].type: Invalid value: \"x\": must be one of boolean,date,integer,number,string",
+            "spec.additionalPrinterColumns[0].JSONPath: Invalid value: \"a\": must be a simple json path starting with .",
+        ];
+        let one = json!([version("v1", column.clone())]);
+        assert_eq!(errors(&["spec", "versions"], one), common);
+        let two = json!([version("v1", column), version("v2", json!({}))]);
+        assert_eq!(
+            errors(&["spec", "versions"], two),
+            common.map(|text| text.replacen("spec", "spec.versions[0]", 1))
+        );
+        for (path, problem) in [
+            (".nosuch", "is an invalid path: does not refer to a valid field"),
+            (".metadata.name", "is an invalid path: does not refer to a valid field"),
+            (".a[0]", "is an invalid path: array notation is not allowed"),
+            ("a", "is an invalid path: expected [ or . but got: a"),
+            (".", "is an invalid path: unexpected end of JSON path"),
+            (
+                ".a",
+                "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.",
+            ),
+        ] {
+            let fields = json!({ "selectableFields": [{ "jsonPath": path }] });
+            let expected = format!("spec.selectableFields[0].jsonPath: Invalid value: \"{path}\": {problem}");
+            assert_eq!(
+                errors(&["spec", "versions"], json!([version("v1", fields)])),
+                [expected]
+            );
+        }
+        let deprecated = |warning: &str| {
+            json!([version(
+                "v1",
+                json!({ "deprecated": true, "deprecationWarning": warning })
+            )])
+        };
+        for (warning, problem) in [
+            ("", "must not be an empty string"),
+            (
+                "x\n",
+                "must only contain printable UTF-8 characters; non-printable character found at index 1",
+            ),
+        ] {
+            let errors = errors(&["spec", "versions"], deprecated(warning));
+            assert_eq!(errors.len(), 1);
+            assert!(errors[0].ends_with(problem), "{errors:?}");
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The schemas of custom resources: OpenAPI v3 with Kubernetes' extensions, and what they mean for objects.
 
 mod defaulting;
+mod embedded;
 mod formats;
 mod list_type;
 mod pruning;
 mod structural;
 #[cfg(test)]
 mod tests;
+mod unsupported;
 mod validation;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,7 @@ use regex::Regex;
 use serde_json::{Number, Value};
 
 pub(crate) use self::structural::structural_errors;
+pub(crate) use self::unsupported::warnings;
 pub(crate) use self::validation::{NO_FIELD, is_blocking};
 
 /// What a value may be (`JSONSchemaProps`).

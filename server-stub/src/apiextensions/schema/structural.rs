@@ -1,12 +1,14 @@
 //! The rules for schemas: a CustomResourceDefinition has structural ones only (KEP-95 and its successors).
 
-use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::{Schema, texts};
+use super::{Schema, texts, unsupported};
 use crate::status::FieldError;
 
 const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
+
+const LIST_TYPES: [&str; 3] = ["atomic", "set", "map"];
+const MAP_TYPES: [&str; 2] = ["atomic", "granular"];
 
 /// What only the structural part of a schema may have, and how it must be left in the others.
 const STRUCTURAL_ONLY: [(&str, &str); 13] = [
@@ -25,8 +27,6 @@ const STRUCTURAL_ONLY: [(&str, &str); 13] = [
     ("x-kubernetes-validations", "must be empty to be structural"),
 ];
 
-const NOT_SUPPORTED: [&str; 4] = ["definitions", "dependencies", "id", "patternProperties"];
-
 /// What is wrong with a schema at a path.
 pub(crate) fn structural_errors(schema: &Value, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
@@ -36,9 +36,12 @@ pub(crate) fn structural_errors(schema: &Value, path: &str) -> Vec<FieldError> {
             "nullable cannot be true at the root",
         ));
     }
+    if !unsupported::check(schema, path, &mut errors) {
+        return errors;
+    }
     node(schema, Level::Root, path, &mut errors);
     if errors.is_empty() {
-        defaults(schema, path, &mut errors);
+        defaults(schema, Level::Root, path, &mut errors);
     }
     errors
 }
@@ -85,9 +88,14 @@ fn node(schema: &Value, level: Level, path: &str, errors: &mut Vec<FieldError>) 
         (_, Level::Root) => errors.push(FieldError::invalid(at("type"), ty.into(), "must be object at the root")),
         _ => {}
     }
-    if int_or_string && !ty.is_empty() {
-        let detail = "must be empty if x-kubernetes-int-or-string is true";
-        errors.push(FieldError::invalid(at("type"), ty.into(), detail));
+    for (name, set) in [
+        ("x-kubernetes-embedded-resource", embedded),
+        ("x-kubernetes-preserve-unknown-fields", keeps),
+    ] {
+        if int_or_string && set {
+            let detail = "must be false if x-kubernetes-int-or-string is true";
+            errors.push(FieldError::invalid(at(name), true.into(), detail));
+        }
     }
     if schema["x-kubernetes-preserve-unknown-fields"] == false {
         let detail = "must be true or undefined";
@@ -102,80 +110,29 @@ fn node(schema: &Value, level: Level, path: &str, errors: &mut Vec<FieldError>) 
             "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields";
         errors.push(FieldError::required(at("properties"), detail));
     }
-    values(schema, path, errors);
     lists_and_maps(schema, ty, path, errors);
     if level == Level::Root || embedded {
-        object_meta(schema, path, errors);
+        object_meta(schema, level, path, errors);
     }
-    combinations(schema, schema, int_or_string, path, errors);
-    inner(schema, level, ty, path, errors);
+    combinations(schema, int_or_string, path, errors);
+    inner(schema, ty, path, errors);
 }
 
 /// The parts inside.
-fn inner(schema: &Value, level: Level, ty: &str, path: &str, errors: &mut Vec<FieldError>) {
+fn inner(schema: &Value, ty: &str, path: &str, errors: &mut Vec<FieldError>) {
     let at = |name: &str| format!("{path}.{name}");
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         node(property, Level::Field, &format!("{path}.properties[{name}]"), errors);
     }
     let additional = &schema["additionalProperties"];
-    if !additional.is_null() && level == Level::Root {
-        errors.push(FieldError::forbidden(
-            at("additionalProperties"),
-            "must not be used at the root",
-        ));
-    }
-    if *additional == false {
-        let detail = "additionalProperties cannot be set to false";
-        errors.push(FieldError::forbidden(at("additionalProperties"), detail));
-    }
-    if !additional.is_null()
-        && schema["properties"]
-            .as_object()
-            .is_some_and(|properties| !properties.is_empty())
-    {
-        let detail = "additionalProperties and properties are mutual exclusive";
-        errors.push(FieldError::forbidden(at("additionalProperties"), detail));
-    }
     if additional.is_object() {
         node(additional, Level::Field, &at("additionalProperties"), errors);
     }
     match &schema["items"] {
-        Value::Array(_) => {
-            let detail = "items must be a schema object and not an array";
-            errors.push(FieldError::forbidden(at("items"), detail));
-        }
+        Value::Array(_) => {}
         items @ Value::Object(_) => node(items, Level::Item, &at("items"), errors),
         _ if ty == "array" => errors.push(FieldError::required(at("items"), "must be specified")),
         _ => {}
-    }
-}
-
-/// The rules for what a part says of values.
-fn values(schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let at = |name: &str| format!("{path}.{name}");
-    if schema["uniqueItems"] == true {
-        let detail = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
-        errors.push(FieldError::forbidden(at("uniqueItems"), detail));
-    }
-    for name in NOT_SUPPORTED {
-        if !schema[name].is_null() {
-            errors.push(FieldError::forbidden(at(name), format!("{name} is not supported")));
-        }
-    }
-    if !schema["$ref"].is_null() {
-        errors.push(FieldError::forbidden(at("$ref"), "$ref is not supported"));
-    }
-    if let Some(pattern) = schema["pattern"].as_str()
-        && let Err(error) = Regex::new(pattern)
-    {
-        let detail = format!("must be a valid regular expression, but isn't: {error}");
-        errors.push(FieldError::invalid(at("pattern"), pattern.into(), detail));
-    }
-    for (index, rule) in super::elements(schema, "x-kubernetes-validations").enumerate() {
-        if rule["rule"].as_str().is_none_or(|rule| rule.trim().is_empty()) {
-            let field = format!("{path}.x-kubernetes-validations[{index}].rule");
-            errors.push(FieldError::required(field, "rule is not specified"));
-        }
     }
 }
 
@@ -184,13 +141,9 @@ fn lists_and_maps(schema: &Value, ty: &str, path: &str, errors: &mut Vec<FieldEr
     let keys = texts(schema, "x-kubernetes-list-map-keys");
     let list_type = schema["x-kubernetes-list-type"].as_str();
     if let Some(list_type) = list_type {
-        if !["atomic", "map", "set"].contains(&list_type) {
+        if !LIST_TYPES.contains(&list_type) {
             let field = at("x-kubernetes-list-type");
-            errors.push(FieldError::not_supported(
-                field,
-                list_type.into(),
-                &["atomic", "map", "set"],
-            ));
+            errors.push(FieldError::not_supported(field, list_type.into(), &LIST_TYPES));
         }
         if ty != "array" {
             let detail = "must be array if x-kubernetes-list-type is specified";
@@ -206,6 +159,7 @@ fn lists_and_maps(schema: &Value, ty: &str, path: &str, errors: &mut Vec<FieldEr
             errors.push(FieldError::required(at("x-kubernetes-list-map-keys"), detail));
         }
         Some("map") => map_keys(&keys, &schema["items"], path, errors),
+        Some("set") => set_items(&schema["items"], path, errors),
         _ if !keys.is_empty() => {
             let detail = "must be map if x-kubernetes-list-map-keys is non-empty";
             errors.push(match list_type {
@@ -216,13 +170,9 @@ fn lists_and_maps(schema: &Value, ty: &str, path: &str, errors: &mut Vec<FieldEr
         _ => {}
     }
     if let Some(map_type) = schema["x-kubernetes-map-type"].as_str() {
-        if !["granular", "atomic"].contains(&map_type) {
+        if !MAP_TYPES.contains(&map_type) {
             let field = at("x-kubernetes-map-type");
-            errors.push(FieldError::not_supported(
-                field,
-                map_type.into(),
-                &["granular", "atomic"],
-            ));
+            errors.push(FieldError::not_supported(field, map_type.into(), &MAP_TYPES));
         }
         if ty != "object" {
             let detail = "must be object if x-kubernetes-map-type is specified";
@@ -245,14 +195,32 @@ fn map_keys(keys: &[String], items: &Value, path: &str, errors: &mut Vec<FieldEr
         ));
         return;
     }
+    if items["nullable"] == true {
+        let detail = "cannot be nullable when x-kubernetes-list-type is map";
+        errors.push(FieldError::forbidden(format!("{path}.items.nullable"), detail));
+    }
     let required = texts(items, "required");
-    for (index, key) in keys.iter().enumerate() {
+    let all = || (format!("{path}.x-kubernetes-list-map-keys"), Value::from(keys));
+    if keys
+        .iter()
+        .enumerate()
+        .any(|(index, key)| keys.iter().take(index).any(|other| other == key))
+    {
+        let (field, keys) = all();
+        errors.push(FieldError::invalid(field, keys, "must not contain duplicate entries"));
+    }
+    for key in keys {
         let property = &items["properties"][key];
-        let field = format!("{path}.x-kubernetes-list-map-keys[{index}]");
         if property.is_null() {
+            let (field, keys) = all();
             let detail = "entries must all be names of item properties";
-            errors.push(FieldError::invalid(field, key.as_str().into(), detail));
+            errors.push(FieldError::invalid(field, keys, detail));
             continue;
+        }
+        if property["nullable"] == true {
+            let detail = "this property is in x-kubernetes-list-map-keys, so it cannot be nullable";
+            let field = format!("{path}.items.properties[{key}].nullable");
+            errors.push(FieldError::forbidden(field, detail));
         }
         if matches!(property["type"].as_str(), Some("array" | "object")) {
             let detail = "must be a scalar type if parent array's x-kubernetes-list-type is map";
@@ -270,8 +238,29 @@ fn map_keys(keys: &[String], items: &Value, path: &str, errors: &mut Vec<FieldEr
     }
 }
 
+/// Elements of sets are compared as a whole.
+fn set_items(items: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    if items["nullable"] == true {
+        let detail = "cannot be nullable when x-kubernetes-list-type is set";
+        errors.push(FieldError::forbidden(format!("{path}.items.nullable"), detail));
+    }
+    let (name, whole) = match items["type"].as_str() {
+        Some("object") => ("x-kubernetes-map-type", items["x-kubernetes-map-type"] == "atomic"),
+        Some("array") => {
+            let list_type = &items["x-kubernetes-list-type"];
+            ("x-kubernetes-list-type", list_type.is_null() || *list_type == "atomic")
+        }
+        _ => return,
+    };
+    if !whole {
+        let detail = "must be atomic as item of a list with x-kubernetes-list-type=set";
+        let field = format!("{path}.items.{name}");
+        errors.push(FieldError::invalid(field, items[name].clone(), detail));
+    }
+}
+
 /// What a schema may say of kind, version and metadata.
-fn object_meta(schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
+fn object_meta(schema: &Value, level: Level, path: &str, errors: &mut Vec<FieldError>) {
     for name in ["kind", "apiVersion"] {
         let property = &schema["properties"][name];
         if property.is_object() && property["type"] != "string" {
@@ -293,6 +282,13 @@ fn object_meta(schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
             "must be object",
         ));
     }
+    if level != Level::Root {
+        return;
+    }
+    if !metadata["default"].is_null() {
+        let detail = "must not be set in top-level metadata";
+        errors.push(FieldError::forbidden(format!("{field}.default"), detail));
+    }
     let others = metadata["properties"].as_object().into_iter().flatten();
     let others = others.filter(|(name, _)| !matches!(name.as_str(), "name" | "generateName"));
     if others.count() > 0 || !metadata["additionalProperties"].is_null() {
@@ -301,43 +297,28 @@ fn object_meta(schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// What stands in `allOf` and the like says something of values only, and of fields that the structural part has.
-fn combinations(schema: &Value, structural: &Value, int_or_string: bool, path: &str, errors: &mut Vec<FieldError>) {
+/// What stands in `allOf` and the like says something of values only.
+fn combinations(schema: &Value, int_or_string: bool, path: &str, errors: &mut Vec<FieldError>) {
     for name in ["allOf", "anyOf", "oneOf"] {
+        // The types of an int-or-string are usually repeated, by one of two patterns.
+        let repeats = int_or_string && name == "anyOf" && is_int_or_string(schema);
         for (index, inner) in super::elements(schema, name).enumerate() {
-            // The types of an int-or-string are usually repeated.
-            let is_either = |inner: &Value| matches!(inner["type"].as_str(), Some("integer" | "string"));
-            let repeats = int_or_string && name == "anyOf" && is_either(inner);
-            value_validation(
-                inner,
-                structural,
-                int_or_string,
-                repeats,
-                &format!("{path}.{name}[{index}]"),
-                errors,
-            );
+            let path = format!("{path}.{name}[{index}]");
+            let first_of_all = int_or_string && name == "allOf" && index == 0;
+            value_validation(inner, first_of_all, repeats, &path, errors);
         }
     }
     if schema["not"].is_object() {
-        value_validation(
-            &schema["not"],
-            structural,
-            int_or_string,
-            false,
-            &format!("{path}.not"),
-            errors,
-        );
+        value_validation(&schema["not"], false, false, &format!("{path}.not"), errors);
     }
 }
 
-fn value_validation(
-    schema: &Value,
-    structural: &Value,
-    int_or_string: bool,
-    type_allowed: bool,
-    path: &str,
-    errors: &mut Vec<FieldError>,
-) {
+fn is_int_or_string(schema: &Value) -> bool {
+    let types: Vec<&Value> = super::elements(schema, "anyOf").map(|inner| &inner["type"]).collect();
+    matches!(types.as_slice(), [first, second] if **first == "integer" && **second == "string")
+}
+
+fn value_validation(schema: &Value, int_or_string: bool, type_allowed: bool, path: &str, errors: &mut Vec<FieldError>) {
     for (name, detail) in STRUCTURAL_ONLY {
         let value = &schema[name];
         let unset = value.is_null() || *value == false || *value == "";
@@ -347,63 +328,43 @@ fn value_validation(
         }
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        let path = format!("{path}.properties[{name}]");
-        match &structural["properties"][name] {
-            Value::Null if structural["additionalProperties"].is_object() => {}
-            Value::Null => {
-                let field = format!("{}.properties[{name}]", outer(&path));
-                errors.push(FieldError::required(field, format!("because it is defined in {path}")));
-            }
-            below => value_validation(property, below, false, false, &path, errors),
-        }
+        value_validation(property, false, false, &format!("{path}.properties[{name}]"), errors);
     }
-    if schema["items"].is_object() && structural["items"].is_object() {
-        value_validation(
-            &schema["items"],
-            &structural["items"],
-            false,
-            false,
-            &format!("{path}.items"),
-            errors,
-        );
+    if schema["items"].is_object() {
+        value_validation(&schema["items"], false, false, &format!("{path}.items"), errors);
     }
-    combinations(schema, structural, int_or_string, path, errors);
-}
-
-/// The path of the structural part that a path inside of `allOf` and the like is about.
-fn outer(path: &str) -> String {
-    let cut = [".allOf[", ".anyOf[", ".oneOf[", ".not"]
-        .iter()
-        .filter_map(|name| path.find(name))
-        .min();
-    path.get(..cut.unwrap_or(path.len())).unwrap_or(path).to_owned()
+    combinations(schema, int_or_string, path, errors);
 }
 
 /// Defaults are valid and complete values.
-fn defaults(schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
+fn defaults(schema: &Value, level: Level, path: &str, errors: &mut Vec<FieldError>) {
     if !schema["default"].is_null() {
         let field = format!("{path}.default");
-        let parsed = Schema::parse(schema);
+        let mut parsed = Schema::parse(schema);
+        // The root is a whole object.
+        parsed.embedded_resource |= level == Level::Root;
         let mut default = schema["default"].clone();
         if !parsed.prune(&mut default).is_empty() {
             let detail = "must not have unknown fields";
             errors.push(FieldError::invalid(field.clone(), schema["default"].clone(), detail));
         }
         parsed.apply_defaults(&mut default);
-        errors.extend(parsed.validate(&default, None, "").into_iter().map(|mut error| {
+        let found = parsed.validate(&default, None, "");
+        let found = found.into_iter().chain(parsed.embedded_errors(&default));
+        errors.extend(found.map(|mut error| {
             error.field = match error.field.as_str() {
-                super::validation::NO_FIELD => field.clone(),
+                "" | super::validation::NO_FIELD => field.clone(),
                 inner => format!("{field}.{inner}"),
             };
             error
         }));
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        defaults(property, &format!("{path}.properties[{name}]"), errors);
+        defaults(property, Level::Field, &format!("{path}.properties[{name}]"), errors);
     }
     for name in ["items", "additionalProperties"] {
         if schema[name].is_object() {
-            defaults(&schema[name], &format!("{path}.{name}"), errors);
+            defaults(&schema[name], Level::Field, &format!("{path}.{name}"), errors);
         }
     }
 }

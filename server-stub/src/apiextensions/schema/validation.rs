@@ -60,7 +60,7 @@ impl Check {
         let fits = match actual {
             "null" => schema.nullable,
             "integer" => wanted == "number" || wanted.starts_with("integer"),
-            "number" if wanted == "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
+            "number" if wanted == "integer" => is_whole(value) && (fits_int64(value) || schema.format.is_some()),
             actual => wanted.split(',').any(|one| one == actual),
         };
         if !fits {
@@ -68,6 +68,38 @@ impl Check {
             self.errors
                 .push(FieldError::type_invalid(field(path), actual.into(), detail));
         }
+        if let (Some(ty), Value::Number(number)) = (schema.ty.as_deref(), value) {
+            self.range(ty, schema.format.as_deref(), number, path);
+        }
+    }
+
+    /// Whether a number can be had in the format of its type.
+    fn range(&mut self, ty: &str, format: Option<&str>, number: &Number, path: &str) {
+        let Some(value) = number.as_f64() else { return };
+        let whole = Value::from(number.clone());
+        let integer = is_whole(&whole) && fits_int64(&whole);
+        let (fits, described) = match (ty, format) {
+            ("integer", Some("int32")) => (
+                integer && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value),
+                "integer with format int32".to_owned(),
+            ),
+            ("integer", Some("int64")) => (integer, "integer with format int64".to_owned()),
+            ("integer", _) => (integer, "integer (default format)".to_owned()),
+            ("number", Some("float")) => (
+                value.abs() <= f64::from(f32::MAX),
+                "number with format float".to_owned(),
+            ),
+            _ => return,
+        };
+        if fits {
+            return;
+        }
+        if format == Some("int64") && is_whole(&whole) {
+            let detail = format!("{path} in body must be of type int64: \"float64\"");
+            self.errors
+                .push(FieldError::type_invalid(field(path), "float64".into(), detail));
+        }
+        self.whole(format!("Checked value must be of type {described} in {path}"));
     }
 
     fn string(&mut self, schema: &Schema, text: &str, path: &str) {
@@ -89,11 +121,7 @@ impl Check {
         if let Some(format) = schema.format.as_deref()
             && !has_format(text, format)
         {
-            let detail = format!(
-                "{path} in body must be of type {}: {}",
-                format_name(format),
-                Value::from(text)
-            );
+            let detail = format!("{path} in body must be of type {}: {}", format, Value::from(text));
             self.errors
                 .push(FieldError::type_invalid(field(path), text.into(), detail));
         }
@@ -120,7 +148,7 @@ impl Check {
         }
         if let Some((factor, text)) = limit(&limits.multiple_of)
             && factor > 0.0
-            && (value / factor).fract() != 0.0
+            && !is_multiple(value, factor)
         {
             broken.push(format!("should be a multiple of {text}"));
         }
@@ -275,6 +303,26 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
+fn is_whole(value: &Value) -> bool {
+    value.as_f64().is_some_and(|number| number.fract() == 0.0)
+}
+
+fn fits_int64(value: &Value) -> bool {
+    // The first numbers beyond are powers of two, which floating point has exactly.
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    value.is_i64() || value.as_f64().is_some_and(|number| (-END..END).contains(&number))
+}
+
+/// Whether one number is a whole multiple of another, as nearly as floating point can tell.
+fn is_multiple(value: f64, factor: f64) -> bool {
+    let times = if factor < 1.0 {
+        value * (1.0 / factor)
+    } else {
+        value / factor
+    };
+    (times - times.round()).abs() <= times.abs() * f64::EPSILON * 2.0
+}
+
 /// Numbers are the same whether they were written as integers or not.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
@@ -287,12 +335,5 @@ fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    }
-}
-
-fn format_name(format: &str) -> &str {
-    match format {
-        "datetime" => "date-time",
-        format => format,
     }
 }

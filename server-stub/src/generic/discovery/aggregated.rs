@@ -82,7 +82,7 @@ fn subresource(name: &str, resource: &ApiResource) -> APISubresourceDiscovery {
     }
 }
 
-/// Group and version stay empty where they are the resource's own.
+/// Group and version are empty where they are those of a built-in resource itself; custom resources have them.
 fn response_kind(resource: &ApiResource) -> GroupVersionKind {
     GroupVersionKind {
         group: resource.group.clone(),

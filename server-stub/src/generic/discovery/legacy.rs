@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{GroupDiscovery, VersionDiscovery};
+use super::{ApiResource, GroupDiscovery, VersionDiscovery};
 
 /// `/api`. `address` is where clients of any network reach the server, as host and port.
 pub(crate) fn api_versions(core: &GroupDiscovery, address: &str) -> Value {
@@ -32,10 +32,18 @@ pub(crate) fn group(group: &GroupDiscovery) -> Value {
 
 /// `/api/v1` and `/apis/<group>/<version>`.
 pub(crate) fn resource_list(group: &str, version: &VersionDiscovery) -> Value {
+    let resource = |resource: &ApiResource| match (resource.group.as_str(), resource.version.as_str()) {
+        own if own == (group, version.version.as_str()) => ApiResource {
+            group: String::new(),
+            version: String::new(),
+            ..resource.clone()
+        },
+        _ => resource.clone(),
+    };
     let mut document = json!({
         "kind": "APIResourceList",
         "groupVersion": group_version(group, &version.version),
-        "resources": version.resources,
+        "resources": version.resources.iter().map(resource).collect::<Vec<_>>(),
     });
     // The core group predates versioned discovery.
     if let (false, Some(fields)) = (group.is_empty(), document.as_object_mut()) {

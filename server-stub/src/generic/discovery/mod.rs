@@ -42,10 +42,10 @@ pub struct ApiResource {
     pub singular_name: String,
     /// Whether objects live in a namespace.
     pub namespaced: bool,
-    /// The kind's group where it is not the resource's.
+    /// The kind's group; may be empty where it is the resource's. The single documents leave it out there.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub group: String,
-    /// The kind's version where it is not the resource's.
+    /// The kind's version, like the group.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
     /// The kind.

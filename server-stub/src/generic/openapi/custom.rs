@@ -122,16 +122,16 @@ fn add_schemas(dialect: Dialect, group: &str, version: &str, kind: &CustomOpenAp
             }
         }
     };
-    let mut object = kind.schema.clone();
-    simplify(&mut object, dialect);
-    let name = schema_name(group, version, &kind.kind);
-    let properties = [
+    let identity = [
         ("apiVersion", text(OBJECT, "apiVersion")),
         ("kind", text(OBJECT, "kind")),
         ("metadata", referring(OBJECT, object_meta)),
     ];
-    for (field, schema) in properties {
-        object["properties"][field] = schema;
+    let mut object = kind.schema.clone();
+    simplify(&mut object, dialect, &identity);
+    let name = schema_name(group, version, &kind.kind);
+    for (field, schema) in &identity {
+        object["properties"][field] = schema.clone();
     }
     let items = format!("List of {}. More info: {CONVENTIONS}", kind.plural);
     let gvk = |kind: &str| json!([{ "group": group, "version": version, "kind": kind }]);
@@ -158,8 +158,9 @@ fn add_schemas(dialect: Dialect, group: &str, version: &str, kind: &CustomOpenAp
     schemas.insert(schema_name(group, version, &kind.list_kind), list);
 }
 
-/// What OpenAPI 2 cannot say is left out: there, a looser schema is better than a wrong one.
-fn simplify(schema: &mut Value, dialect: Dialect) {
+/// What OpenAPI 2 cannot say is left out: there, a looser schema is better than a wrong one. What objects inside of
+/// objects have in common (`identity`) is added.
+fn simplify(schema: &mut Value, dialect: Dialect, identity: &[(&str, Value)]) {
     let Some(members) = schema.as_object_mut() else {
         return;
     };
@@ -180,12 +181,30 @@ fn simplify(schema: &mut Value, dialect: Dialect) {
     }
     for name in ["items", "additionalProperties"] {
         if let Some(inner) = members.get_mut(name) {
-            simplify(inner, dialect);
+            simplify(inner, dialect, identity);
         }
     }
     if let Some(properties) = members.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.values_mut().for_each(|property| simplify(property, dialect));
+        properties
+            .values_mut()
+            .for_each(|property| simplify(property, dialect, identity));
     }
+    if flag(members, "x-kubernetes-embedded-resource") {
+        for (name, property) in identity {
+            schema["properties"][name] = property.clone();
+        }
+        schema["required"] = required_of_embedded(&schema["required"]);
+    }
+}
+
+fn required_of_embedded(required: &Value) -> Value {
+    let mut names = required.as_array().cloned().unwrap_or_default();
+    for name in ["kind", "apiVersion"] {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.into());
+        }
+    }
+    names.into()
 }
 
 #[cfg(test)]
@@ -208,6 +227,8 @@ mod tests {
                         "size": { "type": "integer" },
                         "port": { "x-kubernetes-int-or-string": true },
                         "maybe": { "type": "string", "nullable": true },
+                        "pod": { "type": "object", "x-kubernetes-embedded-resource": true,
+                            "x-kubernetes-preserve-unknown-fields": true },
                     } },
                 } }),
                 selectable_fields: vec!["spec.size".to_owned()],
@@ -221,6 +242,9 @@ mod tests {
         let widget = &document["components"]["schemas"]["com.example.gold.v1.Widget"];
         assert_eq!(widget["properties"]["spec"]["properties"]["size"]["type"], "integer");
         assert_eq!(widget["x-kubernetes-group-version-kind"][0]["kind"], "Widget");
+        let pod = &widget["properties"]["spec"]["properties"]["pod"];
+        assert_eq!(pod["required"], json!(["kind", "apiVersion"]));
+        assert!(pod["properties"]["metadata"]["allOf"][0]["$ref"].is_string());
         let patch = &document["paths"]["/apis/gold.example.com/v1/namespaces/{namespace}/widgets/{name}"]["patch"];
         assert!(patch["requestBody"]["content"]["application/merge-patch+json"].is_object());
         assert!(patch["requestBody"]["content"]["application/strategic-merge-patch+json"].is_null());

@@ -209,10 +209,10 @@ impl Schemas {
 
     fn property(&mut self, field: &FieldSchema, owner: &str) -> Value {
         let mut value = self.value(field.ty);
-        if let Ok(place) = ENUMS.binary_search_by(|(name, _)| (*name).cmp(field.type_name))
-            && let Some((_, values)) = ENUMS.get(place)
-        {
-            value["enum"] = (*values).into();
+        let place = ENUMS.binary_search_by(|(name, _)| (*name).cmp(field.type_name)).ok();
+        let known = place.and_then(|place| ENUMS.get(place)).map(|(_, values)| *values);
+        if let Some(known) = known {
+            value["enum"] = known.into();
         }
         let mut property = match field.container {
             Container::One => value,
@@ -222,7 +222,17 @@ impl Schemas {
         let mut more = Map::new();
         let element = matches!(field.ty, Type::Message(_)) && field.json == "items" && owner.ends_with("List");
         if let Some(text) = self.descriptions.of_field(owner, field.json) {
-            more.insert("description".into(), text.into());
+            let values = known
+                .unwrap_or_default()
+                .iter()
+                .map(|value| format!("\n - `\"{value}\"`"));
+            let values: String = values.collect();
+            let heading = if values.is_empty() {
+                ""
+            } else {
+                "\n\nPossible enum values:"
+            };
+            more.insert("description".into(), format!("{text}{heading}{values}").into());
         } else if element {
             more.insert("description".into(), "The objects of the list.".into());
         } else if owner.ends_with(".WatchEvent") && field.json == "object" {

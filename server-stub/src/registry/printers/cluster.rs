@@ -117,14 +117,18 @@ pub(super) fn runtime_class(o: &Value, now: Timestamp) -> Vec<Value> {
 }
 
 pub(super) fn custom_resource_definition(o: &Value, _: Timestamp) -> Vec<Value> {
+    let served = items(o, "/spec/versions").filter(|version| version["served"] == true);
+    let mut versions: Vec<String> = served
+        .map(|version| {
+            let mark = if version["storage"] == true { "(storage)" } else { "" };
+            format!("{}{mark}", text(version, "/name"))
+        })
+        .collect();
+    versions.sort();
     vec![
         name(o),
         json!(text(o, "/spec/scope")),
-        json!(joined(
-            items(o, "/spec/versions").map(|version| text(version, "/name")),
-            ",",
-            ""
-        )),
+        json!(joined(versions.iter().map(String::as_str), ",", "")),
         json!(text(o, "/metadata/creationTimestamp")),
         json!(text(o, "/spec/group")),
         json!(text(o, "/spec/names/kind")),

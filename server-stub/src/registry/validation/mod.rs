@@ -25,7 +25,7 @@ pub(super) mod service;
 pub(super) mod service_cidrs;
 pub(super) mod storage;
 pub(crate) mod values;
-pub(super) mod webhooks;
+pub(crate) mod webhooks;
 pub(super) mod workloads;
 
 /// Errors in the words that a client reads.

@@ -246,7 +246,7 @@ fn review_versions(webhook: &Value, path: &str) -> Vec<FieldError> {
 }
 
 /// The rules for where a webhook is.
-pub(in crate::registry) fn client_config(config: &Value, path: &str) -> Vec<FieldError> {
+pub(crate) fn client_config(config: &Value, path: &str) -> Vec<FieldError> {
     match (get(config, "/url").as_str(), get(config, "/service")) {
         (Some(address), Value::Null) => url(address, &format!("{path}.url")),
         (None, service @ Value::Object(_)) => webhook_service(service, &format!("{path}.service")),
