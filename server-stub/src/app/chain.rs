@@ -19,7 +19,7 @@ use crate::generic::health::HealthCheck;
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::metrics::Metrics;
 use crate::generic::server::GenericApiServer;
-use crate::proxy::Backends;
+use crate::proxy::{self, Backends};
 use crate::registry::service_ranges::ServiceRanges;
 use crate::registry::storage_factory::StorageFactory;
 use crate::storage::Storage;
@@ -110,6 +110,10 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
             bootstrap_roles: config.rbac.is_some(),
         },
     );
+    if let Some(tunneler) = &config.backends.tunneler {
+        kube_apiserver.add_post_start_hook(proxy::tunneler_hook(tunneler.clone()));
+        kube_apiserver.add_health_check(proxy::tunnel_check(tunneler.clone()));
+    }
     let kube_apiserver: Arc<dyn DelegationTarget> = Arc::new(kube_apiserver);
     let mut aggregator = aggregator::new(
         address,

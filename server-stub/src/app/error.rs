@@ -65,6 +65,10 @@ pub enum AppError {
     /// The certificates for kubelets are wrong.
     #[error("connections to kubelets")]
     Kubelets(#[from] ProxyTlsError),
+    /// Nodes cannot be reached over SSH.
+    #[cfg(feature = "ssh")]
+    #[error(transparent)]
+    Ssh(#[from] crate::proxy::SshError),
     /// The authority made at start cannot be used for its clients.
     #[error("know the clients of the authority that was made")]
     ClientCa(#[from] ClientCaError),

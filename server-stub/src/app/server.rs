@@ -103,7 +103,7 @@ impl Server {
                 client_ca_pem: options.authentication.client_ca_pem(&authority)?,
                 request_header,
             },
-            backends: Arc::new(options.kubelet.backends()?),
+            backends: Arc::new(options.kubelet.backends(&options.ssh)?),
             proxy_identity: options.request_header.identity(&authority)?,
             storage_factory: storage_factory.clone(),
             storage_timeouts: options.storage.etcd.check_timeouts(),

@@ -1,6 +1,9 @@
 //! The servers inside of a cluster that requests are handed to: kubelets, pods and services.
 
+use std::sync::Arc;
+
 use super::transport::ProxyTransport;
+use super::tunneler::{self, Tunneler};
 use crate::generic::metrics::Exposition;
 
 /// How kubelets, pods and services are reached.
@@ -11,6 +14,8 @@ pub struct Backends {
     /// Connections to pods and to endpoints of services. Their certificates are not verified: they are dialled by
     /// address, and what they are is for the user to know.
     pub pods_and_services: ProxyTransport,
+    /// What both are dialled by, if not directly.
+    pub tunneler: Option<Arc<dyn Tunneler>>,
 }
 
 impl Backends {
@@ -31,6 +36,9 @@ impl Backends {
         );
         for (backend, transport) in &backends {
             writer.sample([("backend", *backend)], transport.requests_sent());
+        }
+        if let Some(tunneler) = &self.tunneler {
+            tunneler::show(&**tunneler, shown);
         }
     }
 }

@@ -19,8 +19,8 @@ use tokio_rustls::TlsConnector;
 use super::dialer::{Dialer, Stream};
 use super::tls::ProxyTls;
 
-/// Longest time to connect, as Go's dialers in kube-apiserver take.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time to agree on TLS, as Go's transport takes.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens a connection for a URL.
 #[derive(Clone)]
@@ -42,28 +42,22 @@ impl tower_service::Service<Uri> for Connector {
 
     fn call(&mut self, url: Uri) -> Self::Future {
         let connector = self.clone();
-        Box::pin(async move {
-            let (host, port) = host_and_port(&url)?;
-            let connecting = connector.connect(&url, host, port);
-            let connected = tokio::time::timeout(DIAL_TIMEOUT, connecting).await;
-            let timed_out = || io::Error::new(io::ErrorKind::TimedOut, "i/o timeout");
-            let stream = connected.map_err(|_| timed_out()).and_then(|connected| connected);
-            stream
-                .map(TokioIo::new)
-                .map_err(|error| io::Error::new(error.kind(), format!("dial tcp {host}:{port}: {}", reason(&error))))
-        })
+        Box::pin(async move { connector.connect(&url).await.map(TokioIo::new) })
     }
 }
 
 impl Connector {
-    async fn connect(&self, url: &Uri, host: &str, port: u16) -> io::Result<ProxyStream> {
+    async fn connect(&self, url: &Uri) -> io::Result<ProxyStream> {
+        let (host, port) = host_and_port(url)?;
         let plain = self.dialer.dial(host, port).await?;
         let stream = if url.scheme() == Some(&Scheme::HTTPS) {
             let name = match &self.tls.server_name {
                 Some(name) => name.clone(),
                 None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
             };
-            let stream = TlsConnector::from(self.tls.config.clone()).connect(name, plain).await?;
+            let agreeing = TlsConnector::from(self.tls.config.clone()).connect(name, plain);
+            let agreed = tokio::time::timeout(TLS_TIMEOUT, agreeing).await;
+            let stream = agreed.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "TLS handshake timeout"))??;
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             ProxyStream {
                 stream: Box::new(stream),
@@ -85,17 +79,6 @@ fn host_and_port(url: &Uri) -> io::Result<(&str, u16)> {
     let default = if url.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     Ok((host, url.port_u16().unwrap_or(default)))
-}
-
-/// The words of Go's dialer where there are such.
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
-        io::ErrorKind::HostUnreachable => "connect: no route to host".to_owned(),
-        io::ErrorKind::NetworkUnreachable => "connect: network is unreachable".to_owned(),
-        io::ErrorKind::TimedOut => "i/o timeout".to_owned(),
-        _ => error.to_string(),
-    }
 }
 
 /// An open connection, plain or under TLS.

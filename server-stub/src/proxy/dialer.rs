@@ -1,10 +1,14 @@
 //! How the other side is reached.
 
 use std::io;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+
+/// Longest time to connect, as Go's dialers in kube-apiserver take.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection to the other side.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -28,9 +32,23 @@ pub struct DirectDialer;
 #[async_trait]
 impl Dialer for DirectDialer {
     async fn dial(&self, host: &str, port: u16) -> io::Result<Box<dyn Stream>> {
-        let stream = TcpStream::connect((host, port)).await?;
+        let connected = tokio::time::timeout(DIAL_TIMEOUT, TcpStream::connect((host, port))).await;
+        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         // Keystrokes of an exec would otherwise wait for each other.
-        stream.set_nodelay(true)?;
+        let connected = connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+        let stream = connected
+            .map_err(|error| io::Error::new(error.kind(), format!("dial tcp {host}:{port}: {}", reason(&error))))?;
         Ok(Box::new(stream))
+    }
+}
+
+/// The words of Go's dialer where there are such.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
+        io::ErrorKind::HostUnreachable => "connect: no route to host".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "connect: network is unreachable".to_owned(),
+        io::ErrorKind::TimedOut => "i/o timeout".to_owned(),
+        _ => error.to_string(),
     }
 }

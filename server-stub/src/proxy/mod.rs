@@ -8,14 +8,21 @@ mod connector;
 mod dialer;
 mod forward;
 mod headers;
+#[cfg(feature = "ssh")]
+mod ssh;
 mod tls;
 mod transport;
+mod tunneler;
 mod url;
 
 pub use backends::{Backends, Kubelets};
 pub use dialer::{Dialer, DirectDialer, Stream};
 pub use forward::forward;
 pub use headers::add_user;
+#[cfg(feature = "ssh")]
+pub use ssh::{SshError, SshLogin, SshTunneler};
 pub use tls::{ProxyTls, ProxyTlsError, Trust};
 pub use transport::{ProxyError, ProxyTransport};
+pub use tunneler::Tunneler;
+pub(crate) use tunneler::{health_check as tunnel_check, hook as tunneler_hook};
 pub use url::server_url;

@@ -11,6 +11,8 @@ pub use etcd::{Etcd, EtcdError};
 use kubewire_client::{Client, Clientset, config::Config as ClientConfig, transport};
 use tokio::task::JoinHandle;
 
+use crate::app::flags::FlagError;
+use crate::app::options::InvalidOptions;
 use crate::app::{self, AppError};
 use crate::generic::InProcess;
 use crate::generic::clock::{Clock, Ids};
@@ -35,6 +37,8 @@ pub struct Options {
     pub etcd_servers: Vec<String>,
     /// Admission plugins beside those that are on by default.
     pub enable_admission_plugins: Vec<String>,
+    /// Flags of the program, beside what the other options say. Default: none.
+    pub flags: Vec<String>,
 }
 
 impl Options {
@@ -70,6 +74,13 @@ impl Options {
     #[must_use]
     pub fn with_admission_plugin(mut self, name: impl Into<String>) -> Self {
         self.enable_admission_plugins.push(name.into());
+        self
+    }
+
+    /// Starts the server with a flag of the program, such as `--disable-admission-plugins=LimitRanger`.
+    #[must_use]
+    pub fn with_flag(mut self, flag: impl Into<String>) -> Self {
+        self.flags.push(flag.into());
         self
     }
 
@@ -111,11 +122,13 @@ impl Server {
     /// # Errors
     /// What keeps it from starting.
     pub async fn start(options: Options) -> Result<Self, AppError> {
-        let mut app_options = app::Options::default();
+        let wrong = |error: FlagError| InvalidOptions(vec![error.to_string()]);
+        let mut app_options = app::Options::from_args(options.flags).map_err(wrong)?;
         app_options.secure_serving.any_free_port = true;
         app_options.authentication.tokens = options.tokens;
         app_options.storage.etcd.etcd_servers = options.etcd_servers;
-        app_options.admission.enable_admission_plugins = options.enable_admission_plugins;
+        let plugins = &mut app_options.admission.enable_admission_plugins;
+        plugins.extend(options.enable_admission_plugins);
         if options.garbage_collection {
             let name = "garbage-collector-controller".to_owned();
             app_options.controllers.controllers.push(name);

@@ -1,4 +1,4 @@
-//! A kubelet on the loopback address: TLS, logs, `/exec` and `/portForward` over WebSocket, a page at `/pages`. It counts
+//! A kubelet on the loopback address: TLS, logs, `/exec` and `/portForward` over WebSocket, a page at `/pages`, and `/healthz`. It counts
 //! the connections that it gets.
 
 use std::convert::Infallible;
@@ -122,6 +122,7 @@ async fn answer(mut request: Request<Incoming>, streams: Arc<AtomicUsize>) -> Re
                 .header(header::SEC_WEBSOCKET_PROTOCOL, "v5.channel.k8s.io")
                 .body(Full::default().boxed_unsync())
         }
+        ["healthz"] => whole(200, "ok".to_owned()),
         ["pages", "old"] => Response::builder()
             .status(302)
             .header(header::LOCATION, "/pages/new")

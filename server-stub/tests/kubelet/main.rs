@@ -5,6 +5,10 @@
 mod fake;
 #[path = "../../../client/tests/streams/much.rs"]
 mod much;
+#[cfg(feature = "ssh")]
+mod ssh;
+#[cfg(feature = "ssh")]
+mod sshd;
 mod streams;
 
 use std::sync::atomic::Ordering;
@@ -30,15 +34,17 @@ struct Cluster {
 
 impl Cluster {
     async fn start() -> Self {
+        Self::start_with(Options::default(), "192.0.2.1").await
+    }
+
+    async fn start_with(options: Options, external_ip: &str) -> Self {
         let kubelet = Kubelet::start().await;
         let admin = UserInfo {
             name: "admin".to_owned(),
             groups: vec!["system:masters".to_owned()],
             ..UserInfo::default()
         };
-        let server = Server::start(Options::default().with_token("secret", admin))
-            .await
-            .unwrap();
+        let server = Server::start(options.with_token("secret", admin)).await.unwrap();
         let clientset = Clientset::new(&server.client_config()).unwrap();
         let ca = reqwest::Certificate::from_pem(server.ca_pem().as_bytes()).unwrap();
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -51,17 +57,17 @@ impl Cluster {
             clientset,
             http: http.build().unwrap(),
         };
-        cluster.add_node_and_pods().await;
+        cluster.add_node_and_pods(external_ip).await;
         cluster
     }
 
-    async fn add_node_and_pods(&self) {
+    async fn add_node_and_pods(&self, external_ip: &str) {
         let options = WriteOptions::default();
         let node: Node = from(json!({"metadata": {"name": "node"}}));
         let nodes = self.clientset.core_v1().nodes();
         let mut node = nodes.create(&node, &options).await.unwrap();
         node.status = from(json!({
-            "addresses": [{"type": "ExternalIP", "address": "192.0.2.1"}, {"type": "InternalIP", "address": "127.0.0.1"}],
+            "addresses": [{"type": "ExternalIP", "address": external_ip}, {"type": "InternalIP", "address": "127.0.0.1"}],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": self.kubelet.port}}
         }));
         nodes.update_status(&node, &options).await.unwrap();

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::secure_serving::read;
+use super::ssh::SshOptions;
 use crate::app::AppError;
 use crate::app::flags::FlagSet;
 use crate::generic::certificates::KeyPair;
-use crate::proxy::{Backends, DirectDialer, Kubelets, ProxyTls, ProxyTransport, Trust};
+use crate::proxy::{Backends, Dialer, DirectDialer, Kubelets, ProxyTls, ProxyTransport, Trust};
 
 /// Connections to nodes and what runs on them.
 #[derive(Clone, Debug)]
@@ -82,7 +83,7 @@ impl KubeletOptions {
     }
 
     /// Connections, of which none is open yet.
-    pub(crate) fn backends(&self) -> Result<Backends, AppError> {
+    pub(crate) fn backends(&self, ssh: &SshOptions) -> Result<Backends, AppError> {
         let trust = match &self.kubelet_certificate_authority {
             Some(path) => Trust::Bundle(read(path)?.into_bytes()),
             None => Trust::Anybody,
@@ -94,16 +95,24 @@ impl KubeletOptions {
             }),
             _ => None,
         };
-        let dialer = Arc::new(DirectDialer);
+        let port = u16::try_from(self.kubelet_port).unwrap_or(KUBELET_PORT);
+        // The kubelet's certificate is not for the address at which its node knows it.
+        let health_check = ProxyTls::new(&Trust::Anybody, identity.as_ref())?;
+        let tunneler = ssh.tunneler(health_check, port)?;
+        let dialer: Arc<dyn Dialer> = match &tunneler {
+            Some(tunneler) => tunneler.clone(),
+            None => Arc::new(DirectDialer),
+        };
         let kubelets = ProxyTls::new(&trust, identity.as_ref())?;
         let pods_and_services = ProxyTls::new(&Trust::Anybody, None)?;
         Ok(Backends {
             kubelets: Kubelets {
                 transport: ProxyTransport::new(dialer.clone(), kubelets),
-                default_port: u16::try_from(self.kubelet_port).unwrap_or(KUBELET_PORT),
+                default_port: port,
                 address_types: self.kubelet_preferred_address_types.clone(),
             },
             pods_and_services: ProxyTransport::new(dialer, pods_and_services),
+            tunneler,
         })
     }
 }

@@ -18,6 +18,7 @@ mod secure_serving;
 mod server_run;
 mod service_accounts;
 mod services;
+mod ssh;
 mod storage;
 
 pub use accepted::AcceptedFlags;
@@ -39,6 +40,7 @@ pub use secure_serving::{SecureServingOptions, ServingCertificate, SniCertKeys};
 pub use server_run::ServerRunOptions;
 pub use service_accounts::ServiceAccountOptions;
 pub use services::{PortRange, ServiceOptions};
+pub use ssh::SshOptions;
 pub use storage::{StorageBackend, StorageOptions};
 
 use std::ops::Deref;
@@ -98,6 +100,7 @@ pub struct Options {
     pub admission: AdmissionOptions,
     pub services: ServiceOptions,
     pub kubelet: KubeletOptions,
+    pub ssh: SshOptions,
     pub controllers: ControllerOptions,
     pub kubeconfig: KubeconfigOptions,
     pub global: GlobalOptions,
@@ -179,6 +182,7 @@ impl Options {
         self.admission.add_flags(flags.group("admission"));
         self.services.add_flags(flags.group("misc"));
         self.kubelet.add_flags(flags.group("misc"));
+        self.ssh.add_flags(flags.group("misc"));
         self.request_header.add_flags(&mut flags);
         self.controllers.add_flags(flags.group("controllers"));
         self.kubeconfig.add_flags(flags.group("access"));
@@ -215,6 +219,7 @@ impl CompletedOptions {
         self.admission.validate(&mut errors);
         self.services.validate(&mut errors);
         self.kubelet.validate(&mut errors);
+        self.ssh.validate(self.kubelet.kubelet_port, &mut errors);
         self.accepted.validate(&mut errors);
         if errors.is_empty() {
             Ok(())
