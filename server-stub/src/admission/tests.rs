@@ -16,7 +16,7 @@ use crate::storage::memory::MemoryStorage;
 
 async fn stores() -> Stores {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
-    let stores = Stores::open(&storage, &ServiceRanges::default());
+    let stores = Stores::open(&storage, &ServiceRanges::default(), Default::default());
     add(&stores, ("", "namespaces"), "", json!({ "metadata": { "name": "ns" } })).await;
     stores
 }

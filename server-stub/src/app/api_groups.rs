@@ -21,7 +21,11 @@ impl ApiGroups {
     /// All groups with a version that is served by default, with their stores.
     pub(super) fn new(config: &ChainConfig) -> Self {
         let endpoints = Endpoints {
-            stores: Arc::new(Stores::open(config.storage_factory.clone(), &config.service_ranges)),
+            stores: Arc::new(Stores::open(
+                config.storage_factory.clone(),
+                &config.service_ranges,
+                config.capabilities,
+            )),
             backends: config.backends.clone(),
             admission: config.admission.clone(),
             equivalents: Equivalents::built_in(),

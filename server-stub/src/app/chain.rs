@@ -20,6 +20,7 @@ use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::metrics::Metrics;
 use crate::generic::server::GenericApiServer;
 use crate::proxy::{self, Backends};
+use crate::registry::capabilities::Capabilities;
 use crate::registry::service_ranges::ServiceRanges;
 use crate::registry::storage_factory::StorageFactory;
 use crate::storage::Storage;
@@ -36,6 +37,8 @@ pub struct ChainConfig {
     pub service_ip: IpAddr,
     /// The addresses and ports of services.
     pub service_ranges: ServiceRanges,
+    /// What pods may do.
+    pub capabilities: Capabilities,
     /// Time.
     pub clock: Clock,
     /// Uids and generated names.

@@ -91,6 +91,7 @@ impl Server {
             external_address,
             service_ip,
             service_ranges: options.services.service_ranges(),
+            capabilities: options.pods.capabilities(),
             clock: config.clock.clone(),
             ids: config.ids.clone(),
             tokens,

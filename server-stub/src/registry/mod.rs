@@ -4,6 +4,7 @@ pub mod admission;
 mod batch_labels;
 pub mod built_in;
 mod cacher;
+pub mod capabilities;
 pub mod codec;
 pub(crate) mod conversion;
 pub mod defaults;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::built_in;
+use super::capabilities::Capabilities;
 use super::facts::{self, ResourceFacts};
 use super::service_ranges::ServiceRanges;
 use super::storage_factory::StorageFactory;
@@ -16,11 +17,11 @@ pub struct Stores(BTreeMap<(&'static str, &'static str, &'static str), Arc<Store
 
 impl Stores {
     /// Opens them. Must be called inside of a Tokio runtime. `ranges` are the addresses and ports that services may have.
-    pub fn open(storage: impl Into<StorageFactory>, ranges: &ServiceRanges) -> Self {
+    pub fn open(storage: impl Into<StorageFactory>, ranges: &ServiceRanges, capabilities: Capabilities) -> Self {
         let factory = storage.into();
         let served = facts::resources().iter().filter(|facts| facts.served);
         let stores = served.filter_map(|facts| {
-            let store = built_in::open(facts, &factory, ranges)?;
+            let store = built_in::open(facts, &factory, ranges, capabilities)?;
             Some(((facts.group, facts.plural, facts.version), Arc::new(store)))
         });
         Self(stores.collect())

@@ -145,7 +145,6 @@ const ACCEPTED: &[(&str, &[Accepted])] = &[
         "misc",
         &[
             ("aggregator-reject-forwarding-redirect", Bool, "true"),
-            ("allow-privileged", Bool, "false"),
             ("apiserver-count", Int, "1"),
             ("coordinated-leadership-lease-duration", Duration, "15s"),
             ("coordinated-leadership-renew-deadline", Duration, "10s"),

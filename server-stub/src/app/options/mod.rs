@@ -13,6 +13,7 @@ mod global;
 mod insecure_serving;
 mod kubeconfig;
 mod kubelet;
+mod pods;
 mod request_header;
 mod secure_serving;
 mod server_run;
@@ -35,6 +36,7 @@ pub use insecure_serving::InsecureServingOptions;
 pub use kubeconfig::KubeconfigOptions;
 pub(crate) use kubeconfig::kubeconfig_text;
 pub use kubelet::KubeletOptions;
+pub use pods::PodOptions;
 pub use request_header::RequestHeaderOptions;
 pub use secure_serving::{SecureServingOptions, ServingCertificate, SniCertKeys};
 pub use server_run::ServerRunOptions;
@@ -78,8 +80,8 @@ const GROUPS: [&str; 18] = [
 /// ```
 /// use kubewire_server_stub::app::Options;
 ///
-/// let options = Options::from_args(["--secure-port=0", "--allow-privileged=true"]).unwrap();
-/// assert_eq!(options.accepted.given().collect::<Vec<_>>(), ["allow-privileged"]);
+/// let options = Options::from_args(["--secure-port=0", "--vmodule=a=1"]).unwrap();
+/// assert_eq!(options.accepted.given().collect::<Vec<_>>(), ["vmodule"]);
 /// let wrong = options.complete().validate().unwrap_err().to_string();
 /// assert_eq!(wrong, "--secure-port 0 must be between 1 and 65535, inclusive. It cannot be turned off with 0");
 /// assert!(Options::from_args(["--nonsense"]).is_err());
@@ -99,6 +101,8 @@ pub struct Options {
     pub authorization: AuthorizationOptions,
     pub admission: AdmissionOptions,
     pub services: ServiceOptions,
+    /// What pods may do.
+    pub pods: PodOptions,
     pub kubelet: KubeletOptions,
     pub ssh: SshOptions,
     pub controllers: ControllerOptions,
@@ -181,6 +185,7 @@ impl Options {
         self.authorization.add_flags(flags.group("authorization"));
         self.admission.add_flags(flags.group("admission"));
         self.services.add_flags(flags.group("misc"));
+        self.pods.add_flags(flags.group("misc"));
         self.kubelet.add_flags(flags.group("misc"));
         self.ssh.add_flags(flags.group("misc"));
         self.request_header.add_flags(&mut flags);

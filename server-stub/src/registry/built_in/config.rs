@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::rules::{Rules, not_supported};
 use crate::registry::validation::config;
-use crate::registry::validation::values::{put, remove, text};
+use crate::registry::validation::values::{items, put, remove, text};
 
 pub(super) const CONFIG_MAP: Rules = Rules {
     create: |object, _| drop_empty(object),
@@ -27,10 +27,32 @@ pub(super) const SECRET: Rules = Rules {
             put(change.new, &["type"], json!(text(change.old, "/type")));
         }
     },
+    warnings: |secret, _| config::secret_warnings(secret),
     validate: config::secret,
     validate_update: config::secret_update,
     ..Rules::PLAIN
 };
+
+pub(super) const SERVICE_ACCOUNT: Rules = Rules {
+    create: |account, _| name_secrets(account),
+    update: |change| name_secrets(change.new),
+    returns_deleted_object: true,
+    ..Rules::PLAIN
+};
+
+/// Of references to secrets only the names are kept.
+fn name_secrets(account: &mut Value) {
+    let names: Vec<Value> = items(account, "/secrets")
+        .iter()
+        .map(|secret| match text(secret, "/name") {
+            "" => json!({}),
+            name => json!({ "name": name }),
+        })
+        .collect();
+    if !names.is_empty() {
+        put(account, &["secrets"], json!(names));
+    }
+}
 
 /// `stringData` is for writing only: it goes into `data`.
 fn encode_string_data(secret: &mut Value) {

@@ -2,8 +2,9 @@
 
 use super::cluster::{COUNTED_CONDITIONAL, COUNTED_WHOLE};
 use super::rules::Rules;
+use crate::registry::validation::metadata::path_segment_name;
 use crate::registry::validation::values::text;
-use crate::registry::validation::{limits, policy, workloads};
+use crate::registry::validation::{autoscaling, limits, policy, workloads};
 use crate::status::{ApiError, GroupResource};
 
 pub(super) const LIMIT_RANGE: Rules = Rules {
@@ -20,7 +21,7 @@ pub(super) const RESOURCE_QUOTA: Rules = Rules {
 };
 
 pub(super) const AUTOSCALER: Rules = Rules {
-    validate: policy::autoscaler,
+    validate: autoscaling::autoscaler,
     validate_status: |new, _| workloads::counters(new, &["currentReplicas", "desiredReplicas"], &[]),
     ..Rules::COUNTED
 };
@@ -43,6 +44,7 @@ pub(super) const PRIORITY_CLASS: Rules = Rules {
 };
 
 pub(super) const POD_DISRUPTION_BUDGET: Rules = Rules {
+    name: path_segment_name,
     validate: policy::disruption_budget,
     validate_status: policy::disruption_budget_status,
     ..COUNTED_CONDITIONAL

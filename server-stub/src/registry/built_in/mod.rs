@@ -21,6 +21,7 @@ mod workloads;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::capabilities::Capabilities;
 use super::facts::ResourceFacts;
 use super::protobuf_codec::ProtobufCodec;
 use super::resource_info::{ResourceInfo, built_in_storage_prefix};
@@ -39,7 +40,12 @@ pub(crate) fn returns_deleted_object(facts: &ResourceFacts) -> bool {
 /// Opens the store of a built-in resource; `None` for what is not stored, such as reviews.
 ///
 /// Must be called inside of a Tokio runtime. `ranges` are the addresses and ports that services may have.
-pub fn open(facts: &'static ResourceFacts, options: &impl RestOptionsGetter, ranges: &ServiceRanges) -> Option<Store> {
+pub fn open(
+    facts: &'static ResourceFacts,
+    options: &impl RestOptionsGetter,
+    ranges: &ServiceRanges,
+    capabilities: Capabilities,
+) -> Option<Store> {
     let (stored_group, _) = facts.storage?;
     let stored = options.rest_options(stored_group, facts.plural);
     let codec = ProtobufCodec::new(facts)?.with_media_type(stored.media_type);
@@ -57,6 +63,6 @@ pub fn open(facts: &'static ResourceFacts, options: &impl RestOptionsGetter, ran
         let storage = options.rest_options("networking.k8s.io", "ipaddresses").storage;
         Arc::new(ServiceAllocator::new(storage, ranges.clone())) as Arc<dyn Allocator>
     });
-    let strategy = Arc::new(BuiltInStrategy::new(facts, allocator, stored.event_ttl));
+    let strategy = Arc::new(BuiltInStrategy::new(facts, allocator, stored.event_ttl, capabilities));
     Some(Store::new(info, strategy, Arc::new(codec), stored.storage))
 }

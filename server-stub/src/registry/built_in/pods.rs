@@ -13,6 +13,9 @@ use crate::registry::validation::values::{flag, get, items, number, put, text};
 
 pub(super) const POD: Rules = Rules {
     create: |pod, context| {
+        if number(pod, "/spec/terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0) {
+            put(pod, &["spec", "terminationGracePeriodSeconds"], json!(1));
+        }
         if get(pod, "/spec/priority").is_null() {
             put(pod, &["spec", "priority"], json!(0));
         }

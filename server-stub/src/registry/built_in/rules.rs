@@ -125,7 +125,7 @@ pub(super) fn of(group: &str, resource: &str) -> &'static Rules {
         ("", "endpoints") => &network::ENDPOINTS,
         ("", "limitranges") => &limits::LIMIT_RANGE,
         ("", "resourcequotas") => &limits::RESOURCE_QUOTA,
-        ("", "serviceaccounts") => &cluster::SHOWN_WHEN_DELETED,
+        ("", "serviceaccounts") => &config::SERVICE_ACCOUNT,
         ("", "podtemplates") => &workloads::POD_TEMPLATE,
         ("apps", "controllerrevisions") => &workloads::CONTROLLER_REVISION,
         ("", "persistentvolumes") => &volumes::PERSISTENT_VOLUME,

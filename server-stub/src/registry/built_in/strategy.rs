@@ -11,12 +11,15 @@ use kubewire_client::wire::schema::{self, KindSchema};
 use serde_json::Value;
 
 use super::rules::{self, Rules};
-use crate::registry::defaults::fill_in;
+use crate::registry::capabilities::Capabilities;
+use crate::registry::defaults::{disabled, fill_in};
 use crate::registry::facts::ResourceFacts;
 use crate::registry::managed_fields::Shape;
 use crate::registry::query::{DeleteOptions, WriteContext};
 use crate::registry::strategy::{GarbageCollection, Strategy, Update, keep, separate_status};
 use crate::registry::validation::metadata::NameRule;
+use crate::registry::validation::pod;
+use crate::registry::validation::values::get;
 use crate::status::{ApiError, FieldError};
 
 /// A built-in resource that is described by its rules alone.
@@ -25,9 +28,11 @@ pub(super) struct BuiltInStrategy {
     gvk: Gvk,
     kind: Option<&'static KindSchema>,
     has_status: bool,
+    has_disabled: bool,
     rules: &'static Rules,
     allocator: Option<Arc<dyn Allocator>>,
     event_ttl: Duration,
+    capabilities: Capabilities,
 }
 
 /// Takes what only one object may have, and gives it back; see [`Strategy::allocate`].
@@ -43,15 +48,19 @@ impl BuiltInStrategy {
         facts: &'static ResourceFacts,
         allocator: Option<Arc<dyn Allocator>>,
         event_ttl: Duration,
+        capabilities: Capabilities,
     ) -> Self {
         let gvk = Gvk::new(facts.group, facts.version, facts.kind);
+        let kind = schema::kind(&gvk);
         Self {
-            kind: schema::kind(&gvk),
+            has_disabled: kind.is_some_and(|kind| disabled::are_inside(kind.message)),
+            kind,
             gvk,
             has_status: facts.subresource("status").is_some(),
             rules: rules::of(facts.group, facts.plural),
             allocator,
             event_ttl,
+            capabilities,
         }
     }
 }
@@ -60,6 +69,29 @@ impl BuiltInStrategy {
     fn apply_defaults(&self, object: &mut Value) {
         if let Some(kind) = self.kind {
             fill_in(&self.gvk, kind, object);
+        }
+    }
+
+    /// Containers that do more than the administrator allows.
+    fn privileged(&self, object: &Value) -> Vec<FieldError> {
+        let path = match &*self.gvk.kind {
+            "Pod" => "spec",
+            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "ReplicationController" => {
+                "spec.template.spec"
+            }
+            "CronJob" => "spec.jobTemplate.spec.template.spec",
+            "PodTemplate" => "template.spec",
+            _ => return Vec::new(),
+        };
+        match self.capabilities.allow_privileged {
+            true => Vec::new(),
+            false => pod::privileged(get(object, &format!("/{}", path.replace('.', "/"))), path),
+        }
+    }
+
+    fn drop_disabled(&self, object: &mut Value) {
+        if let Some(kind) = self.kind.filter(|_| self.has_disabled) {
+            disabled::drop_from(kind.message, object);
         }
     }
 }
@@ -85,6 +117,7 @@ impl Strategy for BuiltInStrategy {
         if self.has_status {
             keep(object, None, "status");
         }
+        self.drop_disabled(object);
         (self.rules.create)(object, context);
         // What was taken away may have defaults.
         self.apply_defaults(object);
@@ -104,11 +137,14 @@ impl Strategy for BuiltInStrategy {
         if self.has_status {
             separate_status(change);
         }
+        self.drop_disabled(change.new);
         (self.rules.update)(change);
     }
 
     fn validate(&self, object: &Value) -> Vec<FieldError> {
-        (self.rules.validate)(object)
+        let mut errors = (self.rules.validate)(object);
+        errors.extend(self.privileged(object));
+        errors
     }
 
     fn validate_update(&self, new: &Value, old: &Value, subresource: Option<&str>) -> Vec<FieldError> {
@@ -118,6 +154,9 @@ impl Strategy for BuiltInStrategy {
             Some(other) => return (self.rules.validate_subresource)(other, new, old),
         }
         let mut errors = (self.rules.validate)(new);
+        if *self.gvk.kind != *"Pod" {
+            errors.extend(self.privileged(new));
+        }
         errors.extend((self.rules.validate_update)(new, old));
         errors
     }

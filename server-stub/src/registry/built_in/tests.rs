@@ -12,7 +12,7 @@ use crate::storage::memory::MemoryStorage;
 
 fn stores() -> Stores {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
-    Stores::open(&storage, &ServiceRanges::default())
+    Stores::open(&storage, &ServiceRanges::default(), Default::default())
 }
 
 async fn create(store: &Store, object: Value) -> Value {

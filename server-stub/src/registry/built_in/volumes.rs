@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::rules::Rules;
 use crate::registry::store::seconds;
 use crate::registry::validation::storage;
-use crate::registry::validation::values::{put, texts};
+use crate::registry::validation::values::{get, put, remove, texts};
 
 pub(super) const PERSISTENT_VOLUME: Rules = Rules {
     create: |volume, context| {
@@ -17,6 +17,7 @@ pub(super) const PERSISTENT_VOLUME: Rules = Rules {
             json!({ "phase": "Pending", "lastPhaseTransitionTime": now }),
         );
     },
+    warnings: |new, _| storage::volume_warnings(new),
     validate: storage::volume,
     validate_update: storage::volume_update,
     returns_deleted_object: true,
@@ -26,8 +27,10 @@ pub(super) const PERSISTENT_VOLUME: Rules = Rules {
 pub(super) const PERSISTENT_VOLUME_CLAIM: Rules = Rules {
     create: |claim, _| {
         add_finalizer(claim, "kubernetes.io/pvc-protection");
+        same_sources(claim);
         put(claim, &["status"], json!({ "phase": "Pending" }));
     },
+    warnings: |claim, _| storage::claim_warnings(get(claim, "/spec"), "spec"),
     validate: storage::claim,
     validate_update: storage::claim_update,
     returns_deleted_object: true,
@@ -40,6 +43,23 @@ pub(super) const STORAGE_CLASS: Rules = Rules {
     returns_deleted_object: true,
     ..Rules::PLAIN
 };
+
+/// The two fields for what a volume starts with say the same.
+fn same_sources(claim: &mut Value) {
+    let (source, reference) = (
+        get(claim, "/spec/dataSource").clone(),
+        get(claim, "/spec/dataSourceRef").clone(),
+    );
+    remove(claim, "/spec/dataSourceRef", "namespace");
+    match (source.is_null(), reference.is_null()) {
+        (false, true) => put(claim, &["spec", "dataSourceRef"], source),
+        (true, false) => {
+            put(claim, &["spec", "dataSource"], reference);
+            remove(claim, "/spec/dataSource", "namespace");
+        }
+        _ => {}
+    }
+}
 
 /// What the admission plugin StorageObjectInUseProtection does.
 fn add_finalizer(object: &mut Value, finalizer: &str) {

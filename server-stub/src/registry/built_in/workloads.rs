@@ -7,7 +7,8 @@ use super::rules::{Rules, not_supported};
 use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::metadata::label_name;
 use crate::registry::validation::pod;
-use crate::registry::validation::values::{get, immutable, not_negative, put, text};
+use crate::registry::validation::storage;
+use crate::registry::validation::values::{get, immutable, items, not_negative, number, put, text};
 use crate::registry::validation::workloads;
 use crate::status::FieldError;
 
@@ -36,7 +37,7 @@ pub(super) const REPLICA_SET: Rules = Rules {
 };
 
 pub(super) const STATEFUL_SET: Rules = Rules {
-    warnings: template_warnings,
+    warnings: stateful_set_warnings,
     name: label_name,
     validate: workloads::stateful_set,
     validate_update: workloads::stateful_set_update,
@@ -109,6 +110,24 @@ pub(super) fn template_warnings(new: &Value, old: Option<&Value>) -> Vec<String>
         true => Vec::new(),
         false => pod::template_warnings(get(new, "/spec/template"), "spec.template."),
     }
+}
+
+fn stateful_set_warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
+    let mut warnings = template_warnings(new, old);
+    if old.is_none() {
+        for (index, claim) in items(new, "/spec/volumeClaimTemplates").iter().enumerate() {
+            let path = format!("spec.volumeClaimTemplates[{index}]");
+            warnings.extend(storage::claim_warnings(get(claim, "/spec"), &path));
+        }
+        if number(new, "/spec/revisionHistoryLimit").is_some_and(|limit| limit < 0) {
+            warnings.push(
+                "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is \
+                 recommended"
+                    .to_owned(),
+            );
+        }
+    }
+    warnings
 }
 
 /// The same for a workload whose pods are named after it.

@@ -5,7 +5,7 @@
 mod autoscaling;
 mod definitions;
 pub(super) mod events;
-mod read_defaults;
+pub(super) mod read_defaults;
 
 use kubewire_client::Gvk;
 use serde_json::{Map, Value};
@@ -26,6 +26,7 @@ pub(crate) fn conversion(group: &str, version: &str, resource: &str) -> Option<C
         ("autoscaling", "v1", "horizontalpodautoscalers") => Some(autoscaling::CONVERSION),
         ("apiextensions.k8s.io", "v1", "customresourcedefinitions") => Some(definitions::CONVERSION),
         ("", "v1", "persistentvolumeclaims") => Some(read_defaults::CLAIM),
+        ("apps", "v1", "statefulsets") => Some(read_defaults::STATEFUL_SET),
         ("batch", "v1", "jobs") => Some(read_defaults::JOB),
         _ => None,
     }

@@ -29,7 +29,7 @@ pub(super) fn of(message: &str) -> Option<FillIn> {
         "apps.v1.DeploymentSpec" => |_, members| workloads::rolling_update("strategy", members),
         "apps.v1.DaemonSetSpec" => |_, members| workloads::rolling_update("updateStrategy", members),
         "apps.v1.StatefulSetSpec" => |_, members| workloads::stateful_set(members),
-        "batch.v1.Job" => |_, members| workloads::labels_from_template(members, false),
+        "batch.v1.Job" => |_, members| workloads::job_labels(members),
         "batch.v1.JobSpec" => |root, members| {
             if *root.kind == *"Job" {
                 workloads::job(members);

@@ -11,8 +11,26 @@ pub(super) fn image_pull_policy(policy: &str, image: &str, members: &mut Members
     let image = text(members, image);
     let name = image.rsplit('/').next().unwrap_or_default();
     let tagged = name.is_empty() || name.contains('@') || name.split_once(':').is_some_and(|(_, tag)| tag != "latest");
-    let default = if tagged { "IfNotPresent" } else { "Always" };
+    let default = if tagged || !is_reference(image) {
+        "IfNotPresent"
+    } else {
+        "Always"
+    };
     set_unset(members, policy, default);
+}
+
+/// Whether an image's name is one; domains may have capital letters.
+fn is_reference(image: &str) -> bool {
+    let (first, rest) = image.split_once('/').unwrap_or(("", image));
+    let is_domain = first.contains(['.', ':']) || first == "localhost" || first != first.to_lowercase();
+    let path = if first.is_empty() || is_domain { rest } else { image };
+    let path = path.split(['@', ':']).next().unwrap_or_default();
+    let is_part = |part: &str| {
+        let separators = ['.', '_', '-'];
+        let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || separators.contains(&c);
+        !part.is_empty() && part.chars().all(known) && part.trim_matches(separators) == part
+    };
+    path.split('/').all(is_part)
 }
 
 /// A volume without a source is an empty directory.

@@ -2,6 +2,7 @@
 
 mod conditional;
 mod core;
+pub(super) mod disabled;
 mod extensions;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::registry::conversion::read_defaults::name_claims;
+
 use super::conditional::{is_absent, object, set_absent, set_unset, text};
 
 type Members = Map<String, Value>;
@@ -21,7 +23,13 @@ pub(super) fn rolling_update(strategy: &str, members: &mut Members) {
 }
 
 pub(super) fn stateful_set(members: &mut Members) {
-    rolling_update("updateStrategy", members);
+    // A strategy that has a type is complete.
+    if let Some(strategy) = object(members, "updateStrategy")
+        && text(strategy, "type").is_empty()
+    {
+        rolling_update("updateStrategy", members);
+    }
+    name_claims(members);
     set_absent(members, "persistentVolumeClaimRetentionPolicy", json!({}));
 }
 
@@ -40,6 +48,16 @@ pub(super) fn labels_from_template(members: &mut Members, with_selector: bool) {
     }
     if let Some(metadata) = object(members, "metadata") {
         set_empty(metadata, "labels", &labels);
+    }
+}
+
+/// The same for jobs; those of new ones without a selector are known only once they have one.
+pub(super) fn job_labels(members: &mut Members) {
+    if members
+        .get("spec")
+        .is_some_and(|spec| spec.get("selector").is_some_and(Value::is_object))
+    {
+        labels_from_template(members, false);
     }
 }
 

@@ -94,6 +94,8 @@ impl<'a> Shape<'a> {
     pub(super) fn of_field(field: &'static FieldSchema) -> Self {
         match (field.container, field.list_type) {
             (Container::One, _) if field.atomic => Self::Leaf,
+            // The one field that is owned more finely than others of its type.
+            (Container::One, _) if field.json == "claimRef" => field.message().map_or(Self::Leaf, Self::Struct),
             (Container::One, _) => Self::of_element(field),
             (Container::Map, _) if field.atomic => Self::Leaf,
             (Container::Map, _) => Self::Map(field),

@@ -18,6 +18,7 @@ impl Pods {
         Self(Stores::open(
             &storage,
             &crate::registry::service_ranges::ServiceRanges::default(),
+            Default::default(),
         ))
     }
 

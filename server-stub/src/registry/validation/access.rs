@@ -25,7 +25,12 @@ pub(in crate::registry) fn cluster_role(object: &Value) -> Vec<FieldError> {
             errors.push(FieldError::required(field, detail));
         }
         for (index, selector) in selectors.iter().enumerate() {
-            errors.extend(selector::validate(selector, &format!("{field}[{index}]")));
+            let path = format!("{field}[{index}]");
+            let wrong = selector::validate(selector, &path);
+            if selector::parse(selector).is_err() {
+                errors.push(FieldError::invalid(&path, Value::Null, "invalid label selector."));
+            }
+            errors.extend(wrong);
         }
     }
     errors

@@ -89,6 +89,26 @@ pub(in crate::registry) fn secret(object: &Value) -> Vec<FieldError> {
     errors
 }
 
+/// Warnings about a secret: a certificate and its key that are none are kept all the same.
+pub(in crate::registry) fn secret_warnings(object: &Value) -> Vec<String> {
+    if text(object, "/type") != "kubernetes.io/tls" {
+        return Vec::new();
+    }
+    let data = |key: &str| {
+        let encoded = get(object, "/data")
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        STANDARD.decode(encoded).unwrap_or_default()
+    };
+    let has_pem = |key: &str| data(key).windows(11).any(|part| part == b"-----BEGIN ");
+    let missing = [("tls.crt", "certificate"), ("tls.key", "key")]
+        .into_iter()
+        .find(|(key, _)| !has_pem(key));
+    let warning = missing.map(|(_, what)| format!("tls: failed to find any PEM data in {what} input"));
+    warning.into_iter().collect()
+}
+
 /// The rules for a change of a secret.
 pub(in crate::registry) fn secret_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors: Vec<FieldError> = immutable(new, old, "/type").into_iter().collect();
@@ -122,8 +142,32 @@ fn json_entry(object: &Value, key: &str, missing: Option<FieldError>) -> Option<
     Some(FieldError::invalid(
         field,
         json!("<secret contents redacted>"),
-        error.to_string(),
+        in_go_words(&error, &text),
     ))
+}
+
+/// What Go says about a text that is not the JSON of an object.
+fn in_go_words(error: &serde_json::Error, text: &[u8]) -> String {
+    if error.is_eof() {
+        return "unexpected end of JSON input".to_owned();
+    }
+    let first = text
+        .iter()
+        .position(|byte| !byte.is_ascii_whitespace())
+        .unwrap_or_default();
+    let rest = text.get(first..).unwrap_or_default();
+    match rest {
+        [b'-', next, ..] if !next.is_ascii_digit() => {
+            format!("invalid character {:?} in numeric literal", char::from(*next))
+        }
+        [start, ..] if !b"{[\"-0123456789tfn".contains(start) => {
+            format!(
+                "invalid character {:?} looking for beginning of value",
+                char::from(*start)
+            )
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn decoded_len(value: &Value) -> usize {

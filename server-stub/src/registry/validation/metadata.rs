@@ -175,7 +175,10 @@ fn owner_references(references: Option<&Value>) -> Vec<FieldError> {
         let text = |field: &str| reference.get(field).and_then(Value::as_str).unwrap_or_default();
         let path = format!("{FIELD}[{index}]");
         let (group, version) = text("apiVersion").rsplit_once('/').unwrap_or(("", text("apiVersion")));
-        if version.is_empty() {
+        if text("apiVersion").is_empty() {
+            let field = format!("{path}.apiVersion");
+            errors.push(FieldError::required(field, "must not be empty"));
+        } else if version.is_empty() {
             let detail = "version must not be empty";
             errors.push(FieldError::invalid(
                 format!("{path}.apiVersion"),
@@ -237,11 +240,22 @@ fn finalizers(object: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// Custom resources and what defines them have finalizers without a domain, too.
+/// Custom resources and some others have finalizers without a domain, too.
 fn is_of_extension(object: &Value) -> bool {
+    const OTHERS: [&str; 8] = [
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "admissionregistration.k8s.io",
+        "coordination.k8s.io",
+        "events.k8s.io",
+        "node.k8s.io",
+        "policy",
+        "storagemigration.k8s.io",
+    ];
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let gvk = Gvk::from_api_version(&text("apiVersion"), &text("kind"));
-    gvk.group == "apiextensions.k8s.io" || schema::kind(&gvk).is_none() && !gvk.kind.is_empty()
+    let is_event = gvk.group.is_empty() && gvk.kind == "Event";
+    is_event || OTHERS.contains(&&*gvk.group) || schema::kind(&gvk).is_none() && !gvk.kind.is_empty()
 }
 
 /// The rules for the name of a finalizer, at the field of the list and that of the element.

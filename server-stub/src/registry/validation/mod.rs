@@ -2,6 +2,7 @@
 
 pub(super) mod access;
 pub(super) mod admission_policies;
+pub(super) mod autoscaling;
 pub(super) mod batch;
 pub(super) mod certificates;
 pub(super) mod config;
@@ -19,12 +20,14 @@ pub(super) mod node_status;
 pub(super) mod nodes;
 pub(super) mod pod;
 pub(crate) mod policy;
+mod resource_names;
 mod rolling;
 pub(super) mod selector;
 pub(super) mod service;
 pub(super) mod service_cidrs;
 pub(super) mod storage;
 pub(crate) mod values;
+mod volumes;
 pub(crate) mod webhooks;
 pub(super) mod workloads;
 

@@ -1,9 +1,8 @@
-//! The rules for disruption budgets, leases, priority classes and autoscalers.
+//! The rules for disruption budgets, leases and priority classes.
 
-use kubewire_client::validation::path_segment;
 use serde_json::{Value, json};
 
-use super::values::{broken, flag, get, immutable, items, number, one_of, text};
+use super::values::{flag, get, immutable, number, one_of, text};
 use super::{rolling, selector};
 use crate::status::FieldError;
 
@@ -106,7 +105,9 @@ pub(in crate::registry) fn priority_class(object: &Value) -> Vec<FieldError> {
         let detail = format!("maximum allowed value of a user defined priority is {HIGHEST_USER_PRIORITY}");
         errors.push(FieldError::forbidden("value", detail));
     }
-    if let Some(policy) = get(object, "/preemptionPolicy").as_str() {
+    if get(object, "/preemptionPolicy") == "" {
+        errors.push(FieldError::required("preemptionPolicy", ""));
+    } else if let Some(policy) = get(object, "/preemptionPolicy").as_str() {
         errors.extend(one_of("preemptionPolicy", policy, &PREEMPTION));
     }
     errors
@@ -121,135 +122,6 @@ pub(in crate::registry) fn priority_class_update(new: &Value, old: &Value) -> Ve
         .into_iter()
         .chain(immutable(new, old, "/preemptionPolicy"))
         .collect()
-}
-
-/// The rules for an autoscaler.
-pub(in crate::registry) fn autoscaler(object: &Value) -> Vec<FieldError> {
-    let (least, most) = (
-        number(object, "/spec/minReplicas"),
-        number(object, "/spec/maxReplicas").unwrap_or_default(),
-    );
-    let mut errors = Vec::new();
-    if least.is_some_and(|least| most < least) {
-        let detail = "must be greater than or equal to `minReplicas`";
-        errors.push(FieldError::invalid("spec.maxReplicas", json!(most), detail));
-    }
-    let target = get(object, "/spec/scaleTargetRef");
-    for field in ["kind", "name"] {
-        let at = format!("spec.scaleTargetRef.{field}");
-        match text(target, &format!("/{field}")) {
-            "" => errors.push(FieldError::required(at, "")),
-            value => errors.extend(broken(&at, value, path_segment(value))),
-        }
-    }
-    let metrics = items(object, "/spec/metrics");
-    for (index, metric) in metrics.iter().enumerate() {
-        errors.extend(metric_source(metric, &format!("spec.metrics[{index}]")));
-    }
-    let unbounded = metrics
-        .iter()
-        .any(|metric| matches!(text(metric, "/type"), "Object" | "External"));
-    if least == Some(0) && !unbounded {
-        let detail = "must specify at least one Object or External metric to support scaling to zero replicas";
-        errors.push(FieldError::forbidden("spec.metrics", detail));
-    }
-    for direction in ["scaleUp", "scaleDown"] {
-        let rules = get(object, &format!("/spec/behavior/{direction}"));
-        if !rules.is_null() {
-            errors.extend(scaling_rules(rules, &format!("spec.behavior.{direction}")));
-        }
-    }
-    // Declared rules come after the others.
-    errors.extend(super::values::not_negative(object, "/spec/minReplicas"));
-    match most {
-        0 => errors.push(FieldError::required("spec.maxReplicas", "")),
-        1.. => {}
-        _ => {
-            let detail = "must be greater than or equal to 1";
-            errors.push(FieldError::invalid("spec.maxReplicas", json!(most), detail));
-        }
-    }
-    errors
-}
-
-fn metric_source(metric: &Value, path: &str) -> Vec<FieldError> {
-    const SOURCES: [(&str, &str); 5] = [
-        ("ContainerResource", "containerResource"),
-        ("External", "external"),
-        ("Object", "object"),
-        ("Pods", "pods"),
-        ("Resource", "resource"),
-    ];
-    let kind = text(metric, "/type");
-    let kinds = SOURCES.map(|(kind, _)| kind);
-    let field = format!("{path}.type");
-    let mut errors = Vec::new();
-    if kind.is_empty() {
-        errors.push(FieldError::required(&*field, "must specify a metric source type"));
-    }
-    // Upstream checks this twice.
-    errors.extend(
-        [one_of(&field, kind, &kinds), one_of(&field, kind, &kinds)]
-            .into_iter()
-            .flatten(),
-    );
-    let present: Vec<&str> = SOURCES
-        .into_iter()
-        .map(|(_, source)| source)
-        .filter(|source| !get(metric, &format!("/{source}")).is_null())
-        .collect();
-    let expected = SOURCES.iter().find(|(own, _)| *own == kind).map(|(_, source)| *source);
-    if let Some(expected) = expected.filter(|expected| !present.contains(expected)) {
-        let detail = "must populate information for the given metric source";
-        errors.push(FieldError::required(format!("{path}.{expected}"), detail));
-    }
-    if present.len() != 1 {
-        let others = present.into_iter().filter(|source| Some(*source) != expected);
-        errors.extend(others.map(|source| {
-            let detail = "must populate the given metric source only";
-            FieldError::forbidden(format!("{path}.{source}"), detail)
-        }));
-    }
-    errors
-}
-
-fn scaling_rules(rules: &Value, path: &str) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let at = |field: &str| format!("{path}.{field}");
-    if let Some(seconds) = number(rules, "/stabilizationWindowSeconds") {
-        let wrong = |detail| FieldError::invalid(at("stabilizationWindowSeconds"), json!(seconds), detail);
-        match seconds {
-            ..0 => errors.push(wrong("must be greater than or equal to zero")),
-            3601.. => errors.push(wrong("must be less than or equal to 3600")),
-            _ => {}
-        }
-    }
-    if let Some(policy) = get(rules, "/selectPolicy").as_str() {
-        errors.extend(one_of(&at("selectPolicy"), policy, &["Disabled", "Max", "Min"]));
-    }
-    let policies = items(rules, "/policies");
-    if policies.is_empty() {
-        errors.push(FieldError::required(at("policies"), "must specify at least one Policy"));
-    }
-    for (index, policy) in policies.iter().enumerate() {
-        let at = |field: &str| format!("{path}.policies[{index}].{field}");
-        errors.extend(one_of(&at("type"), text(policy, "/type"), &["Percent", "Pods"]));
-        for field in ["value", "periodSeconds"] {
-            let value = number(policy, &format!("/{field}")).unwrap_or_default();
-            if value <= 0 {
-                errors.push(FieldError::invalid(
-                    at(field),
-                    json!(value),
-                    "must be greater than zero",
-                ));
-            }
-            if field == "periodSeconds" && value > 1800 {
-                let detail = "must be less than or equal to 1800";
-                errors.push(FieldError::invalid(at(field), json!(value), detail));
-            }
-        }
-    }
-    errors
 }
 
 #[cfg(test)]
@@ -292,31 +164,6 @@ mod tests {
         assert_eq!(
             told(priority_class_update(&class("a", 1), &class("a", 2))),
             ["value: Forbidden: may not be changed in an update."]
-        );
-    }
-
-    #[test]
-    fn autoscalers() {
-        let object = |more: Value| {
-            let mut spec = json!({ "maxReplicas": 3, "scaleTargetRef": { "kind": "Deployment", "name": "d" } });
-            for (field, value) in more.as_object().unwrap() {
-                spec[field] = value.clone();
-            }
-            told(autoscaler(&json!({ "spec": spec })))
-        };
-        assert_eq!(object(json!({})), Vec::<String>::new());
-        assert_eq!(
-            object(json!({ "minReplicas": 5 })),
-            ["spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`"]
-        );
-        assert_eq!(
-            object(json!({ "metrics": [{ "type": "Pods", "object": {} }] })).len(),
-            1,
-            "the expected source is missing; a single other one is not told"
-        );
-        assert_eq!(
-            object(json!({ "behavior": { "scaleUp": { "policies": [] } } })),
-            ["spec.behavior.scaleUp.policies: Required value: must specify at least one Policy"]
         );
     }
 }

@@ -449,3 +449,27 @@ fn is_headless(service: &Value) -> bool {
 fn has_health_check(service: &Value) -> bool {
     text(service, "/spec/type") == "LoadBalancer" && text(service, "/spec/externalTrafficPolicy") == "Local"
 }
+/// Warnings about a service, new or changed from an old one.
+pub(in crate::registry) fn warnings(service: &Value, old: Option<&Value>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let changed = |field: &str| old.map(|old| get(old, field)) != Some(get(service, field));
+    if !items(service, "/spec/externalIPs").is_empty() && changed("/spec/externalIPs") {
+        warnings.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters".to_owned());
+    }
+    let kind = text(service, "/spec/type");
+    if kind != "ExternalName" && !text(service, "/spec/externalName").is_empty() {
+        warnings.push("spec.externalName is ignored when spec.type is not \"ExternalName\"".to_owned());
+    }
+    if kind == "ClusterIP" && text(service, "/spec/clusterIP") == "None" {
+        if !text(service, "/spec/loadBalancerIP").is_empty() {
+            warnings.push("spec.loadBalancerIP is ignored for headless services".to_owned());
+        }
+        if text(service, "/spec/sessionAffinity") == "ClientIP" {
+            warnings.push("spec.SessionAffinity is ignored for headless services".to_owned());
+        }
+    }
+    if text(service, "/spec/trafficDistribution") == "PreferClose" && changed("/spec/trafficDistribution") {
+        warnings.push("spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"".to_owned());
+    }
+    warnings
+}

@@ -1,11 +1,14 @@
 //! The rules for volumes, claims and storage classes.
 
+use std::collections::HashSet;
+
 use kubewire_client::validation::{dns1123_subdomain, qualified_name};
 use serde_json::{Value, json};
 
 use super::difference::difference;
-use super::selector;
-use super::values::{broken, entries, get, one_of, path_of, put, text, texts};
+use super::values::{broken, entries, get, items, one_of, path_of, put, text, texts};
+use super::volumes::{self, Owner};
+use super::{metadata, pod, selector};
 use crate::registry::quantity::nanos;
 use crate::status::FieldError;
 
@@ -50,6 +53,63 @@ pub(super) fn claim_spec(spec: &Value, path: &str) -> Vec<FieldError> {
             errors.extend(data_source(source, &at(field)));
         }
     }
+    let (source, reference) = (get(spec, "/dataSource"), get(spec, "/dataSourceRef"));
+    let same = ["/kind", "/name", "/apiGroup"]
+        .iter()
+        .all(|field| text(source, field) == text(reference, field));
+    if !source.is_null() && !reference.is_null() && !same {
+        errors.push(FieldError::invalid(path, source.clone(), "must match dataSourceRef"));
+    }
+    errors
+}
+
+/// Warnings about what is claimed at a path.
+pub(in crate::registry) fn claim_warnings(spec: &Value, path: &str) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for side in ["limits", "requests"] {
+        let size = text(spec, &format!("/resources/{side}/storage"));
+        if nanos(size).is_some_and(|size| size % 1_000_000_000 != 0) {
+            warnings.push(format!(
+                "{path}.resources.{side}[storage]: fractional byte value {size:?} is invalid, must be an integer"
+            ));
+        }
+    }
+    warnings
+}
+
+/// The rules for the claim of a pod's own volume at a path.
+pub(super) fn claim_template(template: &Value, path: &str) -> Vec<FieldError> {
+    let at = |field: &str| format!("{path}.metadata.{field}");
+    let object = get(template, "/metadata");
+    let mut errors = metadata::labels(object.get("labels"), &at("labels"));
+    errors.extend(metadata::annotations(object.get("annotations"), &at("annotations")));
+    for field in [
+        "name",
+        "generateName",
+        "namespace",
+        "selfLink",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "ownerReferences",
+        "finalizers",
+        "managedFields",
+    ] {
+        let is_set = match get(object, &format!("/{field}")) {
+            Value::Null => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(elements) => !elements.is_empty(),
+            value => value.as_i64() != Some(0) || field != "generation",
+        };
+        if is_set {
+            let field = if field == "uid" { "uID" } else { field };
+            errors.push(FieldError::forbidden(at(field), "cannot be set"));
+        }
+    }
+    errors.extend(claim_spec(get(template, "/spec"), &format!("{path}.spec")));
     errors
 }
 
@@ -99,8 +159,9 @@ pub(in crate::registry) fn volume(object: &Value) -> Vec<FieldError> {
         errors.push(FieldError::required("spec.accessModes", ""));
     }
     errors.extend(access_modes(get(object, "/spec"), "spec.accessModes"));
-    let capacity = get(object, "/spec/capacity");
-    let sizes: Vec<_> = entries(object, "/spec/capacity").collect();
+    let spec = get(object, "/spec");
+    let capacity = get(spec, "/capacity");
+    let sizes: Vec<_> = entries(spec, "/capacity").collect();
     if sizes.is_empty() {
         errors.push(FieldError::required("spec.capacity", ""));
     }
@@ -112,28 +173,79 @@ pub(in crate::registry) fn volume(object: &Value) -> Vec<FieldError> {
         ));
     }
     for (name, size) in sizes {
-        errors.extend(positive(size, &format!("spec.capacity[{name}]")));
+        let field = format!("spec.capacity[{name}]");
+        let amount = size.as_str().and_then(nanos).unwrap_or_default();
+        if amount < 0 {
+            // The whole number that it stands for is shown.
+            let shown = i64::try_from(amount / 1_000_000_000).unwrap_or(i64::MIN);
+            let detail = "must be a valid resource quantity";
+            errors.push(FieldError::invalid(&field, json!(shown), detail));
+        }
+        errors.extend(positive(size, &field));
     }
-    if let Some(policy) = get(object, "/spec/persistentVolumeReclaimPolicy").as_str() {
+    if let Some(policy) = get(spec, "/persistentVolumeReclaimPolicy").as_str() {
         let field = "spec.persistentVolumeReclaimPolicy";
         errors.extend(one_of(field, policy, &["Delete", "Recycle", "Retain"]));
+        if policy == "Recycle" && text(spec, "/hostPath/path") == "/" {
+            let detail = "may not be 'recycle' for a hostPath mount of '/'";
+            errors.push(FieldError::forbidden(field, detail));
+        }
     }
-    let sources = sources(object);
-    match sources.split_first() {
-        None => errors.push(FieldError::required("spec", "must specify a volume type")),
-        Some((_, others)) => errors.extend(others.iter().map(|source| {
-            let detail = "may not specify more than 1 volume type";
-            FieldError::forbidden(format!("spec.{source}"), detail)
-        })),
+    let affinity = get(spec, "/nodeAffinity");
+    if !affinity.is_null() {
+        errors.extend(match get(affinity, "/required") {
+            Value::Null => {
+                let detail = "must specify required node constraints";
+                vec![FieldError::required("spec.nodeAffinity.required", detail)]
+            }
+            required => pod::scheduling::node_selector(required, "spec.nodeAffinity.required"),
+        });
+    } else if !get(spec, "/local").is_null() {
+        let detail = "Local volume requires node affinity";
+        errors.push(FieldError::required("spec.nodeAffinity", detail));
     }
-    let class = text(object, "/spec/storageClassName");
+    let owner = Owner::Volume(text(object, "/metadata/name"));
+    errors.extend(volumes::validate(spec, "spec", owner));
+    let class = text(spec, "/storageClassName");
     if !class.is_empty() {
         errors.extend(broken("spec.storageClassName", class, dns1123_subdomain(class)));
     }
-    if let Some(mode) = get(object, "/spec/volumeMode").as_str() {
+    if let Some(mode) = get(spec, "/volumeMode").as_str() {
         errors.extend(one_of("spec.volumeMode", mode, &["Block", "Filesystem"]));
     }
+    if let Some(class) = get(spec, "/volumeAttributesClassName").as_str() {
+        let field = "spec.volumeAttributesClassName";
+        match class {
+            "" => errors.push(FieldError::required(field, "an empty string is disallowed")),
+            class => errors.extend(broken(field, class, dns1123_subdomain(class))),
+        }
+        if get(spec, "/csi").is_null() {
+            let detail = "has to be specified when using volumeAttributesClassName";
+            errors.push(FieldError::required("spec.csi", detail));
+        }
+    }
     errors
+}
+
+/// Warnings about a volume.
+pub(in crate::registry) fn volume_warnings(object: &Value) -> Vec<String> {
+    let mut warnings: Vec<String> = volumes::OLD
+        .iter()
+        .filter(|(source, _)| !get(object, &format!("/spec/{source}")).is_null())
+        .map(|(source, message)| {
+            // Upstream's spelling.
+            let source = if *source == "storageos" { "storageOS" } else { source };
+            format!("spec.{source}: {message}")
+        })
+        .collect();
+    if text(object, "/spec/persistentVolumeReclaimPolicy") == "Recycle" {
+        warnings.push(
+            "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended \
+             approach is to use dynamic provisioning."
+                .to_owned(),
+        );
+    }
+    warnings
 }
 
 /// The rules for a change of a volume.
@@ -181,6 +293,37 @@ pub(in crate::registry) fn class(object: &Value) -> Vec<FieldError> {
     }
     if provisioner.is_empty() {
         errors.push(FieldError::required("provisioner", ""));
+    }
+    errors.extend(topologies(items(object, "/allowedTopologies")));
+    errors
+}
+
+/// Where volumes of a class may lie.
+fn topologies(terms: &[Value]) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for (index, term) in terms.iter().enumerate() {
+        let path = format!("allowedTopologies[{index}].matchLabelExpressions");
+        let rules = items(term, "/matchLabelExpressions");
+        let mut keys = HashSet::new();
+        for (number, rule) in rules.iter().enumerate() {
+            let at = |field: &str| format!("{path}[{number}].{field}");
+            let (key, values) = (text(rule, "/key"), texts(rule, "/values"));
+            if values.is_empty() {
+                errors.push(FieldError::required(at("values"), ""));
+            }
+            for (place, value) in values.iter().enumerate() {
+                if values.iter().take(place).any(|earlier| earlier == value) {
+                    errors.push(FieldError::duplicate(at(&format!("values[{place}]")), json!(value)));
+                }
+            }
+            errors.extend(broken(&at("key"), key, qualified_name(key)));
+            if !keys.insert(key) {
+                errors.push(FieldError::duplicate(at("key"), json!(key)));
+            }
+        }
+        if terms.iter().take(index).any(|earlier| earlier == term) {
+            errors.push(FieldError::duplicate(path, json!("")));
+        }
     }
     errors
 }

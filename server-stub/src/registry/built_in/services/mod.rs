@@ -31,7 +31,12 @@ pub(super) const SERVICE: Rules = Rules {
             }
         }
     },
-    create: |service, _| put(service, &["status"], json!({ "loadBalancer": {} })),
+    create: |service, _| {
+        put(service, &["status"], json!({ "loadBalancer": {} }));
+        if !has_address(service) {
+            remove(service, "/spec", "internalTrafficPolicy");
+        }
+    },
     update: |change| {
         if change.subresource.is_none() {
             drop_what_other_types_have(change);
@@ -40,12 +45,7 @@ pub(super) const SERVICE: Rules = Rules {
     validate: service::service,
     validate_update: service::service_update,
     validate_status: service::service_status,
-    warnings: |service, old| {
-        let addresses = |service| get(service, "/spec/externalIPs").clone();
-        let new = !items(service, "/spec/externalIPs").is_empty() && old.map(addresses) != Some(addresses(service));
-        let text = "spec.externalIPs is deprecated and may no longer be implemented in some clusters";
-        new.then(|| text.to_owned()).into_iter().collect()
-    },
+    warnings: service::warnings,
     name: label_name,
     create_on_update: true,
     returns_deleted_object: true,

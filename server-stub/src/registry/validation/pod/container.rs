@@ -2,22 +2,45 @@
 
 use std::collections::HashSet;
 
-use kubewire_client::validation::{dns1123_label, port_name, qualified_name};
+use kubewire_client::validation::{dns1123_label, port_name};
 use serde_json::{Value, json};
 
-use super::probe;
-use crate::registry::quantity::nanos;
-use crate::registry::validation::values::{broken, entries, get, items, number, one_of, text};
+use super::{environment, mounts, probe, resources, security};
+use crate::registry::validation::values::{broken, flag, get, items, number, one_of, text};
 use crate::status::FieldError;
 
 /// What the pod has that its containers refer to.
-pub(super) struct Place<'a> {
-    pub(super) volumes: HashSet<&'a str>,
+pub(super) struct PodFacts<'a> {
+    /// Those that break no rules.
+    pub(super) volumes: Vec<&'a Value>,
+    pub(super) claims: HashSet<&'a str>,
     pub(super) host_network: bool,
+    pub(super) host_users: bool,
+    pub(super) restart_policy: &'a str,
+    pub(super) grace_period: i64,
+}
+
+impl<'a> PodFacts<'a> {
+    pub(super) fn volume(&self, name: &str) -> Option<&'a Value> {
+        self.volumes
+            .iter()
+            .copied()
+            .find(|volume| text(volume, "/name") == name)
+    }
+}
+
+/// All containers of a pod's spec with their paths.
+pub(super) fn all<'a>(spec: &'a Value, path: &str) -> impl Iterator<Item = (String, &'a Value)> {
+    ["initContainers", "containers", "ephemeralContainers"]
+        .into_iter()
+        .flat_map(move |list| {
+            let containers = items(spec, &format!("/{list}")).iter().enumerate();
+            containers.map(move |(index, container)| (format!("{path}.{list}[{index}]"), container))
+        })
 }
 
 /// The rules for all containers of a pod's spec.
-pub(super) fn validate_all(spec: &Value, place: &Place<'_>, path: &str) -> Vec<FieldError> {
+pub(super) fn validate_all(spec: &Value, facts: &PodFacts<'_>, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let at = format!("{path}.containers");
     let containers = items(spec, "/containers");
@@ -27,33 +50,39 @@ pub(super) fn validate_all(spec: &Value, place: &Place<'_>, path: &str) -> Vec<F
     }
     for (index, container) in containers.iter().enumerate() {
         let path = format!("{at}[{index}]");
-        errors.extend(validate(container, place, &path));
+        errors.extend(validate(container, facts, &path));
         errors.extend(unique(&mut names, container, &path));
-        errors.extend(probe::lifecycle(
-            get(container, "/lifecycle"),
-            &format!("{path}.lifecycle"),
-        ));
-        errors.extend(probe::validate_all(container, &path));
+        errors.extend(restarts(container, &path));
+        errors.extend(probe::of_container(container, facts.grace_period, &path));
     }
     errors.extend(host_port_conflicts(containers, &at));
     let at = format!("{path}.initContainers");
     for (index, container) in items(spec, "/initContainers").iter().enumerate() {
         let path = format!("{at}[{index}]");
-        errors.extend(validate(container, place, &path));
+        errors.extend(validate(container, facts, &path));
         errors.extend(unique(&mut names, container, &path));
-        errors.extend(init_only(container, &path));
+        let restarts = restarts(container, &path);
+        let shown = if get(container, "/restartPolicy").is_null() {
+            1
+        } else {
+            restarts.len()
+        };
+        errors.extend(restarts.into_iter().take(shown));
+        errors.extend(init_only(container, facts.grace_period, &path));
     }
     let at = format!("{path}.ephemeralContainers");
+    let regular = names.clone();
     for (index, container) in items(spec, "/ephemeralContainers").iter().enumerate() {
         let path = format!("{at}[{index}]");
-        errors.extend(validate(container, place, &path));
+        errors.extend(validate(container, facts, &path));
         errors.extend(unique(&mut names, container, &path));
+        errors.extend(ephemeral_only(container, &regular, &path));
     }
     errors
 }
 
 /// The rules that every container has to follow.
-fn validate(container: &Value, place: &Place<'_>, path: &str) -> Vec<FieldError> {
+fn validate(container: &Value, facts: &PodFacts<'_>, path: &str) -> Vec<FieldError> {
     let at = |field: &str| format!("{path}.{field}");
     let mut errors = Vec::new();
     match text(container, "/name") {
@@ -69,18 +98,25 @@ fn validate(container: &Value, place: &Place<'_>, path: &str) -> Vec<FieldError>
         _ => {}
     }
     let policy = text(container, "/terminationMessagePolicy");
-    let supported = ["FallbackToLogsOnError", "File"];
+    let supported = ["File", "FallbackToLogsOnError"];
     errors.extend(one_of(&at("terminationMessagePolicy"), policy, &supported));
-    errors.extend(ports(items(container, "/ports"), place, &at("ports")));
-    errors.extend(environment(container, path));
-    errors.extend(mounts(items(container, "/volumeMounts"), place, &at("volumeMounts")));
+    errors.extend(ports(items(container, "/ports"), facts, &at("ports")));
+    errors.extend(environment::validate(container, facts, path));
+    errors.extend(mounts::mounts(container, facts, &at("volumeMounts")));
+    errors.extend(mounts::devices(container, facts, &at("volumeDevices")));
     let pull = text(container, "/imagePullPolicy");
     errors.extend(one_of(
         &at("imagePullPolicy"),
         pull,
         &["Always", "IfNotPresent", "Never"],
     ));
-    errors.extend(resources(get(container, "/resources"), &at("resources")));
+    errors.extend(resources::of_container(
+        get(container, "/resources"),
+        &facts.claims,
+        &at("resources"),
+    ));
+    errors.extend(resize_policy(container, facts, &at("resizePolicy")));
+    errors.extend(security::of_container(container, facts.host_users, path));
     errors
 }
 
@@ -90,9 +126,9 @@ fn unique<'a>(names: &mut HashSet<&'a str>, container: &'a Value, path: &str) ->
 }
 
 /// An init container that ends has no lifecycle and no probes.
-fn init_only(container: &Value, path: &str) -> Vec<FieldError> {
+fn init_only(container: &Value, grace_period: i64, path: &str) -> Vec<FieldError> {
     if text(container, "/restartPolicy") == "Always" {
-        return probe::validate_all(container, path);
+        return probe::of_container(container, grace_period, path);
     }
     let detail = "may not be set for init containers without restartPolicy=Always";
     ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"]
@@ -102,7 +138,96 @@ fn init_only(container: &Value, path: &str) -> Vec<FieldError> {
         .collect()
 }
 
-fn ports(ports: &[Value], place: &Place<'_>, path: &str) -> Vec<FieldError> {
+/// A container that is added for a look has nothing that a pod counts on.
+fn ephemeral_only(container: &Value, others: &HashSet<&str>, path: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let target = text(container, "/targetContainerName");
+    if !target.is_empty() && !others.contains(target) {
+        let field = format!("{path}.targetContainerName");
+        errors.push(FieldError::not_found(field, json!(target)));
+    }
+    let is_set = |field: &&str| match get(container, &format!("/{field}")) {
+        Value::Null => false,
+        Value::Array(elements) => !elements.is_empty(),
+        Value::Object(fields) => *field != "resources" || !fields.is_empty(),
+        _ => true,
+    };
+    let fields = [
+        "ports",
+        "livenessProbe",
+        "readinessProbe",
+        "startupProbe",
+        "lifecycle",
+        "resources",
+        "resizePolicy",
+        "restartPolicy",
+        "restartPolicyRules",
+    ];
+    let forbidden = |field| FieldError::forbidden(field, "cannot be set for an Ephemeral Container");
+    let set = fields.iter().filter(|field| is_set(field));
+    errors.extend(set.map(|field| forbidden(format!("{path}.{field}"))));
+    for (index, mount) in items(container, "/volumeMounts").iter().enumerate() {
+        for field in ["subPath", "subPathExpr"] {
+            if !text(mount, &format!("/{field}")).is_empty() {
+                errors.push(forbidden(format!("{path}.volumeMounts[{index}].{field}")));
+            }
+        }
+    }
+    errors
+}
+
+/// Whether a container starts again by rules of its own.
+fn restarts(container: &Value, path: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let field = format!("{path}.restartPolicy");
+    let rules = items(container, "/restartPolicyRules");
+    match get(container, "/restartPolicy").as_str() {
+        Some(policy) => errors.extend(one_of(&field, policy, &["Always", "Never", "OnFailure"])),
+        None if !rules.is_empty() => {
+            let detail = "must specify restartPolicy when restart rules are used";
+            errors.push(FieldError::required(field, detail));
+        }
+        None => {}
+    }
+    for (index, rule) in rules.iter().enumerate() {
+        let at = |field: &str| format!("{path}.restartPolicyRules[{index}].{field}");
+        let actions = ["Restart", "RestartAllContainers"];
+        errors.extend(one_of(&at("action"), text(rule, "/action"), &actions));
+        if get(rule, "/exitCodes").is_null() {
+            errors.push(FieldError::required(at("exitCodes"), "must be specified"));
+            continue;
+        }
+        let operator = text(rule, "/exitCodes/operator");
+        errors.extend(one_of(&at("exitCodes.operator"), operator, &["In", "NotIn"]));
+    }
+    errors
+}
+
+fn resize_policy(container: &Value, facts: &PodFacts<'_>, path: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut names = HashSet::new();
+    for (index, policy) in items(container, "/resizePolicy").iter().enumerate() {
+        let (name, restart) = (text(policy, "/resourceName"), text(policy, "/restartPolicy"));
+        match name {
+            "cpu" | "memory" if !names.insert(name) => {
+                errors.push(FieldError::duplicate(format!("{path}[{index}]"), json!(name)));
+            }
+            "" => errors.push(FieldError::required(path, "")),
+            name => errors.extend(one_of(path, name, &["cpu", "memory"])),
+        }
+        match restart {
+            "" => errors.push(FieldError::required(path, "")),
+            restart => errors.extend(one_of(path, restart, &["NotRequired", "RestartContainer"])),
+        }
+        if facts.restart_policy == "Never" && restart != "NotRequired" {
+            let detail = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+            errors.push(FieldError::invalid(path, json!(restart), detail));
+        }
+    }
+    errors
+}
+
+fn ports(ports: &[Value], facts: &PodFacts<'_>, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut names = HashSet::new();
     for (index, port) in ports.iter().enumerate() {
@@ -126,7 +251,8 @@ fn ports(ports: &[Value], place: &Place<'_>, path: &str) -> Vec<FieldError> {
         let host_port = number(port, "/hostPort").unwrap_or_default();
         if host_port != 0 && !in_range(host_port) {
             errors.push(FieldError::invalid(at("hostPort"), json!(host_port), range));
-        } else if place.host_network && host_port != container_port && host_port != 0 {
+        }
+        if facts.host_network && host_port != container_port {
             let detail = "must match `containerPort` when `hostNetwork` is true";
             errors.push(FieldError::invalid(at("hostPort"), json!(host_port), detail));
         }
@@ -157,143 +283,7 @@ fn host_port_conflicts(containers: &[Value], path: &str) -> Vec<FieldError> {
     errors
 }
 
-fn environment(container: &Value, path: &str) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    for (index, variable) in items(container, "/env").iter().enumerate() {
-        let at = |field: &str| format!("{path}.env[{index}].{field}");
-        match text(variable, "/name") {
-            "" => errors.push(FieldError::required(at("name"), "")),
-            name if !name.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'=') => {
-                let detail = "a valid environment variable name must consist only of printable ASCII characters other \
-                              than '='";
-                errors.push(FieldError::invalid(at("name"), json!(name), detail));
-            }
-            _ => {}
-        }
-        let sources: Vec<&String> = entries(variable, "/valueFrom")
-            .filter(|(_, value)| !value.is_null())
-            .map(|(source, _)| source)
-            .collect();
-        if get(variable, "/valueFrom").is_object() {
-            if !text(variable, "/value").is_empty() && !sources.is_empty() {
-                let detail = "may not be specified when `value` is not empty";
-                errors.push(FieldError::invalid(at("valueFrom"), json!(""), detail));
-            } else if sources.len() > 1 {
-                let detail = "may not have more than one field specified at a time";
-                errors.push(FieldError::invalid(at("valueFrom"), json!(""), detail));
-            } else if sources.is_empty() {
-                let detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, \
-                              `secretKeyRef` or `fileKeyRef`";
-                errors.push(FieldError::invalid(at("valueFrom"), json!(""), detail));
-            }
-        }
-        for source in ["configMapKeyRef", "secretKeyRef"] {
-            let reference = get(variable, &format!("/valueFrom/{source}"));
-            if reference.is_object() {
-                for field in ["name", "key"] {
-                    if text(reference, &format!("/{field}")).is_empty() && field == "key" {
-                        errors.push(FieldError::required(at(&format!("valueFrom.{source}.{field}")), ""));
-                    }
-                }
-            }
-        }
-    }
-    for (index, source) in items(container, "/envFrom").iter().enumerate() {
-        let count = ["configMapRef", "secretRef"]
-            .iter()
-            .filter(|kind| !get(source, &format!("/{kind}")).is_null())
-            .count();
-        if count != 1 {
-            let detail = match count {
-                0 => "must specify one of: `configMapRef` or `secretRef`",
-                _ => "may not have more than one field specified at a time",
-            };
-            errors.push(FieldError::invalid(
-                format!("{path}.envFrom[{index}]"),
-                json!(""),
-                detail,
-            ));
-        }
-    }
-    errors
-}
-
-fn mounts(mounts: &[Value], place: &Place<'_>, path: &str) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let mut paths = HashSet::new();
-    for (index, mount) in mounts.iter().enumerate() {
-        let at = |field: &str| format!("{path}[{index}].{field}");
-        let name = text(mount, "/name");
-        if name.is_empty() {
-            errors.push(FieldError::required(at("name"), ""));
-        }
-        if !place.volumes.contains(name) {
-            errors.push(FieldError::not_found(at("name"), json!(name)));
-        }
-        let mount_path = text(mount, "/mountPath");
-        if mount_path.is_empty() {
-            errors.push(FieldError::required(at("mountPath"), ""));
-        }
-        if !paths.insert(mount_path) {
-            errors.push(FieldError::invalid(
-                at("mountPath"),
-                json!(mount_path),
-                "must be unique",
-            ));
-        }
-        let sub_path = text(mount, "/subPath");
-        if sub_path.starts_with('/') {
-            errors.push(FieldError::invalid(
-                at("subPath"),
-                json!(sub_path),
-                "must be a relative path",
-            ));
-        }
-        if sub_path.split('/').any(|part| part == "..") {
-            errors.push(FieldError::invalid(
-                at("subPath"),
-                json!(sub_path),
-                "must not contain '..'",
-            ));
-        }
-    }
-    errors
-}
-
-/// Requests must not exceed limits.
-fn resources(resources: &Value, path: &str) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    for (name, value) in entries(resources, "/limits") {
-        errors.extend(resource(name, value, &format!("{path}.limits")));
-    }
-    for (name, value) in entries(resources, "/requests") {
-        errors.extend(resource(name, value, &format!("{path}.requests")));
-        let limit = resources
-            .get("limits")
-            .and_then(|limits| limits.get(name))
-            .and_then(Value::as_str);
-        let request = value.as_str().unwrap_or_default();
-        if let Some(limit) = limit
-            && nanos(request) > nanos(limit)
-        {
-            let detail = format!("must be less than or equal to {name} limit of {limit}");
-            errors.push(FieldError::invalid(format!("{path}.requests"), json!(request), detail));
-        }
-    }
-    errors
-}
-
-fn resource(name: &str, value: &Value, path: &str) -> Vec<FieldError> {
-    let mut errors = broken(path, name, qualified_name(name));
-    let standard = ["cpu", "memory", "ephemeral-storage", "storage"];
-    if !name.contains('/') && !standard.contains(&name) && !name.starts_with("hugepages-") {
-        let detail = "must be a standard resource for containers";
-        errors.push(FieldError::invalid(path, json!(name), detail));
-    }
-    let quantity = value.as_str().unwrap_or_default();
-    if nanos(quantity).is_some_and(|nanos| nanos < 0) {
-        let detail = "must be greater than or equal to 0";
-        errors.push(FieldError::invalid(format!("{path}[{name}]"), json!(quantity), detail));
-    }
-    errors
+/// Whether a container may do everything on its node.
+pub(super) fn is_privileged(container: &Value) -> bool {
+    flag(container, "/securityContext/privileged")
 }

@@ -6,8 +6,18 @@ use serde_json::{Value, json};
 use crate::registry::validation::values::{broken, get, items, number, one_of, text};
 use crate::status::FieldError;
 
-/// The rules for the probes of a container.
-pub(super) fn validate_all(container: &Value, path: &str) -> Vec<FieldError> {
+const HEADER: &str = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex \
+                      used for validation is '[-A-Za-z0-9]+')";
+
+/// The rules for the probes and hooks of a container, which has so many seconds to end.
+pub(super) fn of_container(container: &Value, grace_period: i64, path: &str) -> Vec<FieldError> {
+    let hooks = get(container, "/lifecycle");
+    let mut errors = lifecycle(hooks, grace_period, &format!("{path}.lifecycle"));
+    errors.extend(validate_all(container, path));
+    errors
+}
+
+fn validate_all(container: &Value, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
         let probe = get(container, &format!("/{name}"));
@@ -19,14 +29,16 @@ pub(super) fn validate_all(container: &Value, path: &str) -> Vec<FieldError> {
 }
 
 /// The rules for what runs when a container starts or stops.
-pub(super) fn lifecycle(lifecycle: &Value, path: &str) -> Vec<FieldError> {
+fn lifecycle(lifecycle: &Value, grace_period: i64, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for hook in ["postStart", "preStop"] {
         let handler = get(lifecycle, &format!("/{hook}"));
         if handler.is_object() {
+            let kinds = ["exec", "httpGet", "tcpSocket", "sleep"];
             errors.extend(validate_handler(
                 handler,
-                &["exec", "httpGet", "tcpSocket", "sleep"],
+                &kinds,
+                grace_period,
                 &format!("{path}.{hook}"),
             ));
         }
@@ -35,7 +47,7 @@ pub(super) fn lifecycle(lifecycle: &Value, path: &str) -> Vec<FieldError> {
 }
 
 fn validate(probe: &Value, name: &str, path: &str) -> Vec<FieldError> {
-    let mut errors = validate_handler(probe, &["exec", "httpGet", "tcpSocket", "grpc"], path);
+    let mut errors = validate_handler(probe, &["exec", "httpGet", "tcpSocket", "grpc"], 0, path);
     for field in [
         "initialDelaySeconds",
         "timeoutSeconds",
@@ -76,7 +88,7 @@ fn validate(probe: &Value, name: &str, path: &str) -> Vec<FieldError> {
 }
 
 /// One kind of handler, and its own rules.
-fn validate_handler(handler: &Value, kinds: &[&str], path: &str) -> Vec<FieldError> {
+fn validate_handler(handler: &Value, kinds: &[&str], grace_period: i64, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut found = false;
     for kind in kinds {
@@ -101,8 +113,20 @@ fn validate_handler(handler: &Value, kinds: &[&str], path: &str) -> Vec<FieldErr
                 errors.extend(port(get(action, "/port"), &format!("{field}.port")));
                 let scheme = text(action, "/scheme");
                 errors.extend(one_of(&format!("{field}.scheme"), scheme, &["HTTP", "HTTPS"]));
+                let names = items(action, "/httpHeaders").iter().map(|header| text(header, "/name"));
+                let wrong = names.filter(|name| !is_header(name));
+                errors
+                    .extend(wrong.map(|name| FieldError::invalid(format!("{field}.httpHeaders"), json!(name), HEADER)));
             }
             "tcpSocket" | "grpc" => errors.extend(port(get(action, "/port"), &format!("{field}.port"))),
+            "sleep" => {
+                let seconds = number(action, "/seconds").unwrap_or_default();
+                if seconds < 0 || seconds > grace_period {
+                    let detail =
+                        format!("must be non-negative and less than terminationGracePeriodSeconds ({grace_period})");
+                    errors.push(FieldError::invalid(field, json!(seconds), detail));
+                }
+            }
             _ => {}
         }
     }
@@ -126,4 +150,8 @@ fn port(port: &Value, field: &str) -> Vec<FieldError> {
             )]
         }
     }
+}
+
+fn is_header(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }

@@ -90,59 +90,16 @@ pub(in crate::registry) fn validate_status(new: &Value, old: &Value) -> Vec<Fiel
     errors
 }
 
-/// What an ephemeral container cannot have.
-fn ephemeral_only(container: &Value, field: &str) -> Vec<FieldError> {
-    let fields = [
-        "ports",
-        "resources",
-        "livenessProbe",
-        "readinessProbe",
-        "startupProbe",
-        "lifecycle",
-    ];
-    let is_set = |field: &&str| match get(container, &format!("/{field}")) {
-        Value::Null => false,
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-        _ => true,
-    };
-    let forbidden =
-        |name: &str| FieldError::forbidden(format!("{field}.{name}"), "cannot be set for an Ephemeral Container");
-    fields
-        .iter()
-        .filter(|name| is_set(name))
-        .map(|name| forbidden(name))
-        .collect()
-}
-
 /// The rules for a change of a pod's ephemeral containers: they only become more (KEP-277).
 pub(in crate::registry) fn validate_ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldError> {
     const FIELD: &str = "spec.ephemeralContainers";
-    const FIELD_POINTER: &str = "/spec/ephemeralContainers";
     if !get(new, "/metadata/annotations/kubernetes.io~1config.mirror").is_null() {
         return vec![FieldError::forbidden(
             "[]",
             "static pods do not support ephemeral containers",
         )];
     }
-    let mut errors = super::validate_spec(get(new, "/spec"), "spec");
-    let lists = ["/spec/containers", "/spec/initContainers"];
-    let others: Vec<&str> = lists
-        .into_iter()
-        .flat_map(|list| items(new, list))
-        .map(|container| text(container, "/name"))
-        .collect();
-    for (index, container) in items(new, FIELD_POINTER).iter().enumerate() {
-        let field = format!("{FIELD}[{index}]");
-        let target = text(container, "/targetContainerName");
-        if !target.is_empty() && !others.contains(&target) {
-            errors.push(FieldError::not_found(
-                format!("{field}.targetContainerName"),
-                json!(target),
-            ));
-        }
-        errors.extend(ephemeral_only(container, &field));
-    }
+    let mut errors = super::validate_spec(get(new, "/spec"), "spec", Some(new));
     for container in items(old, "/spec/ephemeralContainers") {
         let name = text(container, "/name");
         let mut same_name = items(new, "/spec/ephemeralContainers").iter();
@@ -167,7 +124,7 @@ pub(in crate::registry) fn validate_resize(new: &Value, old: &Value) -> Vec<Fiel
     if text(new, "/spec/os/name") == "windows" {
         return vec![FieldError::forbidden("[]", "windows pods cannot be resized")];
     }
-    let mut errors = super::validate_spec(get(new, "/spec"), "spec");
+    let mut errors = super::validate_spec(get(new, "/spec"), "spec", Some(new));
     let class = super::qos_class(new);
     if class != text(old, "/status/qosClass") {
         let detail = "Pod QOS Class may not change as a result of resizing";

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::field_error::quote;
 use crate::registry::quantity::nanos;
 use crate::registry::validation::values::{entries, get, items, number, text};
+use crate::registry::validation::{storage, volumes};
 
 const NODE_LABELS: [(&str, &str); 8] = [
     (
@@ -49,18 +50,6 @@ const ANNOTATIONS: [(&str, &str); 3] = [
 ];
 const MATCHES_NOTHING: &str = "a null labelSelector results in matching no pod";
 const SECCOMP: &str = "non-functional in v1.27+; use the \"seccompProfile\" field instead";
-const VOLUMES: [(&str, &str); 9] = [
-    ("photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
-    ("gitRepo", "deprecated in v1.11, and disabled by default in v1.33+"),
-    ("scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
-    ("flocker", "deprecated in v1.22, non-functional in v1.25+"),
-    ("storageos", "deprecated in v1.22, non-functional in v1.25+"),
-    ("quobyte", "deprecated in v1.22, non-functional in v1.25+"),
-    ("glusterfs", "deprecated in v1.25, non-functional in v1.26+"),
-    ("cephfs", "deprecated in v1.28, non-functional in v1.31+"),
-    ("rbd", "deprecated in v1.28, non-functional in v1.31+"),
-];
-
 /// Warnings about a new pod.
 pub(in crate::registry) fn warnings(pod: &Value) -> Vec<String> {
     let name = text(pod, "/metadata/name");
@@ -99,14 +88,24 @@ pub(in crate::registry) fn template_warnings(template: &Value, path: &str) -> Ve
             warnings.push(format!("{field}: {MATCHES_NOTHING}"));
         }
     }
+    warnings.extend(null_selectors(get(spec, "/affinity"), &format!("{path}spec.affinity")));
     for (annotation, message) in ANNOTATIONS.iter().filter(|(annotation, _)| has(annotation)) {
         warnings.push(format!("{path}metadata.annotations[{annotation}]: {message}"));
     }
     for (index, volume) in items(spec, "/volumes").iter().enumerate() {
-        let present = VOLUMES
+        let present = volumes::OLD
             .iter()
             .filter(|(source, _)| volume.get(source).is_some_and(|source| !source.is_null()));
         warnings.extend(present.map(|(source, message)| format!("{path}spec.volumes[{index}].{source}: {message}")));
+    }
+    for (index, volume) in items(spec, "/volumes").iter().enumerate() {
+        let claim = get(volume, "/ephemeral/volumeClaimTemplate/spec");
+        let at = format!("{path}spec.volumes[{index}].ephemeral.volumeClaimTemplate.spec");
+        warnings.extend(storage::claim_warnings(claim, &at));
+        if get(volume, "/projected").is_object() && !has_sources(volume) {
+            let name = quote(text(volume, "/name"));
+            warnings.push(format!("volume {name} (Projected) has no sources provided"));
+        }
     }
     warnings.extend(repeated(spec, "hostAliases", "ip", path));
     warnings.extend(repeated(spec, "imagePullSecrets", "name", path));
@@ -140,6 +139,31 @@ pub(in crate::registry) fn template_warnings(template: &Value, path: &str) -> Ve
     warnings
 }
 
+fn has_sources(volume: &Value) -> bool {
+    let is_one = |source: &Value| entries(source, "").any(|(_, source)| !source.is_null());
+    items(volume, "/projected/sources").iter().all(is_one) && !items(volume, "/projected/sources").is_empty()
+}
+
+/// Terms of pod affinity that match no pod.
+fn null_selectors(affinity: &Value, path: &str) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for kind in ["podAffinity", "podAntiAffinity"] {
+        for (when, term) in [
+            ("preferredDuringSchedulingIgnoredDuringExecution", "podAffinityTerm."),
+            ("requiredDuringSchedulingIgnoredDuringExecution", ""),
+        ] {
+            for (index, rule) in items(affinity, &format!("/{kind}/{when}")).iter().enumerate() {
+                let selector = format!("/{}labelSelector", term.replace('.', "/"));
+                if get(rule, &selector).is_null() {
+                    let field = format!("{path}.{kind}.{when}[{index}].{term}labelSelector");
+                    warnings.push(format!("{field}: {MATCHES_NOTHING}"));
+                }
+            }
+        }
+    }
+    warnings
+}
+
 fn repeated(spec: &Value, list: &str, field: &str, path: &str) -> Vec<String> {
     let all = items(spec, &format!("/{list}"));
     let value = |item: &Value| text(item, &format!("/{field}")).to_owned();
@@ -166,6 +190,17 @@ fn container_warnings(container: &Value, path: &str) -> Vec<String> {
                     "{path}.resources.{side}[{resource}]: fractional byte value {shown} is invalid, must be an integer"
                 ));
             }
+        }
+    }
+    for (index, port) in items(container, "/ports").iter().enumerate() {
+        let (ip, host) = (text(port, "/hostIP"), number(port, "/hostPort").unwrap_or_default());
+        if !ip.is_empty() && host == 0 {
+            let (name, protocol) = (text(port, "/name"), text(port, "/protocol"));
+            let inside = number(port, "/containerPort").unwrap_or_default();
+            warnings.push(format!(
+                "{path}.ports[{index}]: hostIP set without hostPort: {{Name:{name} HostPort:0 ContainerPort:{inside} \
+                 Protocol:{protocol} HostIP:{ip}}}"
+            ));
         }
     }
     let variables = items(container, "/env");
