@@ -183,12 +183,10 @@ impl ApiError {
 
     /// 422: the object breaks rules. `kind` is the kind's name, not the plural.
     pub fn invalid(group: &str, kind: &str, name: &str, errors: Vec<FieldError>) -> Self {
-        let (mut texts, mut causes) = (Vec::new(), Vec::new());
-        for error in errors {
-            let text = error.to_string();
+        let mut texts: Vec<String> = Vec::new();
+        for text in errors.iter().map(ToString::to_string) {
             if !texts.contains(&text) {
                 texts.push(text);
-                causes.push(error);
             }
         }
         let subject = format!("{} {} is invalid", dotted(kind, group), quote(name));
@@ -199,7 +197,7 @@ impl ApiError {
         };
         let resource = GroupResource::new(group.to_owned(), kind.to_owned());
         let error = Self::new(422, "Invalid", message).about(&resource, name);
-        causes
+        errors
             .iter()
             .fold(error, |error, e| error.with_cause(e.kind.reason(), e.body(), &e.field))
     }

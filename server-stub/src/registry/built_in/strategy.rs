@@ -96,6 +96,17 @@ impl BuiltInStrategy {
     }
 }
 
+/// Leaves out errors that were told already.
+fn told_once(errors: Vec<FieldError>) -> Vec<FieldError> {
+    let mut once: Vec<FieldError> = Vec::with_capacity(errors.len());
+    for error in errors {
+        if !once.contains(&error) {
+            once.push(error);
+        }
+    }
+    once
+}
+
 #[async_trait]
 impl Strategy for BuiltInStrategy {
     #[allow(private_interfaces, reason = "as in the trait")]
@@ -144,7 +155,7 @@ impl Strategy for BuiltInStrategy {
     fn validate(&self, object: &Value) -> Vec<FieldError> {
         let mut errors = (self.rules.validate)(object);
         errors.extend(self.privileged(object));
-        errors
+        told_once(errors)
     }
 
     fn validate_update(&self, new: &Value, old: &Value, subresource: Option<&str>) -> Vec<FieldError> {
@@ -158,7 +169,7 @@ impl Strategy for BuiltInStrategy {
             errors.extend(self.privileged(new));
         }
         errors.extend((self.rules.validate_update)(new, old));
-        errors
+        told_once(errors)
     }
 
     fn warnings(&self, new: &Value, old: Option<&Value>) -> Vec<String> {

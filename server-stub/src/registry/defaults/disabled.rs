@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_is_off_is_dropped() {
-        let kind = |group: &str, kind: &str| schema::kind(&Gvk::new(group.to_owned(), "v1", kind.to_owned())).unwrap();
+        let kind = |group, kind| schema::kind(&Gvk::new(group, "v1", kind)).unwrap();
         let pod = kind("", "Pod").message;
         let mut object = json!({ "spec": { "evictionResponders": [{}], "containers": [
             { "name": "a", "lifecycle": { "stopSignal": "x" } },

@@ -456,7 +456,8 @@ mod tests {
 
     #[test]
     fn volumes() {
-        let spec = json!({ "accessModes": ["ReadWriteOnce"], "capacity": { "storage": "1Gi" }, "nfs": {}, "rbd": {} });
+        let spec = json!({ "accessModes": ["ReadWriteOnce"], "capacity": { "storage": "1Gi" },
+            "nfs": { "server": "s", "path": "/p" }, "rbd": {} });
         assert_eq!(
             told(volume(&json!({ "spec": spec }))),
             ["spec.rbd: Forbidden: may not specify more than 1 volume type"]

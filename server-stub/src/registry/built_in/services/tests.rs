@@ -23,7 +23,7 @@ fn services(network: &str) -> Services {
         networks: vec![IpNetwork::parse(network).unwrap()],
         node_ports: 30000..=30003,
     };
-    let store = built_in::open(facts, &StorageFactory::from(&storage), &ranges).unwrap();
+    let store = built_in::open(facts, &StorageFactory::from(&storage), &ranges, Default::default()).unwrap();
     Services { store, storage }
 }
 
