@@ -83,7 +83,7 @@ async fn what_is_stored_is_what_kube_apiserver_stores() {
         let Some((facts, namespace, name)) = built_in_resource(path) else {
             continue;
         };
-        let Some(store) = built_in::open(facts, &factory, &ServiceRanges::default()) else {
+        let Some(store) = built_in::open(facts, &factory, &ServiceRanges::default(), Default::default()) else {
             continue;
         };
         let mut object = object.clone();

@@ -24,6 +24,8 @@ pub(super) const NODE: Rules = Rules {
     },
     validate_status: |node, _| node_status::status(node),
     unknown_field: not_supported,
+    // A kubelet registers its node with it.
+    new_with_status: true,
     ..Rules::PLAIN
 };
 

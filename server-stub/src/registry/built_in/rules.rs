@@ -22,6 +22,8 @@ pub(super) struct Rules {
     /// How what clients write becomes what is stored, before defaults.
     pub(super) convert: fn(&mut Value),
     pub(super) create: fn(&mut Value, &WriteContext),
+    /// Whether a new object may have a status.
+    pub(super) new_with_status: bool,
     /// Fields of metadata that an update of the status leaves alone.
     pub(super) status_keeps: &'static [&'static str],
     pub(super) update: fn(&mut Update<'_>),
@@ -61,6 +63,7 @@ impl Rules {
         default: |_| {},
         convert: |_| {},
         create: |_, _| {},
+        new_with_status: false,
         status_keeps: &[],
         update: |_| {},
         validate: |_| Vec::new(),

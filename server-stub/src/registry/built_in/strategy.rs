@@ -125,7 +125,7 @@ impl Strategy for BuiltInStrategy {
     }
 
     fn prepare_for_create(&self, object: &mut Value, context: &WriteContext) {
-        if self.has_status {
+        if self.has_status && !self.rules.new_with_status {
             keep(object, None, "status");
         }
         self.drop_disabled(object);

@@ -30,7 +30,8 @@ fn is_reference(image: &str) -> bool {
         let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || separators.contains(&c);
         !part.is_empty() && part.chars().all(known) && part.trim_matches(separators) == part
     };
-    path.split('/').all(is_part)
+    // With the name of the usual registry an image has at most 255 characters.
+    path.len() < 238 && path.split('/').all(is_part)
 }
 
 /// A volume without a source is an empty directory.

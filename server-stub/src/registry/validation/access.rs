@@ -27,7 +27,7 @@ pub(in crate::registry) fn cluster_role(object: &Value) -> Vec<FieldError> {
         for (index, selector) in selectors.iter().enumerate() {
             let path = format!("{field}[{index}]");
             let wrong = selector::validate(selector, &path);
-            if selector::parse(selector).is_err() {
+            if !wrong.is_empty() {
                 errors.push(FieldError::invalid(&path, Value::Null, "invalid label selector."));
             }
             errors.extend(wrong);

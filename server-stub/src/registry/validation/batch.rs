@@ -270,12 +270,12 @@ fn generated_selector(object: &Value) -> Vec<FieldError> {
 /// Each pod of an indexed job is named after the job and its index.
 fn indexed_names(object: &Value) -> Option<FieldError> {
     let completions = number(object, "/spec/completions").filter(|count| *count > 0)?;
-    let name = get(object, "/metadata/name");
-    let longest = format!("{}-{}", name.as_str().unwrap_or_default(), completions - 1);
+    let name = text(object, "/metadata/name");
+    let longest = format!("{name}-{}", completions - 1);
     let wrong = text(object, "/spec/completionMode") == "Indexed" && !dns1123_label(&longest).is_empty();
     wrong.then(|| {
         let detail = format!("will not able to create pod with invalid DNS label: {longest}");
-        FieldError::invalid("metadata.name", name.clone(), detail)
+        FieldError::invalid("metadata.name", json!(name), detail)
     })
 }
 

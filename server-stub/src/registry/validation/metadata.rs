@@ -242,12 +242,11 @@ fn finalizers(object: &Value) -> Vec<FieldError> {
 
 /// Custom resources and some others have finalizers without a domain, too.
 fn is_of_extension(object: &Value) -> bool {
-    const OTHERS: [&str; 8] = [
+    const OTHERS: [&str; 7] = [
         "apiextensions.k8s.io",
         "apiregistration.k8s.io",
         "admissionregistration.k8s.io",
         "coordination.k8s.io",
-        "events.k8s.io",
         "node.k8s.io",
         "policy",
         "storagemigration.k8s.io",

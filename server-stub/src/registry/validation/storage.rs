@@ -58,7 +58,7 @@ pub(super) fn claim_spec(spec: &Value, path: &str) -> Vec<FieldError> {
         .iter()
         .all(|field| text(source, field) == text(reference, field));
     if !source.is_null() && !reference.is_null() && !same {
-        errors.push(FieldError::invalid(path, source.clone(), "must match dataSourceRef"));
+        errors.push(FieldError::invalid(path, json!({}), "must match dataSourceRef"));
     }
     errors
 }
@@ -231,6 +231,7 @@ pub(in crate::registry) fn volume(object: &Value) -> Vec<FieldError> {
 pub(in crate::registry) fn volume_warnings(object: &Value) -> Vec<String> {
     let mut warnings: Vec<String> = volumes::OLD
         .iter()
+        .filter(|(source, _)| !["flocker", "quobyte"].contains(source))
         .filter(|(source, _)| !get(object, &format!("/spec/{source}")).is_null())
         .map(|(source, message)| {
             // Upstream's spelling.
@@ -321,7 +322,7 @@ fn topologies(terms: &[Value]) -> Vec<FieldError> {
                 errors.push(FieldError::duplicate(at("key"), json!(key)));
             }
         }
-        if terms.iter().take(index).any(|earlier| earlier == term) {
+        if rules.is_empty() || terms.iter().take(index).any(|earlier| earlier == term) {
             errors.push(FieldError::duplicate(path, json!("")));
         }
     }

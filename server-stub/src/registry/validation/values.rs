@@ -74,6 +74,9 @@ pub(crate) fn remove(object: &mut Value, pointer: &str, field: &str) -> Option<V
     object.pointer_mut(pointer)?.as_object_mut()?.remove(field)
 }
 
+/// Tells which rules a text breaks.
+pub(crate) type TextRule = fn(&str) -> Vec<String>;
+
 /// Errors about a text, one for each rule that it breaks.
 pub(crate) fn broken(field: &str, value: &str, rules: Vec<String>) -> Vec<FieldError> {
     let error = |rule| FieldError::invalid(field, json!(value), rule);

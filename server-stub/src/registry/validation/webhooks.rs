@@ -285,9 +285,10 @@ fn url(url: &str, path: &str) -> Vec<FieldError> {
 
 fn webhook_service(service: &Value, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    for field in ["name", "namespace"] {
+    // Upstream mistakes one for the other.
+    for (field, told) in [("namespace", "name"), ("name", "namespace")] {
         if text(service, &format!("/{field}")).is_empty() {
-            errors.push(FieldError::required(format!("{path}.{field}"), ""));
+            errors.push(FieldError::required(format!("{path}.{told}"), ""));
         }
     }
     let port = number(service, "/port").unwrap_or(443);
@@ -439,7 +440,7 @@ mod tests {
                 "/clientConfig",
                 json!({"service": {"name": "a", "port": 0, "path": "//x"}}),
                 &[
-                    "webhooks[0].clientConfig.service.namespace: Required value",
+                    "webhooks[0].clientConfig.service.name: Required value",
                     "webhooks[0].clientConfig.service.port: Invalid value: 0: port is not valid: must be between 1 and 65535, inclusive",
                     "webhooks[0].clientConfig.service.path: Invalid value: \"//x\": segment[0] may not be empty",
                 ],

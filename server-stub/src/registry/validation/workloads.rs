@@ -112,8 +112,13 @@ pub(in crate::registry) fn stateful_set(object: &Value) -> Vec<FieldError> {
 /// A stateful set's template may mount the volumes that are claimed for each pod.
 fn stateful_template(object: &Value) -> Vec<FieldError> {
     let template = get(object, "/spec/template");
-    let mut claimed: Vec<Value> = items(object, "/spec/volumeClaimTemplates")
+    let claims = items(object, "/spec/volumeClaimTemplates");
+    let name = |claim: &Value| text(claim, "/metadata/name").to_owned();
+    let mut claimed: Vec<Value> = claims
         .iter()
+        .enumerate()
+        .filter(|(index, claim)| !claims.iter().take(*index).any(|earlier| name(earlier) == name(claim)))
+        .map(|(_, claim)| claim)
         .map(|claim| {
             let name = text(claim, "/metadata/name");
             json!({ "name": name, "persistentVolumeClaim": { "claimName": name } })

@@ -33,7 +33,7 @@ pub(super) const SERVICE: Rules = Rules {
     },
     create: |service, _| {
         put(service, &["status"], json!({ "loadBalancer": {} }));
-        if !has_address(service) {
+        if !has_address(service) && ["Cluster", "Local"].contains(&text(service, "/spec/internalTrafficPolicy")) {
             remove(service, "/spec", "internalTrafficPolicy");
         }
     },

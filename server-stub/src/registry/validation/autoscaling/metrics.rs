@@ -44,7 +44,7 @@ pub(super) fn source(kind: &str, source: &Value, path: &str) -> Vec<FieldError> 
         "pods" => {
             errors.extend(metric_name(source, &path));
             errors.extend(metric_target(target, &path));
-            if nanos(text(target, "/averageValue")).is_none_or(|value| value <= 0) {
+            if !has("averageValue") {
                 let detail = "must specify a positive target averageValue";
                 errors.push(FieldError::required(at("averageValue"), detail));
             }

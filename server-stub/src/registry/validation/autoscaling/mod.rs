@@ -5,6 +5,7 @@ mod metrics;
 use serde_json::{Value, json};
 
 use super::values::{get, items, number, one_of, text};
+use crate::registry::quantity::nanos;
 use crate::status::FieldError;
 
 /// The rules for an autoscaler.
@@ -116,6 +117,12 @@ fn scaling_rules(rules: &Value, path: &str) -> Vec<FieldError> {
             3601.. => errors.push(wrong("must be less than or equal to 3600")),
             _ => {}
         }
+    }
+    if let Some(tolerance) = get(rules, "/tolerance").as_str()
+        && nanos(tolerance).is_some_and(|tolerance| tolerance < 0)
+    {
+        let detail = "must be greater than or equal to 0";
+        errors.push(FieldError::invalid(at("tolerance"), json!(tolerance), detail));
     }
     if let Some(policy) = get(rules, "/selectPolicy").as_str() {
         errors.extend(one_of(&at("selectPolicy"), policy, &["Disabled", "Max", "Min"]));

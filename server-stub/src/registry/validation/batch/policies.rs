@@ -25,11 +25,19 @@ pub(super) fn validate(spec: &Value, path: &str) -> Vec<FieldError> {
         let field = format!("{path}.successPolicy");
         match text(spec, "/completionMode") {
             "Indexed" => errors.extend(success_policy(spec, &format!("{field}.rules"))),
-            _ => errors.push(FieldError::invalid(
-                field,
-                success.clone(),
-                "requires indexed completion mode",
-            )),
+            _ => {
+                let rules = |rule: &Value| {
+                    let (indexes, count) = (get(rule, "/succeededIndexes"), get(rule, "/succeededCount"));
+                    format!(r#"{{"SucceededIndexes":{indexes},"SucceededCount":{count}}}"#)
+                };
+                let rules: Vec<String> = items(success, "/rules").iter().map(rules).collect();
+                let shown = match rules.is_empty() {
+                    true => "null".to_owned(),
+                    false => format!("[{}]", rules.join(",")),
+                };
+                let error = FieldError::invalid(field, Value::Null, "requires indexed completion mode");
+                errors.push(error.shown_as(format!(r#"{{"Rules":{shown}}}"#)));
+            }
         }
     }
     if let Some(policy) = get(spec, "/podReplacementPolicy").as_str() {

@@ -18,6 +18,8 @@ pub(super) struct PodFacts<'a> {
     pub(super) host_users: bool,
     pub(super) restart_policy: &'a str,
     pub(super) grace_period: i64,
+    /// Whether it is a pod and not a template.
+    pub(super) is_pod: bool,
 }
 
 impl<'a> PodFacts<'a> {
@@ -91,7 +93,7 @@ fn validate(container: &Value, facts: &PodFacts<'_>, path: &str) -> Vec<FieldErr
     }
     match text(container, "/image") {
         "" => errors.push(FieldError::required(at("image"), "")),
-        image if image.trim() != image => {
+        image if facts.is_pod && image.trim() != image => {
             let detail = "must not have leading or trailing whitespace";
             errors.push(FieldError::invalid(at("image"), json!(image), detail));
         }
@@ -220,7 +222,7 @@ fn resize_policy(container: &Value, facts: &PodFacts<'_>, path: &str) -> Vec<Fie
             restart => errors.extend(one_of(path, restart, &["NotRequired", "RestartContainer"])),
         }
         if facts.restart_policy == "Never" && restart != "NotRequired" {
-            let detail = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+            let detail = "must be 'NotRequired' when pod `restartPolicy` is 'Never'";
             errors.push(FieldError::invalid(path, json!(restart), detail));
         }
     }

@@ -19,7 +19,7 @@ use kubewire_client::validation::{dns1123_label, dns1123_subdomain, qualified_na
 use serde_json::{Value, json};
 
 use self::container::PodFacts;
-use super::values::{broken, flag, get, items, number, one_of, text};
+use super::values::{TextRule, broken, flag, get, items, number, one_of, text};
 use super::{ip, metadata};
 use crate::status::FieldError;
 
@@ -84,6 +84,7 @@ fn validate_spec(spec: &Value, path: &str, pod: Option<&Value>) -> Vec<FieldErro
         host_users: security::host_users(spec),
         restart_policy: text(spec, "/restartPolicy"),
         grace_period: security::grace_period(spec),
+        is_pod: pod.is_some(),
     };
     errors.extend(resource_claims(items(spec, "/resourceClaims"), &at("resourceClaims")));
     errors.extend(container::validate_all(spec, &facts, path));
@@ -124,6 +125,10 @@ fn validate_spec(spec: &Value, path: &str, pod: Option<&Value>) -> Vec<FieldErro
     if overhead.is_object() {
         errors.extend(resources::overhead(overhead, &at("overhead")));
     }
+    if let Some(policy) = get(spec, "/preemptionPolicy").as_str() {
+        let policies = ["PreemptLowerPriority", "Never"];
+        errors.extend(one_of(&at("preemptionPolicy"), policy, &policies));
+    }
     errors.extend(system::validate(spec, path));
     if pod.is_some() && text(spec, "/serviceAccountName").is_empty() {
         errors.extend(tokens_of_nobody(spec, path));
@@ -150,7 +155,7 @@ fn tokens_of_nobody(spec: &Value, path: &str) -> Vec<FieldError> {
 fn names(spec: &Value, path: &str) -> Vec<FieldError> {
     let at = |field: &str| format!("{path}.{field}");
     let mut errors = Vec::new();
-    let rules: [(&str, fn(&str) -> Vec<String>); 7] = [
+    let rules: [(&str, TextRule); 7] = [
         ("serviceAccountName", dns1123_subdomain),
         ("nodeName", dns1123_subdomain),
         ("priorityClassName", dns1123_subdomain),

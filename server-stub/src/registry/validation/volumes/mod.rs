@@ -109,7 +109,13 @@ pub(super) fn validate(volume: &Value, path: &str, owner: Owner<'_>) -> Vec<Fiel
         return vec![FieldError::required(path, "must specify a volume type")];
     };
     let mut errors = of_kind(first, get(volume, &format!("/{first}")), path, owner);
-    errors.extend(kinds.map(|kind| {
+    let others: Vec<&&str> = kinds.collect();
+    // Upstream does not mind this one beside others.
+    let is_free = |kind: &str| kind == "flexVolume" && !owner.is_pod();
+    if others.iter().any(|kind| is_free(kind)) {
+        errors.extend(of_kind("flexVolume", get(volume, "/flexVolume"), path, owner));
+    }
+    errors.extend(others.into_iter().filter(|kind| !is_free(kind)).map(|kind| {
         // Upstream's spelling.
         let kind = match *kind {
             "cephfs" => "cephFS",

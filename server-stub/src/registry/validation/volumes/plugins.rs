@@ -4,7 +4,7 @@ use kubewire_client::validation::{dns1123_label, dns1123_subdomain};
 use serde_json::{Value, json};
 
 use super::{Owner, required};
-use crate::registry::validation::values::{broken, entries, get, text};
+use crate::registry::validation::values::{TextRule, broken, entries, get, text};
 use crate::status::FieldError;
 
 /// The rules for a volume of a CSI driver.
@@ -51,7 +51,7 @@ pub(in crate::registry::validation) fn driver_name(name: &str, field: &str) -> V
 
 fn secret_of_volume(secret: &Value, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    let rules: [(&str, fn(&str) -> Vec<String>); 2] = [("name", dns1123_subdomain), ("namespace", dns1123_label)];
+    let rules: [(&str, TextRule); 2] = [("name", dns1123_subdomain), ("namespace", dns1123_label)];
     for (field, rule) in rules {
         let (value, field) = (text(secret, &format!("/{field}")), format!("{path}.{field}"));
         match value {
