@@ -84,7 +84,7 @@ impl Drop for Process {
 }
 
 /// The hooks as the checks show them: kube-apiserver's order, without those of parts that are not there.
-const POST_START_HOOKS: [&str; 23] = [
+const POST_START_HOOKS: [&str; 24] = [
     "start-apiserver-admission-initializer",
     "start-kube-apiserver-admission-initializer",
     "generic-apiserver-start-informers",
@@ -99,6 +99,7 @@ const POST_START_HOOKS: [&str; 23] = [
     "start-kube-apiserver-identity-lease-garbage-collector",
     "storage-readiness",
     "start-legacy-token-tracking-controller",
+    "start-service-ip-repair-controllers",
     "rbac/bootstrap-roles",
     "scheduling/bootstrap-system-priority-classes",
     "priority-and-fairness-config-producer",

@@ -22,7 +22,7 @@ use crate::generic::server::GenericApiServer;
 use crate::proxy::{self, Backends};
 use crate::registry::capabilities::Capabilities;
 use crate::registry::service_ranges::ServiceRanges;
-use crate::registry::storage_factory::StorageFactory;
+use crate::registry::storage_factory::{RestOptionsGetter, StorageFactory};
 use crate::storage::Storage;
 use crate::{aggregator, apiextensions, controllers};
 
@@ -108,7 +108,11 @@ pub fn create_server_chain(config: &ChainConfig) -> GenericApiServer {
             server_id: format!("apiserver-{}", config.ids.uid().to_string().replace('-', "")),
             stores: stores.clone(),
             service,
-            service_networks: config.service_ranges.networks.clone(),
+            service_ranges: config.service_ranges.clone(),
+            allocations: config
+                .storage_factory
+                .rest_options("networking.k8s.io", "ipaddresses")
+                .storage,
             authentication: config.cluster_authentication.clone(),
             bootstrap_roles: config.rbac.is_some(),
         },

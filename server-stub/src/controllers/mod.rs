@@ -9,6 +9,7 @@ mod legacy_token_tracking;
 mod namespace;
 mod priority_classes;
 mod service_cidr;
+mod service_repair;
 mod system_namespaces;
 
 use std::sync::Arc;
@@ -18,8 +19,9 @@ use crate::authorization::bootstrap_hook as bootstrap_roles;
 use crate::generic::delegation::DelegationTarget;
 use crate::generic::hooks::PostStartHook;
 use crate::generic::server::GenericApiServer;
-use crate::registry::service_ranges::IpNetwork;
+use crate::registry::service_ranges::ServiceRanges;
 use crate::registry::stores::Stores;
+use crate::storage::Storage;
 
 pub use bootstrap::KubernetesService;
 pub use cluster_authentication::ClusterAuthentication;
@@ -32,8 +34,10 @@ pub(crate) struct KubeApiServerControllers {
     pub(crate) server_id: String,
     pub(crate) stores: Arc<Stores>,
     pub(crate) service: KubernetesService,
-    /// Where the addresses of services come from.
-    pub(crate) service_networks: Vec<IpNetwork>,
+    /// Where the addresses and ports of services come from.
+    pub(crate) service_ranges: ServiceRanges,
+    /// Where it is noted which of them are taken.
+    pub(crate) allocations: Arc<dyn Storage>,
     pub(crate) authentication: ClusterAuthentication,
     /// Whether the default roles are looked after.
     pub(crate) bootstrap_roles: bool,
@@ -44,15 +48,21 @@ pub(crate) fn add_to(server: &mut GenericApiServer, controllers: KubeApiServerCo
     server.add_post_start_hook(system_namespaces::hook());
     server.add_post_start_hook(cluster_authentication::hook(controllers.authentication));
     identity_lease::add_to(server, controllers.server_id);
-    server.add_post_start_hook(storage_readiness(controllers.stores));
+    server.add_post_start_hook(storage_readiness(controllers.stores.clone()));
     server.add_post_start_hook(legacy_token_tracking::hook());
+    let ranges = controllers.service_ranges.clone();
+    server.add_post_start_hook(service_repair::hook(
+        controllers.stores,
+        controllers.allocations,
+        ranges,
+    ));
     if controllers.bootstrap_roles {
         server.add_post_start_hook(bootstrap_roles());
     }
     server.add_post_start_hook(priority_classes::hook());
     server.add_post_start_hook(flow_control::producer());
     bootstrap::add_to(server, controllers.service);
-    server.add_post_start_hook(service_cidr::hook(controllers.service_networks));
+    server.add_post_start_hook(service_cidr::hook(controllers.service_ranges.networks));
 }
 
 /// The hook that waits until the objects of all built-in resources are at hand.

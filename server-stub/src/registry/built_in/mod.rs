@@ -29,6 +29,7 @@ use super::storage_factory::RestOptionsGetter;
 use super::store::Store;
 
 use self::services::ServiceAllocator;
+pub(crate) use self::services::{Finding, ServiceRepair};
 use self::strategy::{Allocator, BuiltInStrategy};
 use super::service_ranges::ServiceRanges;
 

@@ -85,12 +85,17 @@ pub(super) async fn take_any(
 
 /// Gives an address back, if it is this service's.
 pub(super) async fn release(storage: &Arc<dyn Storage>, address: &str, service: &Value) -> Result<(), ApiError> {
+    release_of(storage, address, &parent(service)).await
+}
+
+/// Gives an address back, if it still is that of the service to which this refers.
+pub(super) async fn release_of(storage: &Arc<dyn Storage>, address: &str, parent: &Value) -> Result<(), ApiError> {
     let key = key(address);
     let Some(kv) = storage.get(&key, None).await.map_err(ApiError::internal)?.kv else {
         return Ok(());
     };
     let stored = transcode::decode_object(&kv.value).unwrap_or_default();
-    if stored.pointer("/spec/parentRef") != Some(&parent(service)) {
+    if stored.pointer("/spec/parentRef") != Some(parent) {
         return Ok(());
     }
     let expected = Expected::Revision(kv.mod_revision);
@@ -99,7 +104,7 @@ pub(super) async fn release(storage: &Arc<dyn Storage>, address: &str, service: 
 }
 
 /// Makes the object; `false` if there is one.
-async fn create(
+pub(super) async fn create(
     storage: &Arc<dyn Storage>,
     address: IpAddr,
     service: &Value,
@@ -145,7 +150,7 @@ async fn create(
     Ok(matches!(swap.map_err(|error| failed(&error))?, Swap::Done { .. }))
 }
 
-fn parent(service: &Value) -> Value {
+pub(super) fn parent(service: &Value) -> Value {
     json!({
         "resource": "services",
         "namespace": get(service, "/metadata/namespace"),

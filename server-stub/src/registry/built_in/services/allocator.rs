@@ -286,7 +286,7 @@ fn keep_node_ports(service: &mut Value, old: &Value) {
 }
 
 /// The ports on nodes that the service has, that for health checks included.
-fn ports_of(service: &Value) -> Vec<i64> {
+pub(super) fn ports_of(service: &Value) -> Vec<i64> {
     let mut ports = named_node_ports(service);
     if has_health_check(service) {
         ports.extend(number(service, HEALTH_CHECK).filter(|port| *port != 0));

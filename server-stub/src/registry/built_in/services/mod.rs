@@ -4,6 +4,7 @@ mod addresses;
 mod allocator;
 mod families;
 mod node_ports;
+mod repair;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use crate::registry::validation::service;
 use crate::registry::validation::values::{flag, get, items, number, put, remove, text, texts};
 
 pub(super) use self::allocator::ServiceAllocator;
+pub(crate) use self::repair::{Finding, ServiceRepair};
 
 pub(super) const SERVICE: Rules = Rules {
     unknown_field: not_supported,

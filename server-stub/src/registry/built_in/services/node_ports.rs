@@ -79,6 +79,12 @@ impl Ports {
         self.range.clone().nth(index)
     }
 
+    /// The ports that are taken.
+    pub(super) fn taken(&self) -> impl Iterator<Item = i64> {
+        let ports = self.range.clone().enumerate();
+        ports.filter(|(index, _)| self.get(*index)).map(|(_, port)| port.into())
+    }
+
     /// Gives a port back.
     pub(super) fn release(&mut self, port: i64) {
         if let Some(index) = self.index(port) {

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use crate::registry::service_ranges::{IpNetwork, ServiceRanges};
 use crate::registry::storage_factory::StorageFactory;
 use crate::registry::{DeleteOptions, Store, UpdateOptions, WriteContext, built_in, facts};
-use crate::storage::Storage;
 use crate::storage::memory::MemoryStorage;
+use crate::storage::{Change, Expected, Storage};
 
 struct Services {
-    store: Store,
+    store: Arc<Store>,
     storage: Arc<dyn Storage>,
 }
 
@@ -24,6 +24,7 @@ fn services(network: &str) -> Services {
         node_ports: 30000..=30003,
     };
     let store = built_in::open(facts, &StorageFactory::from(&storage), &ranges, Default::default()).unwrap();
+    let store = Arc::new(store);
     Services { store, storage }
 }
 
@@ -245,4 +246,85 @@ async fn dry_runs_take_nothing() {
         .await
         .unwrap();
     assert!(range.kv.is_none());
+}
+
+#[tokio::test]
+async fn what_a_crash_leaves_behind_is_put_right() {
+    let services = services("10.7.0.0/28");
+    let now = Arc::new(std::sync::atomic::AtomicI64::new(1_000_000));
+    let clock = now.clone();
+    let ranges = ServiceRanges {
+        networks: vec![IpNetwork::parse("10.7.0.0/28").unwrap()],
+        node_ports: 30000..=30003,
+    };
+    let facts = facts::resources()
+        .iter()
+        .find(|facts| facts.plural == "ipaddresses")
+        .unwrap();
+    let addresses = built_in::open(
+        facts,
+        &StorageFactory::from(&services.storage),
+        &ranges,
+        Default::default(),
+    )
+    .unwrap();
+    let mut repair = built_in::ServiceRepair {
+        storage: services.storage.clone(),
+        ranges,
+        services: services.store.clone(),
+        addresses: Arc::new(addresses),
+        context: WriteContext {
+            clock: crate::generic::clock::Clock::from_fn(move || {
+                jiff::Timestamp::from_second(clock.load(std::sync::atomic::Ordering::Relaxed)).unwrap()
+            }),
+            ..WriteContext::default()
+        },
+        leaked: Default::default(),
+    };
+    let spec = |ip: &str, port: u16| json!({ "type": "NodePort", "clusterIP": ip, "ports": [{ "port": 80, "nodePort": port }] });
+    services.create("well", spec("10.7.0.2", 30000)).await.unwrap();
+    services.create("lost", spec("10.7.0.3", 30001)).await.unwrap();
+    assert_eq!(repair.run_once().await.unwrap(), []);
+
+    // As if the server had ended before it noted what the one service has, and before it stored another one.
+    let remove = async |key: &str| {
+        let kv = services.storage.get(key, None).await.unwrap().kv.unwrap();
+        let expected = Expected::Revision(kv.mod_revision);
+        services
+            .storage
+            .compare_and_swap(key, expected, Change::Delete)
+            .await
+            .unwrap();
+        kv.value
+    };
+    remove("/registry/ipaddresses/10.7.0.3").await;
+    remove("/registry/ranges/servicenodeports").await;
+    services.create("never", spec("10.7.0.4", 30002)).await.unwrap();
+    remove("/registry/services/specs/ns/never").await;
+
+    let found = repair.run_once().await.unwrap();
+    let found: Vec<(&str, &str, &str)> = found.iter().map(|it| (&*it.name, it.reason, &*it.note)).collect();
+    assert_eq!(
+        found,
+        [
+            (
+                "lost",
+                "ClusterIPNotAllocated",
+                "Cluster IP [IPv4]: 10.7.0.3 is not allocated; repairing"
+            ),
+            ("well", "PortNotAllocated", "Port 30000 is not allocated; repairing"),
+            ("lost", "PortNotAllocated", "Port 30001 is not allocated; repairing"),
+        ]
+    );
+    assert!(services.is_taken("10.7.0.3").await);
+    // Somebody may be about to store the service of this address.
+    now.store(jiff::Timestamp::now().as_second(), std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(repair.run_once().await.unwrap(), []);
+    assert!(services.is_taken("10.7.0.4").await);
+    now.fetch_add(61, std::sync::atomic::Ordering::Relaxed);
+    assert!(services.create("early", spec("10.7.0.5", 30002)).await.is_err());
+    assert_eq!(repair.run_once().await.unwrap(), []);
+    assert!(!services.is_taken("10.7.0.4").await);
+    assert!(services.is_taken("10.7.0.2").await && services.is_taken("10.7.0.3").await);
+    services.create("later", spec("10.7.0.4", 30002)).await.unwrap();
 }
