@@ -169,7 +169,7 @@ mod tests {
             let sources = (Clock::default(), Ids::default());
             let tokens = ServiceAccountTokens::new(config, None, &[], sources).unwrap();
             let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
-            let stores = Arc::new(Stores::open(&storage, &ServiceRanges::default()));
+            let stores = Arc::new(Stores::open(&storage, &ServiceRanges::default(), Default::default()));
             tokens.look_up_in(stores.clone());
             let accounts = stores.get("", "serviceaccounts").unwrap();
             let account = json!({ "metadata": { "name": "robot" } });
