@@ -9,7 +9,6 @@ use crate::registry::strategy::GarbageCollection;
 use crate::registry::validation::batch;
 use crate::registry::validation::pod;
 use crate::registry::validation::values::{flag, get, items, put, text};
-use crate::registry::validation::workloads;
 
 pub(super) const JOB: Rules = Rules {
     unknown_field: |field, _| format!("field label {field:?} not supported for Job"),
@@ -23,10 +22,7 @@ pub(super) const JOB: Rules = Rules {
     warnings: named_template_warnings,
     validate: batch::job,
     validate_update: batch::job_update,
-    validate_status: |new, _| {
-        let fields = ["active", "succeeded", "failed", "ready", "terminating"];
-        workloads::counters(new, &fields, &[])
-    },
+    validate_status: batch::job_status,
     garbage_collection: GarbageCollection::Orphan,
     default_deletion_warning: Some(
         "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or \

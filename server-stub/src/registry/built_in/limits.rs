@@ -27,6 +27,8 @@ pub(super) const AUTOSCALER: Rules = Rules {
 };
 
 pub(super) const PRIORITY_CLASS: Rules = Rules {
+    // It never counts up.
+    spec_changed: |_, _| false,
     validate: policy::priority_class,
     validate_update: policy::priority_class_update,
     check_delete: |class| {

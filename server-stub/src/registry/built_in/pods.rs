@@ -57,6 +57,10 @@ pub(super) const POD: Rules = Rules {
 };
 
 fn update(change: &mut Update<'_>) {
+    let grace = number(change.new, "/spec/terminationGracePeriodSeconds");
+    if change.subresource.is_none() && grace.is_some_and(|seconds| seconds < 0) {
+        put(change.new, &["spec", "terminationGracePeriodSeconds"], json!(1));
+    }
     match change.subresource {
         Some("status") => {
             // A kubelet of old must not take these away with a status.

@@ -165,9 +165,7 @@ impl Strategy for BuiltInStrategy {
             Some(other) => return (self.rules.validate_subresource)(other, new, old),
         }
         let mut errors = (self.rules.validate)(new);
-        if *self.gvk.kind != *"Pod" {
-            errors.extend(self.privileged(new));
-        }
+        errors.extend(self.privileged(new));
         errors.extend((self.rules.validate_update)(new, old));
         told_once(errors)
     }

@@ -72,6 +72,15 @@ pub(super) fn first_of_list(single: &str, list: &str, member: &str, members: &mu
             };
             members.insert(list.to_owned(), json!([element]));
         }
+        // The single value counts where they differ.
+        Some(first) if !value.is_empty() && first != value => {
+            let element = if member.is_empty() {
+                json!(value)
+            } else {
+                json!({ member: value })
+            };
+            members.insert(list.to_owned(), json!([element]));
+        }
         Some(first) if value.is_empty() && !first.is_empty() => {
             members.insert(single.to_owned(), first.into());
         }

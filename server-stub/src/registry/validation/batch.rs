@@ -1,6 +1,7 @@
 //! The rules for jobs and cron jobs: `k8s.io/kubernetes/pkg/apis/batch/validation`.
 
 mod policies;
+mod status;
 
 use kubewire_client::validation::dns1123_label;
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use super::network::domain_prefixed_path;
 use super::values::{flag, get, immutable, number, one_of, put, text};
 use super::workloads::labels_not_selected;
-use super::{cron, pod, selector};
+use super::{cron, difference, pod, selector};
 use crate::registry::batch_labels::{CONTROLLER_UID, JOB_NAME, LEGACY_CONTROLLER_UID, LEGACY_JOB_NAME};
 use crate::status::FieldError;
 
@@ -38,19 +39,26 @@ pub(in crate::registry) fn job(object: &Value) -> Vec<FieldError> {
     errors
 }
 
+pub(in crate::registry) use status::job_status;
+
 /// The rules for a change of a job.
 pub(in crate::registry) fn job_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors: Vec<FieldError> = completions_update(new, old).into_iter().collect();
     errors.extend(super::workloads::selector_update(new, old));
     errors.extend(template_update(new, old));
-    for field in [
-        "completionMode",
-        "podFailurePolicy",
-        "backoffLimitPerIndex",
-        "managedBy",
-        "successPolicy",
+    for (field, ty) in [
+        ("completionMode", ""),
+        ("podFailurePolicy", "PodFailurePolicy"),
+        ("backoffLimitPerIndex", ""),
+        ("managedBy", ""),
+        ("successPolicy", "SuccessPolicy"),
     ] {
-        errors.extend(immutable(new, old, &format!("/spec/{field}")));
+        let pointer = format!("/spec/{field}");
+        let changed = immutable(new, old, &pointer);
+        errors.extend(changed.map(|error| match ty {
+            "" => error,
+            ty => error.shown_as(difference::shown(ty, get(new, &pointer))),
+        }));
     }
     errors
 }
@@ -317,7 +325,10 @@ fn template_update(new: &Value, old: &Value) -> Option<FieldError> {
             }
         }
     }
-    (allowed != *wanted).then(|| FieldError::invalid("spec.template", wanted.clone(), "field is immutable"))
+    (allowed != *wanted).then(|| {
+        let shown = difference::shown("PodTemplateSpec", wanted);
+        FieldError::invalid("spec.template", Value::Null, "field is immutable").shown_as(shown)
+    })
 }
 
 fn may_change_while_suspended(job: &Value) -> bool {

@@ -84,6 +84,16 @@ pub(in crate::registry) fn validate_update(new: &Value, old: &Value) -> Vec<Fiel
     let mut errors = fixed(new, old);
     let object = new;
     let new = new.get("metadata");
+    if let Some(prefix) = new
+        .and_then(|metadata| metadata.get("generateName"))
+        .and_then(Value::as_str)
+    {
+        errors.extend(invalid(
+            "metadata.generateName",
+            prefix,
+            path_segment_name(prefix, true),
+        ));
+    }
     errors.extend(labels(new.and_then(|m| m.get("labels")), "metadata.labels"));
     errors.extend(annotations(
         new.and_then(|m| m.get("annotations")),

@@ -85,6 +85,10 @@ pub(in crate::registry) fn priority_class(object: &Value) -> Vec<FieldError> {
     let name = text(object, "/metadata/name");
     let value = number(object, "/value").unwrap_or_default();
     let mut errors = Vec::new();
+    if !get(object, "/metadata/resourceVersion").is_null() {
+        // Of a change only what must stay is looked at.
+        return errors;
+    }
     if name.starts_with("system-") {
         let unknown = match SYSTEM_CLASSES.iter().find(|(known, ..)| *known == name) {
             None => Some(format!("{name} is not a known system priority class")),

@@ -4,7 +4,7 @@ use kubewire_client::validation::dns1123_label;
 use serde_json::{Value, json};
 
 use super::values::{broken, get, immutable, items, not_negative, number, one_of, path_of, text};
-use super::{pod, rolling, selector, storage, values};
+use super::{difference, pod, rolling, selector, storage, values};
 use crate::status::FieldError;
 
 /// The rules for a deployment.
@@ -152,7 +152,13 @@ fn stateful_template(object: &Value) -> Vec<FieldError> {
 /// The rules for a change of a stateful set.
 pub(in crate::registry) fn stateful_set_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = selector_update(new, old);
-    for field in ["volumeClaimTemplates", "serviceName", "podManagementPolicy"] {
+    let claims = items(new, "/spec/volumeClaimTemplates").iter();
+    let claims: Vec<String> = claims
+        .map(|claim| difference::shown("PersistentVolumeClaim", claim))
+        .collect();
+    let changed = immutable(new, old, "/spec/volumeClaimTemplates");
+    errors.extend(changed.map(|error| error.shown_as(format!("[{}]", claims.join(",")))));
+    for field in ["serviceName", "podManagementPolicy"] {
         errors.extend(immutable(new, old, &format!("/spec/{field}")));
     }
     errors

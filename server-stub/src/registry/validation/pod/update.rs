@@ -1,6 +1,6 @@
 //! What an update of a pod may change.
 
-use kubewire_client::validation::dns1123_subdomain;
+use kubewire_client::validation::{dns1123_subdomain, qualified_name};
 use serde_json::{Value, json};
 
 use crate::registry::validation::difference::difference;
@@ -34,6 +34,7 @@ pub(in crate::registry) fn validate_update(new: &Value, old: &Value) -> Vec<Fiel
     }
     errors.extend(active_deadline(new, old));
     errors.extend(tolerations(new, old));
+    errors.extend(new_gates(new, old));
     let mut allowed = get(new, "/spec").clone();
     let old_spec = get(old, "/spec");
     for list in ["containers", "initContainers"] {
@@ -68,6 +69,13 @@ pub(in crate::registry) fn validate_status(new: &Value, old: &Value) -> Vec<Fiel
     if !node.is_empty() {
         errors.extend(broken("status.nominatedNodeName", node, dns1123_subdomain(node)));
     }
+    for (index, condition) in items(new, "/status/conditions").iter().enumerate() {
+        let kind = text(condition, "/type");
+        // Upstream's spelling.
+        let field = format!("status.conditions[{index}].Type");
+        errors.extend(broken(&field, kind, qualified_name(kind)));
+    }
+    errors.extend(addresses_of_host(new));
     let addresses: Vec<&str> = items(new, "/status/podIPs").iter().map(|ip| text(ip, "/ip")).collect();
     for (index, address) in addresses.iter().enumerate() {
         errors.extend(ip::address(&format!("status.podIPs[{index}]"), address));
@@ -87,6 +95,20 @@ pub(in crate::registry) fn validate_status(new: &Value, old: &Value) -> Vec<Fiel
         errors.push(error.shown_as(format!("[{}]", shown.join(","))));
     }
     errors.extend(immutable(new, old, "/status/qosClass"));
+    errors
+}
+
+/// The addresses of the node, of which the first stands in a field of its own, too.
+fn addresses_of_host(pod: &Value) -> Vec<FieldError> {
+    let addresses: Vec<&str> = items(pod, "/status/hostIPs").iter().map(|ip| text(ip, "/ip")).collect();
+    let mut errors = Vec::new();
+    if let Some(first) = addresses.first().filter(|first| **first != text(pod, "/status/hostIP")) {
+        let detail = "must be equal to `hostIP`";
+        errors.push(FieldError::invalid("status.hostIPs[0].ip", json!(first), detail));
+    }
+    for (index, address) in addresses.into_iter().enumerate() {
+        errors.extend(ip::address(&format!("status.hostIPs[{index}]"), address));
+    }
     errors
 }
 
@@ -189,6 +211,10 @@ fn active_deadline(new: &Value, old: &Value) -> Option<FieldError> {
         number(old, "/spec/activeDeadlineSeconds"),
     );
     match (new, old) {
+        (Some(new), _) if !(0..=i64::from(i32::MAX)).contains(&new) => {
+            let detail = format!("must be between 0 and {}, inclusive", i32::MAX);
+            Some(FieldError::invalid(FIELD, json!(new), detail))
+        }
         (Some(new), Some(old)) if new > old => {
             let detail = "must be less than or equal to previous value";
             Some(FieldError::invalid(FIELD, json!(new), detail))
@@ -219,6 +245,25 @@ fn tolerations(new: &Value, old: &Value) -> Option<FieldError> {
         let detail = "existing toleration can not be modified except its tolerationSeconds";
         FieldError::forbidden("spec.tolerations", detail)
     })
+}
+
+fn new_gates(new: &Value, old: &Value) -> Vec<FieldError> {
+    let known: Vec<&str> = items(old, "/spec/schedulingGates")
+        .iter()
+        .map(|gate| text(gate, "/name"))
+        .collect();
+    let gates = items(new, "/spec/schedulingGates").iter().enumerate();
+    gates
+        .filter(|(_, gate)| !known.contains(&text(gate, "/name")))
+        .map(|(index, gate)| {
+            let field = format!("spec.schedulingGates[{index}].name");
+            let name = text(gate, "/name");
+            FieldError::forbidden(
+                field,
+                format!("only deletion is allowed, but found new scheduling gate '{name}'"),
+            )
+        })
+        .collect()
 }
 
 fn gates_are_fewer(new: &Value, old: &Value) -> bool {
