@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::{APIService, APIServiceCondition, ServiceReference};
 use kubewire_client::api::WatchEvent;
 use kubewire_client::rest::{Request, Verb};
-use kubewire_client::{Clientset, ListOptions, WriteOptions};
+use kubewire_client::{Clientset, ListOptions, Patch, PatchOptions, WriteOptions};
 use kubewire_informers::SharedInformerFactory;
 use kubewire_server_stub::app;
 use kubewire_server_stub::generic::certificates::Authority;
@@ -217,5 +217,31 @@ async fn an_extension_server_serves_its_group_through_the_aggregator() {
     assert!(message.contains("/apis/batch/v1: dial tcp localhost:"), "{message}");
     let error = jobs.get("nightly").await.unwrap_err();
     assert_eq!(error.code(), Some(503), "{error}");
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_api_service_that_becomes_local_is_available() {
+    let server = Server::start(Options::default()).await.unwrap();
+    let main = Clientset::new(&server.client_config()).unwrap();
+    let services = main.apiregistration_v1().api_services();
+    let spec = json!({
+        "group": "far.example.com", "version": "v1", "groupPriorityMinimum": 10, "versionPriority": 10,
+        "service": {"name": "nobody", "namespace": "default"}, "insecureSkipTLSVerify": true,
+    });
+    let name = "v1.far.example.com";
+    let service: APIService = serde_json::from_value(json!({"metadata": {"name": name}, "spec": spec})).unwrap();
+    services.create(&service, &WriteOptions::default()).await.unwrap();
+    let missing = wait_for(&main, name, |condition| condition.status == "False").await;
+    assert_eq!(missing.reason.as_deref(), Some("ServiceNotFound"));
+    let local = json!({"spec": {"service": null, "insecureSkipTLSVerify": null}});
+    services
+        .patch(name, &Patch::Merge(local), &PatchOptions::default())
+        .await
+        .unwrap();
+    let available = wait_for(&main, name, |condition| condition.status == "True").await;
+    assert_eq!(available.reason.as_deref(), Some("Local"));
+    // It stands in the group, although nobody serves it.
+    assert!(get(&main, "/apis").await.contains("far.example.com/v1"));
     server.shutdown().await.unwrap();
 }

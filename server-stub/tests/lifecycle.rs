@@ -106,6 +106,7 @@ const POST_START_HOOKS: [&str; 24] = [
     "bootstrap-controller",
     "start-kubernetes-service-cidr-controller",
     "start-kube-aggregator-informers",
+    "apiservice-status-local-available-controller",
     "apiservice-status-remote-available-controller",
     "apiservice-registration-controller",
     "apiservice-discovery-controller",

@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const CONCURRENCY: usize = 5;
 
 /// The condition that this is about.
-const AVAILABLE: &str = "Available";
+pub(super) const AVAILABLE: &str = "Available";
 
 /// The APIServices to look at come by `queue`, and with their services and endpoints by informers.
 pub(super) fn hook(
@@ -134,7 +134,7 @@ impl Available {
 }
 
 /// Sets a condition; false if nothing has changed. The time is that of the last change of the status.
-fn set_condition(conditions: &mut Vec<APIServiceCondition>, mut found: APIServiceCondition) -> bool {
+pub(super) fn set_condition(conditions: &mut Vec<APIServiceCondition>, mut found: APIServiceCondition) -> bool {
     let Some(known) = conditions.iter_mut().find(|condition| condition.type_ == found.type_) else {
         conditions.push(found);
         return true;

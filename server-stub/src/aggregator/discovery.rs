@@ -20,10 +20,9 @@ pub(super) struct Groups {
 #[async_trait]
 impl Handler for Groups {
     async fn handle(&self, request: Request) -> Response {
-        let groups = self.merged();
         match discovery::wants_aggregated(&request) {
-            Some(format) => discovery::serve_aggregated(&groups, format, &request),
-            None => respond::document(&request, discovery::group_list(&groups)),
+            Some(format) => discovery::serve_aggregated(&self.served(), format, &request),
+            None => respond::document(&request, discovery::group_list(&self.registered())),
         }
     }
 }
@@ -31,13 +30,28 @@ impl Handler for Groups {
 impl Groups {
     /// `/apis/<group>`; `None` for a group that nobody serves.
     pub(super) fn serve_group(&self, name: &str, request: &Request) -> Option<Response> {
-        let groups = self.merged();
+        let groups = self.registered();
         let group = groups.iter().find(|group| group.name == name)?;
         Some(respond::document(request, discovery::group(group)))
     }
 
-    /// The aggregator's own group, then the others by importance.
-    fn merged(&self) -> Vec<GroupDiscovery> {
+    /// The groups and versions of which somebody has said what there is.
+    fn served(&self) -> Vec<GroupDiscovery> {
+        self.merged(|_| None)
+    }
+
+    /// Those of all APIServices, whether there is something or not.
+    fn registered(&self) -> Vec<GroupDiscovery> {
+        self.merged(|version| {
+            Some(VersionDiscovery {
+                version: version.to_owned(),
+                ..VersionDiscovery::default()
+            })
+        })
+    }
+
+    /// The aggregator's own group, then the others by importance. `unserved` stands for versions that nobody serves.
+    fn merged(&self, unserved: impl Fn(&str) -> Option<VersionDiscovery>) -> Vec<GroupDiscovery> {
         let local = self.delegate.groups();
         let resources = |group: &str, version: &str| {
             let group = local.iter().find(|g| g.name == group)?;
@@ -45,7 +59,7 @@ impl Groups {
         };
         let merged = self.services.by_group().into_iter().map(|(name, versions)| {
             let version = |service: ApiServiceInfo| match service.remote {
-                None => resources(&name, &service.version),
+                None => resources(&name, &service.version).or_else(|| unserved(&service.version)),
                 Some(remote) => {
                     let discovered = remote.discovered();
                     Some(VersionDiscovery {

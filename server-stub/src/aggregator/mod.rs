@@ -6,10 +6,12 @@ mod autoregistration;
 mod availability;
 mod crd_registration;
 mod discovery;
+mod local_availability;
 mod openapi;
 mod proxy_handler;
 mod remote_service;
 mod service_resolver;
+pub(crate) mod validation;
 
 pub(crate) use service_resolver::{ServiceResolver, Unresolved};
 
@@ -68,6 +70,7 @@ pub fn new(
     server.install_api_group(own);
     server.add_openapi_source(Arc::new(openapi::RemoteDocuments(services.clone())));
     server.add_post_start_hook(start_informers_hook());
+    server.add_post_start_hook(local_availability::hook());
     server.add_post_start_hook(availability::hook(services.clone(), resolver, suspects.clone()));
     server.add_post_start_hook(registration_hook(services, suspects));
     server.add_post_start_hook(crd_registration::hook());

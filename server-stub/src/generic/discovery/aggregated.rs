@@ -50,7 +50,7 @@ fn version(version: &VersionDiscovery) -> APIVersionDiscovery {
     let freshness = if version.stale { "Stale" } else { "Current" };
     APIVersionDiscovery {
         version: version.version.clone(),
-        resources: Some(resources.into_iter().map(|r| resource(r, below(r))).collect()),
+        resources: filled(resources.into_iter().map(|r| resource(r, below(r))).collect()),
         freshness: Some(freshness.to_owned()),
     }
 }

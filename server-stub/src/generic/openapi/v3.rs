@@ -107,10 +107,9 @@ impl Handler for V3 {
     async fn handle(&self, request: Request) -> Response {
         let info = RequestInfo::of(&request);
         let path = info.path.strip_prefix("/openapi/v3").unwrap_or_default();
-        let path = path.strip_prefix('/').unwrap_or(path);
-        if path.is_empty() {
+        let Some(path) = path.strip_prefix('/') else {
             return self.index();
-        }
+        };
         let Some((hash, source)) = self.find(path) else {
             return not_found();
         };

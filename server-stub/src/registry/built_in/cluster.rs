@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::rules::{Rules, not_supported};
+use crate::aggregator::validation as api_service;
 use crate::registry::query::WriteContext;
 use crate::registry::store::seconds;
 use crate::registry::strategy::GarbageCollection;
@@ -123,6 +124,7 @@ pub(super) const WEBHOOKS: Rules = Rules {
 
 pub(super) const API_SERVICE: Rules = Rules {
     create: local_is_available,
+    validate: api_service::validate,
     name: path_segment_name,
     unconditional_update: false,
     ..Rules::PLAIN

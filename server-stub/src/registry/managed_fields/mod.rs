@@ -3,6 +3,7 @@
 //! Every write is attributed to its manager: an update to the fields that it changed, an application to the fields
 //! that it names. Applying a field that somebody else manages and has set differently is a conflict.
 
+mod declared;
 mod managers;
 mod set;
 mod shape;
@@ -121,6 +122,7 @@ impl FieldManager<'_> {
         let shape = self.shape;
         let mistyped = match shape {
             Shape::Struct(message) => types::all(&types::mistyped(message, applied, "")),
+            Shape::Declared(schema) => types::all(&declared::problems(schema, applied)),
             _ => None,
         };
         if let Some(problem) = mistyped.or_else(|| problem(shape, applied, "")) {

@@ -64,31 +64,50 @@ fn mistyped_element(field: &FieldSchema, index: usize, element: &Value, path: &s
 }
 
 fn mistyped_value(field: &FieldSchema, value: &Value, path: &str) -> Vec<String> {
-    let problem = match (field.ty, value) {
-        (Type::Message(message), _) => return mistyped(message, value, path),
-        (_, Value::Null) | (Type::String | Type::Bytes, Value::String(_)) | (Type::Bool, Value::Bool(_)) => {
-            return Vec::new();
-        }
-        (Type::String | Type::Bytes, _) => {
-            format!(
-                "expected string, got &value.valueUnstructured{{Value:{}}}",
-                go_syntax(value)
-            )
-        }
-        (Type::Bool, _) => format!("expected boolean, got &{{{}}}", go_map(value)),
-        (Type::Int32 | Type::Int64 | Type::Double, Value::Number(_)) => return Vec::new(),
-        (Type::Int32 | Type::Int64 | Type::Double, _) => {
-            let what = match value {
-                Value::String(_) => "string",
-                Value::Bool(_) => "bool",
-                Value::Array(_) => "[]interface {}",
-                _ => "map[string]interface {}",
-            };
-            format!("expected numeric (int or float), got {what}")
-        }
+    let scalar = match field.ty {
+        Type::Message(message) => return mistyped(message, value, path),
+        Type::String | Type::Bytes => Scalar::Text,
+        Type::Bool => Scalar::Bool,
+        Type::Int32 | Type::Int64 | Type::Double => Scalar::Number,
         _ => return Vec::new(),
     };
-    vec![format!("{path}: {problem}")]
+    let problem = scalar.problem(value).map(|problem| format!("{path}: {problem}"));
+    problem.into_iter().collect()
+}
+
+/// A type of single values.
+pub(super) enum Scalar {
+    Text,
+    Bool,
+    Number,
+}
+
+impl Scalar {
+    /// What is wrong with a value that should be of this type.
+    pub(super) fn problem(&self, value: &Value) -> Option<String> {
+        Some(match (self, value) {
+            (_, Value::Null)
+            | (Self::Text, Value::String(_))
+            | (Self::Bool, Value::Bool(_))
+            | (Self::Number, Value::Number(_)) => return None,
+            (Self::Text, _) => {
+                format!(
+                    "expected string, got &value.valueUnstructured{{Value:{}}}",
+                    go_syntax(value)
+                )
+            }
+            (Self::Bool, _) => format!("expected boolean, got &{{{}}}", go_map(value)),
+            (Self::Number, _) => {
+                let what = match value {
+                    Value::String(_) => "string",
+                    Value::Bool(_) => "bool",
+                    Value::Array(_) => "[]interface {}",
+                    _ => "map[string]interface {}",
+                };
+                format!("expected numeric (int or float), got {what}")
+            }
+        })
+    }
 }
 
 /// What is wrong in one text.

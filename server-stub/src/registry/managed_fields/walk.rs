@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::set::{Element, Node, Set, element_text, member};
 use super::shape::{Part, Shape};
-use super::types;
 
 /// How two states of an object differ.
 #[derive(Debug, Default)]
@@ -216,14 +215,8 @@ pub(super) fn with_named_fields(shape: Shape, mut set: Set) -> Set {
     set
 }
 
-/// What keeps a value from being applied: fields that nobody declared, elements that are there twice.
+/// What keeps a value of a built-in kind from being applied: fields that nobody declared, elements that are there twice.
 pub(super) fn problem(shape: Shape, value: &Value, path: &str) -> Option<String> {
-    if let Shape::KeyedBy(keys, items) = shape {
-        let has_default = |key: &str| items.properties.get(key).is_some_and(|key| key.default.is_some());
-        if let Some(problem) = types::without_keys(keys, value, has_default) {
-            return Some(format!("{path}: {problem}"));
-        }
-    }
     let mut seen = Vec::new();
     for (element, part) in given_parts(shape, value) {
         let (below, declared) = shape.below(&element);

@@ -291,16 +291,19 @@ fn webhook_service(service: &Value, path: &str) -> Vec<FieldError> {
             errors.push(FieldError::required(format!("{path}.{told}"), ""));
         }
     }
-    let port = number(service, "/port").unwrap_or(443);
-    let rules = port_number(port);
-    if !rules.is_empty() {
-        let detail = format!("port is not valid: {}", rules.join(", "));
-        errors.push(FieldError::invalid(format!("{path}.port"), json!(port), detail));
-    }
+    errors.extend(port_problem(service, path));
     if let Some(url_path) = get(service, "/path").as_str() {
         errors.extend(service_path(url_path, &format!("{path}.path")));
     }
     errors
+}
+
+/// The rule for the port of a service that somebody refers to.
+pub(crate) fn port_problem(service: &Value, path: &str) -> Option<FieldError> {
+    let port = number(service, "/port").unwrap_or(443);
+    let rules = port_number(port);
+    let detail = format!("port is not valid: {}", rules.join(", "));
+    (!rules.is_empty()).then(|| FieldError::invalid(format!("{path}.port"), json!(port), detail))
 }
 
 fn service_path(url_path: &str, path: &str) -> Vec<FieldError> {
