@@ -235,3 +235,39 @@ pub enum StorageError {
         reason: String,
     },
 }
+
+/// The first text behind all that start with a prefix; `None` where there is none.
+pub(crate) fn behind_prefix(prefix: &str) -> Option<String> {
+    let mut behind = prefix.to_owned();
+    while let Some(last) = behind.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            behind.push(next);
+            return Some(behind);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::behind_prefix;
+
+    #[test]
+    fn what_is_behind_a_prefix() {
+        assert_eq!(behind_prefix("/registry/pods/").as_deref(), Some("/registry/pods0"));
+        assert_eq!(behind_prefix("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(behind_prefix("\u{d7ff}").as_deref(), Some("\u{e000}"));
+        assert_eq!((behind_prefix(""), behind_prefix("\u{10ffff}")), (None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn a_prefix_is_a_range(prefix in "[/a\u{10ffff}]{0,3}", key in "[/0ab\u{10ffff}]{0,4}") {
+            let behind = behind_prefix(&prefix);
+            let is_in_range = key >= prefix && behind.is_none_or(|behind| key < behind);
+            prop_assert_eq!(is_in_range, key.starts_with(&prefix));
+        }
+    }
+}

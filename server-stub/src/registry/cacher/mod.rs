@@ -20,6 +20,7 @@ use crate::status::ApiError;
 use crate::storage::Storage;
 
 pub(crate) use self::state::CacheStats;
+pub(super) use self::state::Listed;
 pub(super) use self::watch::{Selection, WatchStart, watch};
 
 /// How long a read waits for a version that the cache does not have yet.
@@ -70,9 +71,14 @@ impl Cacher {
         self.shared.wait_most_recent().await
     }
 
-    /// The objects under a prefix, and the version of that state.
-    pub(super) fn list(&self, prefix: &str) -> (Vec<Arc<StoredObject>>, u64) {
-        self.shared.state.read().list(prefix)
+    /// The first objects under a prefix.
+    pub(super) fn list(&self, prefix: &str, most: usize) -> Listed {
+        self.shared.state.read().list(prefix, most)
+    }
+
+    /// The objects from one key to another.
+    pub(super) fn between(&self, first: &str, last: &str) -> Vec<Arc<StoredObject>> {
+        self.shared.state.read().between(first, last)
     }
 
     /// What the cache is like.

@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::registry::object::StoredObject;
+use crate::storage::behind_prefix;
 
 /// One change.
 #[derive(Clone, Debug)]
@@ -42,6 +43,15 @@ pub(crate) struct CacheStats {
     pub(crate) initializations: u64,
 }
 
+/// The answer of [`State::list`].
+pub(in crate::registry) struct Listed {
+    pub(in crate::registry) objects: Vec<Arc<StoredObject>>,
+    /// How many there are.
+    pub(in crate::registry) total: usize,
+    /// The version of that state.
+    pub(in crate::registry) revision: u64,
+}
+
 /// The answer of [`State::events_after`].
 pub(super) enum EventsAfter {
     /// What changed, and the revision up to which that is complete.
@@ -65,12 +75,26 @@ impl State {
         }
     }
 
-    pub(super) fn list(&self, prefix: &str) -> (Vec<Arc<StoredObject>>, u64) {
-        let from = self
-            .objects
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        let objects = from.take_while(|(key, _)| key.starts_with(prefix));
-        (objects.map(|(_, object)| object.clone()).collect(), self.revision)
+    /// The first objects under a prefix, and how many there are.
+    pub(super) fn list(&self, prefix: &str, most: usize) -> Listed {
+        let behind = behind_prefix(prefix);
+        let end = behind.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let under = self.objects.range::<str, _>((Bound::Included(prefix), end));
+        Listed {
+            objects: under.clone().take(most).map(|(_, object)| object.clone()).collect(),
+            total: under.count(),
+            revision: self.revision,
+        }
+    }
+
+    /// The objects from one key to another.
+    pub(super) fn between(&self, first: &str, last: &str) -> Vec<Arc<StoredObject>> {
+        if first > last {
+            return Vec::new();
+        }
+        let between = (Bound::Included(first), Bound::Included(last));
+        let objects = self.objects.range::<str, _>(between);
+        objects.map(|(_, object)| object.clone()).collect()
     }
 
     pub(super) fn stats(&self) -> CacheStats {

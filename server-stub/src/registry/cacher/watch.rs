@@ -103,8 +103,12 @@ impl Watch {
     }
 
     fn present_state(&mut self) -> VecDeque<WatchEvent> {
-        let (objects, revision) = self.shared.state.read().list(&self.start.prefix);
-        let selected = objects.into_iter().filter(|object| (self.start.selection)(object));
+        let listed = self.shared.state.read().list(&self.start.prefix, usize::MAX);
+        let revision = listed.revision;
+        let selected = listed
+            .objects
+            .into_iter()
+            .filter(|object| (self.start.selection)(object));
         let mut events: VecDeque<_> = selected.map(WatchEvent::Added).collect();
         self.position = revision;
         if self.start.mark_initial_end {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{Store, page, storage_error};
+use crate::registry::cacher::Listed;
 use crate::registry::object::StoredObject;
 use crate::registry::query::{ListQuery, ListResult, VersionMatch};
 use crate::status::ApiError;
-use crate::storage::{RangeRequest, StorageError};
+use crate::storage::{KeyValue, RangeRequest, StorageError};
 
 /// How many keys a page with selectors reads from storage at a time.
 const CHUNK: usize = 1_000;
@@ -110,16 +111,27 @@ impl Store {
             let at = *revision.get_or_insert(range.revision);
             let read = range.kvs.len();
             let mut behind = range.count;
+            let mut last: Option<Arc<str>> = None;
+            let mut cached = self.cached(&range.kvs).into_iter().peekable();
             for kv in range.kvs {
-                let last = kv.key.clone();
                 if limit > 0 && items.len() == limit {
                     return Ok(self.with_rest(items, prefix, at, behind, query));
                 }
                 behind = behind.saturating_sub(1);
-                let object = self.object(kv)?;
+                while cached.next_if(|object| *object.key() < kv.key).is_some() {}
+                let is_same = |object: &Arc<StoredObject>| {
+                    *object.key() == kv.key && object.resource_version() == kv.mod_revision
+                };
+                last = Some(kv.key.clone());
+                let object = match cached.next_if(is_same) {
+                    Some(object) => object,
+                    None => self.decode(&kv.key, kv.value, kv.mod_revision)?,
+                };
                 if selection(&object) {
                     items.push(object);
                 }
+            }
+            if let Some(last) = last {
                 from = format!("{last}\0");
             }
             if limit == 0 || behind == 0 || read == 0 {
@@ -129,6 +141,15 @@ impl Store {
                     ..ListResult::default()
                 });
             }
+        }
+    }
+
+    /// What the cache has where these keys are.
+    fn cached(&self, kvs: &[KeyValue]) -> Vec<Arc<StoredObject>> {
+        match kvs {
+            [first, .., last] => self.cacher.between(&first.key, &last.key),
+            [one] => self.cacher.between(&one.key, &one.key),
+            [] => Vec::new(),
         }
     }
 
@@ -157,8 +178,17 @@ impl Store {
         prefix: &str,
         query: &ListQuery,
     ) -> ListResult {
-        let (objects, revision) = self.cacher.list(prefix);
-        let total = objects.len();
+        // Selectors are not asked while the cache is held: what they leave over is not known before.
+        let most = if limit > 0 && selects_all(query) {
+            limit
+        } else {
+            usize::MAX
+        };
+        let Listed {
+            objects,
+            total,
+            revision,
+        } = self.cacher.list(prefix, most);
         let mut selected = objects.into_iter().enumerate().filter(|(_, object)| selection(object));
         if limit == 0 {
             return ListResult {

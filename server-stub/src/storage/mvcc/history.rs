@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Mutation;
-use crate::storage::{KeyValue, Range, RangeRequest, StorageError, StorageEvent};
+use crate::storage::{KeyValue, Range, RangeRequest, StorageError, StorageEvent, behind_prefix};
 
 #[derive(Debug)]
 pub(super) struct History {
@@ -111,10 +111,11 @@ impl History {
         let from = request.from.max(request.prefix);
         let mut kvs = Vec::new();
         let mut count = 0;
-        for (key, versions) in self.keys.range::<str, _>((Bound::Included(from), Bound::Unbounded)) {
-            if !key.starts_with(request.prefix) {
-                break;
-            }
+        let behind = behind_prefix(request.prefix);
+        // A range must not end before it begins.
+        let end = behind.as_deref().map(|behind| behind.max(from));
+        let end = end.map_or(Bound::Unbounded, Bound::Excluded);
+        for (key, versions) in self.keys.range::<str, _>((Bound::Included(from), end)) {
             if request.limit > 0 && kvs.len() == request.limit {
                 count += usize::from(is_there(versions, revision));
             } else if let Some(kv) = at(key, versions, revision) {
