@@ -14,6 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How much is collected before it is sent in any case.
 const LIMIT: usize = 64 * 1024;
+/// What a small answer takes.
+const SHORT: usize = 16 * 1024;
 
 /// A stream whose writes are collected and sent by its [`Uncork`].
 pub(super) struct Corked<S>(Arc<Mutex<Bottle<S>>>);
@@ -60,7 +62,7 @@ impl<S: AsyncWrite + Unpin> Uncork<S> {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(result.map_err(io::Error::other));
             }
-            let _ = self.0.lock().poll_send(cx)?;
+            let _ = self.0.lock().poll_flush(cx)?;
             Poll::Pending
         })
         .await
@@ -75,10 +77,17 @@ impl<S: AsyncWrite + Unpin> Bottle<S> {
                 taken => self.taken += taken,
             }
         }
+        self.collected.clear();
+        self.taken = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends all there is, before nothing may be written for long.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx))?;
         if !self.flushed {
             // Most connections are idle most of the time: they keep no room.
             self.collected = Vec::new();
-            self.taken = 0;
             ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
             self.flushed = true;
         }
@@ -90,8 +99,13 @@ impl<S: AsyncWrite + Unpin> Bottle<S> {
             ready!(self.poll_send(cx))?;
         }
         self.flushed = false;
+        let length = parts.iter().map(|part| part.len()).sum();
+        if self.collected.capacity() < LIMIT && self.collected.len() + length > SHORT {
+            // More of the same will follow: room is made once.
+            self.collected.reserve(LIMIT + length);
+        }
         parts.iter().for_each(|part| self.collected.extend_from_slice(part));
-        Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()))
+        Poll::Ready(Ok(length))
     }
 }
 
@@ -119,7 +133,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Corked<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut bottle = self.0.lock();
-        ready!(bottle.poll_send(cx))?;
+        ready!(bottle.poll_flush(cx))?;
         Pin::new(&mut bottle.stream).poll_shutdown(cx)
     }
 }
