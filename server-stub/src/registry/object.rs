@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::codec::ObjectCodec;
-use super::versioned::VersionedMessage;
+use super::versioned::{VersionPlace, VersionedMessage};
 
 /// An object as it was at one resource version. It never changes and is shared by the watch cache and all answers.
 ///
@@ -19,12 +19,17 @@ pub struct StoredObject {
     resource_version: u64,
     stored: Bytes,
     codec: Arc<dyn ObjectCodec>,
+    /// `None` where the protobuf message has to be made anew.
+    version_place: Option<VersionPlace>,
     /// As long as somebody has it.
     document: Mutex<Weak<Value>>,
     json: OnceLock<Bytes>,
     /// What field selectors asked for.
-    fields: Mutex<Vec<(Box<str>, Arc<str>)>>,
+    fields: Mutex<KnownFields>,
 }
+
+/// Fields and their values; they are few, and there are many objects: no room to grow.
+type KnownFields = Box<[(Box<str>, Arc<str>)]>;
 
 impl StoredObject {
     /// An object out of storage.
@@ -43,9 +48,11 @@ impl StoredObject {
 
     /// An object that was just encoded.
     pub(super) fn new(key: Arc<str>, stored: Bytes, resource_version: u64, codec: Arc<dyn ObjectCodec>) -> Self {
+        let is_as_served = codec.is_as_served(&stored);
         Self {
             key,
             resource_version,
+            version_place: is_as_served.then(|| VersionPlace::find(&stored)).flatten(),
             stored,
             codec,
             document: Mutex::default(),
@@ -94,10 +101,7 @@ impl StoredObject {
     /// The protobuf message with the version, without envelope and without a copy; `None` where that cannot be: see
     /// [`protobuf`](Self::protobuf).
     pub fn message(&self) -> Option<VersionedMessage<'_>> {
-        match self.codec.is_as_served(&self.stored) {
-            true => VersionedMessage::new(&self.stored, self.resource_version),
-            false => None,
-        }
+        VersionedMessage::new(&self.stored, self.version_place?, self.resource_version)
     }
 
     /// The protobuf message with the version, without envelope; `None` for kinds that are JSON only.
@@ -131,7 +135,8 @@ impl StoredObject {
             return value.clone();
         }
         let value: Arc<str> = read(&self.document()).into();
-        fields.push((field.into(), value.clone()));
+        let known = std::mem::take(&mut *fields).into_iter();
+        *fields = known.chain([(field.into(), value.clone())]).collect();
         value
     }
 

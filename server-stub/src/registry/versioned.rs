@@ -1,5 +1,7 @@
 //! A stored protobuf object with its version, without a copy: the version is put between two parts of what is stored.
 
+use std::num::{NonZeroU32, NonZeroU64};
+
 use bytes::{BufMut, Bytes, BytesMut};
 use kubewire_client::wire::{Reader, Value};
 
@@ -22,19 +24,33 @@ pub struct VersionedMessage<'a> {
     /// The other metadata and the other fields.
     behind: &'a [u8],
     metadata_length: usize,
-    version: String,
+    version: Digits,
 }
 
-impl<'a> VersionedMessage<'a> {
-    /// Takes a stored value apart; `None` where it is not as servers write it.
-    pub(super) fn new(stored: &'a [u8], resource_version: u64) -> Option<Self> {
+/// Where in a stored value the version belongs: it need not be looked for each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct VersionPlace {
+    /// Where the metadata begins.
+    metadata: NonZeroU32,
+    /// How long it is without a version.
+    metadata_length: u32,
+    /// Where the version belongs.
+    at: u32,
+    /// Where an old one ends, which is empty as servers write it.
+    end: u32,
+    /// Where the message ends.
+    message_end: u32,
+}
+
+impl VersionPlace {
+    /// `None` where the value is not as servers write it.
+    pub(super) fn find(stored: &[u8]) -> Option<Self> {
         let message = field(stored.strip_prefix(ENVELOPE)?, RAW)?;
         if *message.first()? != METADATA_KEY {
             return None;
         }
         let metadata = field(message, METADATA)?;
         let mut reader = Reader::new(metadata);
-        // Where the version belongs, and the end of an old one, which is empty as servers write it.
         let (at, end) = loop {
             let at = reader.offset();
             match reader.next_field().ok()? {
@@ -43,18 +59,31 @@ impl<'a> VersionedMessage<'a> {
                 _ => break (at, at),
             }
         };
-        let start = metadata.as_ptr().addr().checked_sub(message.as_ptr().addr())?;
-        let another = field(message.get(start.checked_add(metadata.len())?..)?, METADATA).is_some();
-        let version = if resource_version == 0 {
-            String::new()
-        } else {
-            resource_version.to_string()
-        };
-        (!another && !version.is_empty()).then_some(())?;
+        let place = |part: &[u8]| part.as_ptr().addr().checked_sub(stored.as_ptr().addr());
+        let (message_end, start) = (place(message)? + message.len(), place(metadata)?);
+        if field(stored.get(start + metadata.len()..message_end)?, METADATA).is_some() {
+            return None;
+        }
+        let small = |number: usize| u32::try_from(number).ok();
         Some(Self {
-            before: metadata.get(..at)?,
-            behind: message.get(start + end..)?,
-            metadata_length: metadata.len() - (end - at) + 2 + version.len(),
+            metadata: NonZeroU32::new(small(start)?)?,
+            metadata_length: small(metadata.len() - (end - at))?,
+            at: small(start + at)?,
+            end: small(start + end)?,
+            message_end: small(message_end)?,
+        })
+    }
+}
+
+impl<'a> VersionedMessage<'a> {
+    /// Takes a stored value apart; `None` without a version.
+    pub(super) fn new(stored: &'a [u8], place: VersionPlace, resource_version: u64) -> Option<Self> {
+        let at = |number: u32| usize::try_from(number).ok();
+        let version = Digits::of(NonZeroU64::new(resource_version)?);
+        Some(Self {
+            before: stored.get(at(place.metadata.get())?..at(place.at)?)?,
+            behind: stored.get(at(place.end)?..at(place.message_end)?)?,
+            metadata_length: at(place.metadata_length)? + 2 + version.text().len(),
             version,
         })
     }
@@ -62,7 +91,7 @@ impl<'a> VersionedMessage<'a> {
     /// How long the message is.
     pub fn length(&self) -> usize {
         let metadata_head = 1 + varint_length(self.metadata_length);
-        metadata_head + self.before.len() + 2 + self.version.len() + self.behind.len()
+        metadata_head + self.before.len() + 2 + self.version.text().len() + self.behind.len()
     }
 
     /// The message in one piece.
@@ -78,10 +107,35 @@ impl<'a> VersionedMessage<'a> {
         put_varint(out, self.metadata_length);
         out.put_slice(self.before);
         out.put_u8(RESOURCE_VERSION_KEY);
-        // A number of 64 bits has 20 digits at most.
-        put_varint(out, self.version.len());
-        out.put_slice(self.version.as_bytes());
+        put_varint(out, self.version.text().len());
+        out.put_slice(self.version.text());
         out.put_slice(self.behind);
+    }
+}
+
+/// The digits of a number.
+#[derive(Clone, Copy, Debug)]
+struct Digits {
+    /// At the end; a number of 64 bits has 20 at most.
+    digits: [u8; 20],
+    first: usize,
+}
+
+impl Digits {
+    fn of(number: NonZeroU64) -> Self {
+        let (mut digits, mut first, mut left) = ([0; 20], 20, number.get());
+        for (place, digit) in digits.iter_mut().enumerate().rev() {
+            if left == 0 {
+                break;
+            }
+            *digit = b'0' + u8::try_from(left % 10).unwrap_or_default();
+            (first, left) = (place, left / 10);
+        }
+        Self { digits, first }
+    }
+
+    fn text(&self) -> &[u8] {
+        self.digits.get(self.first..).unwrap_or_default()
     }
 }
 
@@ -131,7 +185,8 @@ mod tests {
             let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
                 "metadata": {"name": name, "labels": labels, "generation": generation}, "data": {"k": name}});
             let stored = transcode::encode_object(&object).unwrap();
-            let message = VersionedMessage::new(&stored, version).unwrap();
+            let place = VersionPlace::find(&stored).unwrap();
+            let message = VersionedMessage::new(&stored, place, version).unwrap();
             let written = message.to_bytes();
             prop_assert_eq!(message.length(), written.len());
             let plain = Envelope::decode(&stored).unwrap().object.bytes;
@@ -141,7 +196,8 @@ mod tests {
         #[test]
         fn takes_any_bytes(stored in proptest::collection::vec(any::<u8>(), 0..80)) {
             let stored = [ENVELOPE, &stored].concat();
-            let _ = VersionedMessage::new(&stored, 7).map(|message| message.length());
+            let place = VersionPlace::find(&stored);
+            let _ = place.and_then(|place| VersionedMessage::new(&stored, place, 7)).map(|message| message.length());
         }
     }
 
