@@ -13,6 +13,7 @@ pub(super) const fn message(name: &'static str, fields: &'static [FieldSchema]) 
         fields,
         wire_order: &[],
         members: OnceLock::new(),
+        by_name: OnceLock::new(),
         by_number: by_number(fields),
     }
 }

@@ -57,6 +57,8 @@ pub struct MessageSchema {
     wire_order: &'static [u8],
     /// What writing JSON needs of the fields, made on first use.
     members: OnceLock<Members>,
+    /// See [`by_name`](Self::by_name), made on first use.
+    by_name: OnceLock<Box<[&'static FieldSchema]>>,
     /// For each small field number the place of the field, counted from one; 0 where there is none.
     by_number: [u8; 64],
 }
@@ -207,13 +209,29 @@ impl fmt::Debug for MessageSchema {
 impl MessageSchema {
     /// The field with a JSON name, also where it stands in an inlined message.
     pub fn field(&self, json: &str) -> Option<&'static FieldSchema> {
-        self.fields.iter().find_map(|field| {
-            if field.inlined {
-                field.message()?.field(json)
-            } else {
-                (field.json == json && !json.is_empty()).then_some(field)
-            }
+        let fields = self.by_name();
+        let place = fields.binary_search_by(|field| field.json.cmp(json)).ok()?;
+        fields.get(place).copied()
+    }
+
+    /// The fields that have a JSON name, those of inlined messages too, in the order of their names.
+    pub fn by_name(&self) -> &[&'static FieldSchema] {
+        self.by_name.get_or_init(|| {
+            let mut fields = self.named_fields();
+            // The sort is stable: the outermost field of a name comes first.
+            fields.sort_by_key(|field| field.json);
+            fields.dedup_by_key(|field| field.json);
+            fields.into()
         })
+    }
+
+    fn named_fields(&self) -> Vec<&'static FieldSchema> {
+        let named = |field: &'static FieldSchema| match field.message() {
+            Some(inlined) if field.inlined => inlined.named_fields(),
+            _ if field.inlined || field.json.is_empty() => Vec::new(),
+            _ => vec![field],
+        };
+        self.fields.iter().flat_map(named).collect()
     }
 
     /// The members of the JSON object.

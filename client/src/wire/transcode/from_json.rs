@@ -265,10 +265,21 @@ impl<'n> Reader<'n> {
 
 /// Looks a member up, also in inlined messages.
 fn find(schema: &MessageSchema, name: &str) -> Option<Found> {
+    let field = schema.field(name)?;
+    match schema.fields.as_ptr_range().contains(&std::ptr::from_ref(field)) {
+        true => Some(Found {
+            field,
+            inlined_in: Vec::new(),
+        }),
+        false => find_inlined(schema, name),
+    }
+}
+
+fn find_inlined(schema: &MessageSchema, name: &str) -> Option<Found> {
     for field in schema.fields {
         match field.message() {
             Some(inner) if field.inlined => {
-                if let Some(mut found) = find(inner, name) {
+                if let Some(mut found) = find_inlined(inner, name) {
                     found.inlined_in.insert(0, inner.short_name());
                     return Some(found);
                 }

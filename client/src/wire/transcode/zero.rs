@@ -6,20 +6,21 @@ use crate::wire::schema::{Container, FieldSchema, MessageSchema, Special, Type};
 
 /// Adds what JSON always shows, and removes what it leaves out.
 pub(super) fn complete(schema: &MessageSchema, members: &mut Map<String, Value>) {
-    for field in schema.fields {
-        match field.message() {
-            Some(inner) if field.inlined => complete(inner, members),
-            _ if field.json.is_empty() => {}
-            _ => match members.get(field.json) {
-                None if !is_omitted(field, None) => {
-                    members.insert(field.json.to_owned(), of_field(field));
-                }
-                Some(value) if is_omitted(field, Some(value)) => {
-                    members.remove(field.json);
-                }
-                _ => {}
-            },
+    let (mut shown, mut left_out) = (Vec::new(), Vec::new());
+    let mut given = members.iter().peekable();
+    for field in schema.by_name() {
+        while given.next_if(|(name, _)| name.as_str() < field.json).is_some() {}
+        match given.next_if(|(name, _)| *name == field.json) {
+            None if !is_omitted(field, None) => shown.push(field),
+            Some((_, value)) if is_omitted(field, Some(value)) => left_out.push(field),
+            _ => {}
         }
+    }
+    for field in left_out {
+        members.remove(field.json);
+    }
+    for field in shown {
+        members.insert(field.json.to_owned(), of_field(field));
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use kubewire_client::wire::schema::{self, Container, FieldSchema, ListType, MessageSchema, Special, Type};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::set::{Element, member};
 use crate::apiextensions::schema::Schema;
@@ -142,7 +142,11 @@ impl<'a> Shape<'a> {
     {
         let mut parts = Vec::new();
         match self {
-            Self::Struct(message) if value.is_some_and(Value::is_object) => struct_parts(message, value, &mut parts),
+            Self::Struct(message) => {
+                if let Some(value) = value.and_then(Value::as_object) {
+                    struct_parts(message, value, &mut parts);
+                }
+            }
             Self::Map(_) | Self::Any | Self::Declared(_) | Self::Values(_) => {
                 let entries = value.and_then(Value::as_object).into_iter().flatten();
                 parts.extend(entries.map(|(key, value)| self.part(member(key), value)));
@@ -151,7 +155,7 @@ impl<'a> Shape<'a> {
                 let items = value.and_then(Value::as_array).into_iter().flatten();
                 parts.extend(items.map(|item| self.part(self.element(item), item)));
             }
-            Self::Leaf | Self::Struct(_) => {}
+            Self::Leaf => {}
         }
         parts
     }
@@ -221,16 +225,15 @@ fn key_element<'k>(
     element
 }
 
-fn struct_parts<'a>(message: &'static MessageSchema, value: Option<&'a Value>, parts: &mut Vec<Part<'a>>) {
-    for field in message.fields {
-        if field.inlined {
-            // Kind and version stand in a message without a number.
-            if let Some(inlined) = field.message().filter(|_| field.number > 0) {
-                struct_parts(inlined, value, parts);
-            }
-        } else if !field.json.is_empty()
-            && let Some(shown) = shown(field, value.and_then(|value| value.get(field.json)))
-        {
+fn struct_parts<'a>(message: &'static MessageSchema, value: &'a Map<String, Value>, parts: &mut Vec<Part<'a>>) {
+    parts.reserve(value.len() + 1);
+    let mut given = value.iter().peekable();
+    for field in message.by_name() {
+        while given.next_if(|(name, _)| name.as_str() < field.json).is_some() {}
+        let value = given.next_if(|(name, _)| *name == field.json).map(|(_, value)| value);
+        // Kind and version are nobody's.
+        let is_type = message.has_type_meta() && matches!(field.json, "apiVersion" | "kind");
+        if let Some(shown) = shown(field, value).filter(|_| !is_type) {
             parts.push(Part {
                 element: member(field.json),
                 shape: Shape::of_field(field),

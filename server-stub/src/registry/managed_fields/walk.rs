@@ -62,7 +62,10 @@ fn differences(shape: Shape, old: Option<&Value>, new: Option<&Value>) -> (Node,
 
 fn sorted_parts<'s: 'v, 'v>(shape: Shape<'s>, value: Option<&'v Value>) -> Vec<Part<'v>> {
     let mut parts = shape.parts(value);
-    parts.sort_by(|a, b| a.element.cmp(&b.element));
+    // The members of objects are sorted.
+    if shape.is_list() {
+        parts.sort_by(|a, b| a.element.cmp(&b.element));
+    }
     parts
 }
 
