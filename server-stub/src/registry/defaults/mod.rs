@@ -69,28 +69,23 @@ fn message_defaults(root: &Gvk, message: &'static MessageSchema, members: &mut M
 
 /// What the message and those that are inlined into it set themselves.
 fn own_defaults(root: &Gvk, message: &'static MessageSchema, members: &mut Map<String, Value>) {
-    if let Some(own) = OWN.get(&address(message)) {
-        if let Some(fill_in) = own.conditional {
-            fill_in(root, members);
-        }
-        for default in own.fields {
-            if default.applies_in(root)
-                && is_unset(message, default.field, members)
-                && let Ok(value) = serde_json::from_str(default.value)
-            {
-                members.insert(default.field.to_owned(), value);
-            }
+    let Some(own) = OWN.get(&address(message)) else {
+        return;
+    };
+    if let Some(fill_in) = own.conditional {
+        fill_in(root, members);
+    }
+    for (default, value) in &own.fields {
+        if default.applies_in(root) && is_unset(message, default.field, members) {
+            members.insert(default.field.to_owned(), value.clone());
         }
     }
-    for field in message.fields {
-        let Some(inner) = field.message() else { continue };
-        if field.inlined {
-            own_defaults(root, inner, members);
-        } else if field.container == Container::One && !field.pointer && inner.special.is_none() {
-            // It is always there.
-            if members.get(field.json).is_none_or(Value::is_null) {
-                members.insert(field.json.to_owned(), Value::Object(Map::new()));
-            }
+    for inlined in &own.inlined {
+        own_defaults(root, inlined, members);
+    }
+    for field in &own.always {
+        if members.get(*field).is_none_or(Value::is_null) {
+            members.insert((*field).to_owned(), Value::Object(Map::new()));
         }
     }
 }
@@ -115,21 +110,50 @@ fn inner_defaults(root: &Gvk, field: &FieldSchema, inner: &'static MessageSchema
 /// What a message sets itself.
 struct Own {
     conditional: Option<conditional::FillIn>,
-    fields: &'static [FieldDefault],
+    fields: Vec<(&'static FieldDefault, Value)>,
+    inlined: Vec<&'static MessageSchema>,
+    /// The fields that are always there: messages that are no pointers.
+    always: Vec<&'static str>,
+}
+
+impl Own {
+    fn of(message: &'static MessageSchema) -> Self {
+        let found = DEFAULTS.binary_search_by(|(name, _)| (*name).cmp(message.name));
+        let fields = found.ok().and_then(|index| DEFAULTS.get(index));
+        let parsed = |default: &'static FieldDefault| Some((default, serde_json::from_str(default.value).ok()?));
+        let mut own = Self {
+            conditional: conditional::of(message.name),
+            fields: fields
+                .into_iter()
+                .flat_map(|(_, defaults)| *defaults)
+                .filter_map(parsed)
+                .collect(),
+            inlined: Vec::new(),
+            always: Vec::new(),
+        };
+        for field in message.fields {
+            match field.message() {
+                Some(inlined) if field.inlined => own.inlined.push(inlined),
+                Some(inner) if field.container == Container::One && !field.pointer && inner.special.is_none() => {
+                    own.always.push(field.json);
+                }
+                _ => {}
+            }
+        }
+        own
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.conditional.is_none() && self.fields.is_empty() && self.inlined.is_empty() && self.always.is_empty()
+    }
 }
 
 /// By the place of the message in memory: every object has dozens of messages to look up.
 static OWN: LazyLock<HashMap<usize, Own>> = LazyLock::new(|| {
-    let own = |message: &&'static MessageSchema| {
-        let found = DEFAULTS.binary_search_by(|(name, _)| (*name).cmp(message.name));
-        let fields = found.ok().and_then(|index| DEFAULTS.get(index));
-        let own = Own {
-            conditional: conditional::of(message.name),
-            fields: fields.map_or(&[], |(_, defaults)| *defaults),
-        };
-        (own.conditional.is_some() || !own.fields.is_empty()).then(|| (address(message), own))
-    };
-    schema::MESSAGES.iter().filter_map(own).collect()
+    let all = schema::MESSAGES
+        .iter()
+        .map(|message| (address(message), Own::of(message)));
+    all.filter(|(_, own)| !own.is_nothing()).collect()
 });
 
 fn address(message: &'static MessageSchema) -> usize {
