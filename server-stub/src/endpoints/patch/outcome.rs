@@ -26,25 +26,27 @@ impl Outcome<'_> {
     pub(super) fn of(&self, patch: &Patch, current: &Value) -> Result<(Value, Vec<String>), ApiError> {
         let mut patched = patch.apply(current, self.kind)?;
         let message = self.kind.schema().map(|kind| kind.message);
-        let shown = match patch {
+        // A text as long as the object, which only errors show.
+        let shown = |patched: &Value| match patch {
             Patch::Strategic(patch) => go_map(&Value::Object(patch.clone())),
-            _ => patched_text(&patched, current, message),
+            _ => patched_text(patched, current, message),
         };
-        let invalid = |detail: String| {
-            let error = FieldError::invalid("patch", shown.as_str().into(), detail);
+        let invalid = |patched: &Value, detail: String| {
+            let error = FieldError::invalid("patch", shown(patched).into(), detail);
             ApiError::invalid("", "", "", vec![error])
         };
         match (patch, message) {
             (Patch::Strategic(_), Some(message)) => {
-                unstructured::restore(message, &mut patched).map_err(invalid)?;
+                let restored = unstructured::restore(message, &mut patched);
+                restored.map_err(|detail| invalid(&patched, detail))?;
                 // The kind of the object is known, whatever the patch says.
                 patched["kind"] = current["kind"].clone();
                 patched["apiVersion"] = current["apiVersion"].clone();
             }
-            _ => self.check_kind(&patched, &shown)?,
+            _ => self.check_kind(&patched, || shown(&patched))?,
         }
         let typed = JsonDocument::from_value(&patched).and_then(|document| self.kind.typed(&document));
-        let (object, found) = typed.map_err(|error| invalid(error.to_string()))?;
+        let (object, found) = typed.map_err(|error| invalid(&patched, error.to_string()))?;
         // Without a version nothing in it is known.
         let (object, found) = match &patched["apiVersion"] {
             Value::String(version) if !version.is_empty() => (object, found),
@@ -53,7 +55,8 @@ impl Outcome<'_> {
         let problems: Vec<String> = self.odd.iter().cloned().chain(found).collect();
         match self.validation {
             FieldValidation::Strict if !problems.is_empty() => {
-                Err(invalid(format!("strict decoding error: {}", problems.join(", "))))
+                let detail = format!("strict decoding error: {}", problems.join(", "));
+                Err(invalid(&patched, detail))
             }
             FieldValidation::Ignore => Ok((object, Vec::new())),
             _ => Ok((object, problems)),
@@ -61,9 +64,9 @@ impl Outcome<'_> {
     }
 
     /// Fails where the patch has made another kind of it.
-    fn check_kind(&self, patched: &Value, shown: &str) -> Result<(), ApiError> {
+    fn check_kind(&self, patched: &Value, shown: impl Fn() -> String) -> Result<(), ApiError> {
         let invalid = |detail: String| {
-            let error = FieldError::invalid("patch", shown.into(), detail);
+            let error = FieldError::invalid("patch", shown().into(), detail);
             Err(ApiError::invalid("", "", "", vec![error]))
         };
         let unreadable = |detail: String| format!("couldn't get version/kind; json parse error: {detail}");
@@ -100,7 +103,7 @@ impl Outcome<'_> {
             };
         };
         if kind.is_empty() {
-            return invalid(format!("Object 'Kind' is missing in '{shown}'"));
+            return invalid(format!("Object 'Kind' is missing in '{}'", shown()));
         }
         if api_version.is_empty() {
             let message = "Object 'apiVersion' is missing in 'object has no apiVersion field'";

@@ -63,6 +63,7 @@ impl Store {
                 }
             };
             self.check_preconditions(&key, &options.preconditions, &current)?;
+            // Held until the try is over, so that it is decoded once.
             let old = current.document();
             let mut new = mutate(&old)?;
             self.set_type(&mut new);
