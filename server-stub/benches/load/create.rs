@@ -39,12 +39,19 @@ pub(crate) async fn measure(server: &Server, total: usize) {
     line(&peer::CREATE_PB_CPU, many.cpu);
 }
 
-/// Creates some pods that are gone again.
+/// Creates some pods that are gone again, by as many clients as will work later: what the server needs for itself is
+/// not what pods take.
 pub(crate) async fn warm_up(server: &Server) {
-    let client = server.client();
-    pods::prepare(&client).await;
-    for number in 0..200 {
-        let name = format!("warm-up-{number}");
+    pods::prepare(&server.client()).await;
+    let clients = (0..CLIENTS).map(|number| tokio::spawn(come_and_go(server.client(), number)));
+    for done in futures::future::join_all(clients).await {
+        done.expect("warming up does not panic");
+    }
+}
+
+async fn come_and_go(client: Client, who: usize) {
+    for number in 0..30 {
+        let name = format!("warm-up-{who}-{number}");
         send(&client, pods::create_json(&name)).await;
         let path = format!("{}/{name}?gracePeriodSeconds=0", pods::PATH);
         send(
