@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -232,20 +234,24 @@ async fn serve_connection(
         let service = service(Connection::insecure(address), handler, upgrades);
         return serve_http(stream, address, streams, max_streams, service, stop).await;
     };
-    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
+    // Each step has a box of its own: most connections are idle for long, and keep no room for what is behind them.
+    let handshake = Box::pin(tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)));
+    let serving = match handshake.await {
+        Ok(Ok(stream)) => {
+            let session = stream.get_ref().1;
+            let certificates = session.peer_certificates().unwrap_or_default();
+            let certificates = certificates.iter().cloned().map(CertificateDer::into_owned).collect();
+            let http2 = session.alpn_protocol() == Some(HTTP2);
+            let service = service(Connection::new(address, certificates), handler, upgrades);
+            match http2 {
+                true => serve_http2(stream, address, streams, max_streams, service, stop),
+                false => serve_http(stream, address, streams, max_streams, service, stop),
+            }
+        }
         Ok(Err(error)) => return tracing::debug!(%address, %error, "TLS handshake"),
         Err(_) => return tracing::debug!(%address, "TLS handshake takes too long"),
     };
-    let session = stream.get_ref().1;
-    let certificates = session.peer_certificates().unwrap_or_default();
-    let certificates = certificates.iter().cloned().map(CertificateDer::into_owned).collect();
-    let http2 = session.alpn_protocol() == Some(HTTP2);
-    let service = service(Connection::new(address, certificates), handler, upgrades);
-    match http2 {
-        true => serve_http2(stream, address, streams, max_streams, service, stop).await,
-        false => serve_http(stream, address, streams, max_streams, service, stop).await,
-    }
+    serving.await;
 }
 
 /// Hands the requests of a connection on.
@@ -272,15 +278,17 @@ fn service(
 }
 
 /// HTTP/2, on which many watches can have something to say at the same time.
-async fn serve_http2<S>(
+fn serve_http2<S>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     address: SocketAddr,
     streams: Tracked,
     max_streams: u32,
     service: S,
     stop: CancellationToken,
-) where
+) -> BoxFuture<'static, ()>
+where
     S: Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>,
+    S: Send + 'static,
 {
     let (stream, uncork) = corked::cork(Lingering::new(stream, stop.clone()));
     let connection = http2::Builder::new(streams)
@@ -288,29 +296,34 @@ async fn serve_http2<S>(
         .max_concurrent_streams(max_streams)
         .keep_alive_interval(HTTP2_PING)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let result = tokio::select! {
-        result = uncork.drive(connection.as_mut()) => result,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            uncork.drive(connection).await
+    let mut connection = Box::pin(connection);
+    let serve = async move {
+        let result = tokio::select! {
+            result = uncork.drive(connection.as_mut()) => result,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                uncork.drive(connection.as_mut()).await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%address, %error, "connection");
         }
     };
-    if let Err(error) = result {
-        tracing::debug!(%address, %error, "connection");
-    }
+    serve.boxed()
 }
 
 /// Whatever the client speaks.
-async fn serve_http<S>(
+fn serve_http<S>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     address: SocketAddr,
     streams: Tracked,
     max_streams: u32,
     service: S,
     stop: CancellationToken,
-) where
+) -> BoxFuture<'static, ()>
+where
     S: Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>,
+    S: Send + 'static,
 {
     let mut http = auto::Builder::new(streams);
     http.http1()
@@ -321,18 +334,21 @@ async fn serve_http<S>(
         .max_concurrent_streams(max_streams)
         .keep_alive_interval(HTTP2_PING);
     let stream = Lingering::new(stream, stop.clone());
-    let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let serve = async move {
+        let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%address, %error, "connection");
         }
     };
-    if let Err(error) = result {
-        tracing::debug!(%address, %error, "connection");
-    }
+    serve.boxed()
 }
 
 /// Spawns the tasks of HTTP/2 streams where they are counted.
