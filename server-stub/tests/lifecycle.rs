@@ -84,7 +84,7 @@ impl Drop for Process {
 }
 
 /// The hooks as the checks show them: kube-apiserver's order, without those of parts that are not there.
-const POST_START_HOOKS: [&str; 24] = [
+const POST_START_HOOKS: [&str; 25] = [
     "start-apiserver-admission-initializer",
     "start-kube-apiserver-admission-initializer",
     "generic-apiserver-start-informers",
@@ -105,6 +105,7 @@ const POST_START_HOOKS: [&str; 24] = [
     "priority-and-fairness-config-producer",
     "bootstrap-controller",
     "start-kubernetes-service-cidr-controller",
+    "aggregator-reload-proxy-client-cert",
     "start-kube-aggregator-informers",
     "apiservice-status-local-available-controller",
     "apiservice-status-remote-available-controller",

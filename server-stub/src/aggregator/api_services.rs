@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::availability::is_available;
 use super::remote_service::RemoteService;
 use crate::generic::certificates::KeyPair;
+use crate::generic::dynamic_files::DynamicFiles;
 use crate::registry::facts;
 
 /// What the aggregator knows of an APIService.
@@ -47,13 +48,16 @@ impl ApiServiceInfo {
 pub(super) struct ApiServices {
     by_name: RwLock<BTreeMap<String, ApiServiceInfo>>,
     /// What this server shows of itself to others.
-    identity: KeyPair,
+    identity: Arc<DynamicFiles<KeyPair>>,
+    /// What it was when somebody looked last.
+    shown: Mutex<Arc<KeyPair>>,
 }
 
 impl ApiServices {
-    pub(super) fn new(identity: KeyPair) -> Self {
+    pub(super) fn new(identity: Arc<DynamicFiles<KeyPair>>) -> Self {
         Self {
             by_name: RwLock::default(),
+            shown: Mutex::new(identity.get()),
             identity,
         }
     }
@@ -70,7 +74,7 @@ impl ApiServices {
         let known = services.get(&name).and_then(|service| service.remote.clone());
         let remote = spec.service.is_some().then(|| match known {
             Some(known) if known.spec == spec => known,
-            _ => Arc::new(RemoteService::new(spec.clone(), &self.identity)),
+            _ => Arc::new(RemoteService::new(spec.clone(), &self.identity.get())),
         });
         if let Some(remote) = &remote {
             remote.set_available(is_available(object));
@@ -83,6 +87,21 @@ impl ApiServices {
             remote,
         };
         services.insert(name, service);
+    }
+
+    /// Lets servers elsewhere see a certificate that has changed, by connections that are opened from now on.
+    pub(super) fn follow_identity(&self) {
+        let identity = self.identity.get();
+        let mut shown = self.shown.lock();
+        if Arc::ptr_eq(&shown, &identity) {
+            return;
+        }
+        for service in self.by_name.write().values_mut() {
+            if let Some(remote) = &mut service.remote {
+                *remote = Arc::new(remote.with_identity(&identity));
+            }
+        }
+        *shown = identity;
     }
 
     pub(super) fn remove(&self, name: &str) {
@@ -152,13 +171,15 @@ pub(crate) fn version_rank(version: &str) -> Option<(u8, u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generic::certificates::Authority;
+    use crate::generic::clock::Clock;
 
     #[test]
     fn the_most_important_group_and_version_come_first() {
-        let services = ApiServices::new(KeyPair {
+        let services = ApiServices::new(Arc::new(DynamicFiles::fixed(KeyPair {
             certificate_pem: String::new(),
             key_pem: String::new(),
-        });
+        })));
         for (group, version) in [
             ("stable.example.com", "v1"),
             ("stable.example.com", "v1beta1"),
@@ -183,6 +204,49 @@ mod tests {
             "v1beta1.stable.example.com",
         ];
         assert_eq!(order, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_to_others_follow_the_files_of_the_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str| {
+            let authority = Authority::new("authority", &Clock::system()).unwrap();
+            let pair = authority.client(name, None).unwrap();
+            std::fs::write(folder.path().join("proxy.crt"), pair.certificate_pem).unwrap();
+            std::fs::write(folder.path().join("proxy.key"), pair.key_pem).unwrap();
+        };
+        write("first");
+        let files = ["proxy.crt", "proxy.key"].map(|name| folder.path().join(name)).to_vec();
+        let identity = DynamicFiles::new(files, |contents| {
+            let text = |index: usize| String::from_utf8(contents[index].clone());
+            Ok(KeyPair {
+                certificate_pem: text(0)?,
+                key_pem: text(1)?,
+            })
+        });
+        let services = ApiServices::new(Arc::new(identity.unwrap()));
+        let object: APIService = serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "v1.example.com" },
+            "spec": {
+                "group": "example.com", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1,
+                "insecureSkipTLSVerify": true, "service": { "namespace": "a", "name": "b" },
+            },
+            "status": { "conditions": [{ "type": "Available", "status": "True" }] },
+        }))
+        .unwrap();
+        services.update(&object);
+        let remote = || services.remote("example.com", "v1").unwrap();
+        let first = remote();
+        services.follow_identity();
+        assert!(Arc::ptr_eq(&first, &remote()));
+        write("a longer name of the second one");
+        tokio::time::advance(std::time::Duration::from_secs(2)).await;
+        services.follow_identity();
+        let second = remote();
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert!(second.is_available() && second.spec == first.spec && second.transport().is_ok());
+        services.follow_identity();
+        assert!(Arc::ptr_eq(&second, &remote()));
     }
 
     #[test]

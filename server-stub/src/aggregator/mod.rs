@@ -16,6 +16,7 @@ pub(crate) mod validation;
 pub(crate) use service_resolver::{ServiceResolver, Unresolved};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
@@ -27,6 +28,7 @@ use self::api_services::{ApiServiceInfo, ApiServices};
 use self::proxy_handler::ProxyHandler;
 use crate::generic::certificates::KeyPair;
 use crate::generic::delegation::DelegationTarget;
+use crate::generic::dynamic_files::DynamicFiles;
 use crate::generic::hooks::PostStartHook;
 use crate::generic::metrics::Metrics;
 use crate::generic::server::{ApiGroup, GenericApiServer};
@@ -34,12 +36,15 @@ use crate::generic::server::{ApiGroup, GenericApiServer};
 /// The group that the aggregator serves itself.
 pub(crate) const GROUP: &str = "apiregistration.k8s.io";
 
+/// How often the files of this server's certificate are looked at.
+const IDENTITY_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Builds the aggregator in front of `delegate`. `own` is the group `apiregistration.k8s.io`; `identity` is the client
 /// certificate by which servers elsewhere believe this one what it says about users.
 pub fn new(
     external_address: &str,
     own: ApiGroup,
-    identity: KeyPair,
+    identity: Arc<DynamicFiles<KeyPair>>,
     delegate: Arc<dyn DelegationTarget>,
     metrics: &Metrics,
 ) -> GenericApiServer {
@@ -69,6 +74,7 @@ pub fn new(
     server.mux().handle_prefix("/apis/", proxy);
     server.install_api_group(own);
     server.add_openapi_source(Arc::new(openapi::RemoteDocuments(services.clone())));
+    server.add_post_start_hook(identity_hook(services.clone()));
     server.add_post_start_hook(start_informers_hook());
     server.add_post_start_hook(local_availability::hook());
     server.add_post_start_hook(availability::hook(services.clone(), resolver, suspects.clone()));
@@ -76,6 +82,19 @@ pub fn new(
     server.add_post_start_hook(crd_registration::hook());
     autoregistration::add_to(&mut server, delegate);
     server
+}
+
+/// Looks from time to time whether this server shows another certificate to others.
+fn identity_hook(services: Arc<ApiServices>) -> PostStartHook {
+    PostStartHook::new("aggregator-reload-proxy-client-cert", move |context| {
+        let (services, stop) = (services.clone(), context.lifecycle.shutdown_initiated.clone());
+        context.tasks.spawn(async move {
+            while tokio::time::timeout(IDENTITY_INTERVAL, stop.cancelled()).await.is_err() {
+                services.follow_identity();
+            }
+        });
+        async { Ok(()) }
+    })
 }
 
 /// Starts what the controllers of this server look at.

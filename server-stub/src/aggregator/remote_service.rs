@@ -81,6 +81,16 @@ impl RemoteService {
         }
     }
 
+    /// The same server over other connections, on which it is shown this.
+    pub(super) fn with_identity(&self, identity: &KeyPair) -> Self {
+        Self {
+            transport: transport(&self.spec, identity),
+            spec: self.spec.clone(),
+            available: AtomicBool::new(self.is_available()),
+            discovered: RwLock::new(self.discovered()),
+        }
+    }
+
     /// Namespace, name and port of the service.
     pub(super) fn service(&self) -> (&str, &str, i32) {
         let service = self.spec.service.as_ref();

@@ -15,6 +15,7 @@ use crate::filters::max_in_flight_hook;
 use crate::generic::certificates::KeyPair;
 use crate::generic::clock::{Clock, Ids};
 use crate::generic::delegation::DelegationTarget;
+use crate::generic::dynamic_files::DynamicFiles;
 use crate::generic::health::HealthCheck;
 use crate::generic::lifecycle::LifecycleSignals;
 use crate::generic::metrics::Metrics;
@@ -58,7 +59,7 @@ pub struct ChainConfig {
     /// How nodes and what runs on them are reached.
     pub backends: Arc<Backends>,
     /// What extension API servers are shown.
-    pub proxy_identity: KeyPair,
+    pub proxy_identity: Arc<DynamicFiles<KeyPair>>,
     /// Which controllers run.
     pub controllers: ControllerOptions,
     /// Where and how objects are kept.

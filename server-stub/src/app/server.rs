@@ -105,7 +105,7 @@ impl Server {
                 request_header,
             },
             backends: Arc::new(options.kubelet.backends(&options.ssh)?),
-            proxy_identity: options.request_header.identity(&authority)?,
+            proxy_identity: Arc::new(options.request_header.identity(&authority)?),
             storage_factory: storage_factory.clone(),
             storage_timeouts: options.storage.etcd.check_timeouts(),
             admission: Arc::new(options.admission.plugins(config.authorizer.clone(), rbac.clone())),

@@ -7,6 +7,8 @@ use crate::app::AppError;
 use crate::app::flags::NamedFlagSets;
 use crate::authentication::RequestHeaderConfig;
 use crate::generic::certificates::{Authority, KeyPair};
+use crate::generic::dynamic_files::DynamicFiles;
+use crate::proxy::{ProxyTls, Trust};
 
 /// The name in the certificate that this server makes for itself.
 const OWN_NAME: &str = "front-proxy-client";
@@ -128,14 +130,23 @@ impl RequestHeaderOptions {
         Ok(config)
     }
 
-    /// What this server shows to extension API servers.
-    pub(crate) fn identity(&self, authority: &Authority) -> Result<KeyPair, AppError> {
-        match (&self.proxy_client_cert_file, &self.proxy_client_key_file) {
-            (Some(certificate), Some(key)) => Ok(KeyPair {
-                certificate_pem: read(certificate)?,
-                key_pem: read(key)?,
-            }),
-            _ => Ok(authority.client(OWN_NAME, None)?),
-        }
+    /// What this server shows to extension API servers; read again when the files change.
+    pub(crate) fn identity(&self, authority: &Authority) -> Result<DynamicFiles<KeyPair>, AppError> {
+        let (Some(certificate), Some(key)) = (&self.proxy_client_cert_file, &self.proxy_client_key_file) else {
+            return Ok(DynamicFiles::fixed(authority.client(OWN_NAME, None)?));
+        };
+        let files = vec![certificate.clone(), key.clone()];
+        Ok(DynamicFiles::new(files, |contents| {
+            let [certificate, key] = contents else {
+                return Err("two files are needed".into());
+            };
+            let pair = KeyPair {
+                certificate_pem: String::from_utf8(certificate.clone())?,
+                key_pem: String::from_utf8(key.clone())?,
+            };
+            // Files of which only one has been written yet do not fit together.
+            ProxyTls::new(&Trust::Anybody, Some(&pair))?;
+            Ok(pair)
+        })?)
     }
 }
