@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::header::HOST;
+use http::uri::Scheme;
 use http::{StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
@@ -19,7 +21,8 @@ use crate::generic::upgrades::Upgrades;
 /// of them ends or the server stops.
 ///
 /// # Errors
-/// The other side gave no answer. Whatever it answers is no error.
+/// The other side gave no answer, or one as if no other protocol had been asked for. Whatever else it answers is no
+/// error.
 pub async fn forward(mut request: Request, url: Uri, transport: &ProxyTransport) -> Result<Response, ProxyError> {
     let upgrade = headers::wants_upgrade(request.headers());
     let client = hyper::upgrade::on(&mut request);
@@ -31,7 +34,10 @@ pub async fn forward(mut request: Request, url: Uri, transport: &ProxyTransport)
     let (head, body) = request.into_parts();
     let mut onward = http::Request::builder().method(head.method).uri(url).body(body)?;
     *onward.headers_mut() = head.headers;
-    onward.headers_mut().remove(http::header::HOST);
+    if onward.uri().scheme() != Some(&Scheme::HTTP) {
+        // HTTP/2 names the host in the URL.
+        onward.headers_mut().remove(HOST);
+    }
     if !upgrade {
         headers::remove_hop_by_hop(onward.headers_mut());
     }
@@ -44,6 +50,9 @@ pub async fn forward(mut request: Request, url: Uri, transport: &ProxyTransport)
         let server = hyper::upgrade::on(&mut answer);
         upgrades.spawn(tunnel(client, server));
         return Ok(answer.map(|_| empty()));
+    }
+    if upgrade && answer.status().as_u16() < 400 {
+        return Err(ProxyError::NotUpgraded(answer.status().as_u16()));
     }
     headers::remove_hop_by_hop(answer.headers_mut());
     Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))

@@ -8,6 +8,7 @@ mod connector;
 mod dialer;
 mod forward;
 mod headers;
+mod html;
 #[cfg(feature = "ssh")]
 mod ssh;
 mod tls;
@@ -19,6 +20,7 @@ pub use backends::{Backends, Kubelets};
 pub use dialer::{Dialer, DirectDialer, Stream};
 pub use forward::forward;
 pub use headers::add_user;
+pub(crate) use html::lead_back;
 #[cfg(feature = "ssh")]
 pub use ssh::{SshError, SshLogin, SshTunneler};
 pub use tls::{ProxyTls, ProxyTlsError, Trust};

@@ -38,6 +38,9 @@ pub enum ProxyError {
     /// The client's connection cannot be upgraded.
     #[error("unable to upgrade connection: {0}")]
     Upgrade(&'static str),
+    /// The other side goes on in the same protocol.
+    #[error("invalid upgrade response: status code {0}")]
+    NotUpgraded(u16),
     /// The URL of the other side makes no sense.
     #[error("no URL of the other side: {0}")]
     Url(#[from] http::Error),

@@ -123,6 +123,9 @@ async fn answer(mut request: Request<Incoming>, streams: Arc<AtomicUsize>) -> Re
                 .body(Full::default().boxed_unsync())
         }
         ["healthz"] => whole(200, "ok".to_owned()),
+        ["pages", "links"] => Response::builder()
+            .header(header::CONTENT_TYPE, "text/html")
+            .body(Full::new("<img src='/i.png'><a href=x>".into()).boxed_unsync()),
         ["pages", "old"] => Response::builder()
             .status(302)
             .header(header::LOCATION, "/pages/new")

@@ -89,7 +89,19 @@ impl Cluster {
     /// Status, location and body.
     async fn request(&self, method: Method, path: &str, body: &'static str) -> (u16, String, String) {
         let request = self.http.request(method, format!("{}{path}", self.server.url()));
-        let answer = request.bearer_auth("secret").body(body).send().await.unwrap();
+        Self::send(request.body(body)).await
+    }
+
+    /// The same of a request for another protocol.
+    async fn upgrade(&self, path: &str) -> (u16, String, String) {
+        let ca = reqwest::Certificate::from_pem(self.server.ca_pem().as_bytes()).unwrap();
+        let http = reqwest::Client::builder().tls_certs_only([ca]).http1_only();
+        let request = http.build().unwrap().get(format!("{}{path}", self.server.url()));
+        Self::send(request.header("connection", "Upgrade").header("upgrade", "websocket")).await
+    }
+
+    async fn send(request: reqwest::RequestBuilder) -> (u16, String, String) {
+        let answer = request.bearer_auth("secret").send().await.unwrap();
         let location = answer
             .headers()
             .get("location")
@@ -242,6 +254,11 @@ async fn pages_of_nodes_pods_and_services() {
         assert_eq!((code, body), (200, expected));
         let (code, location, _) = cluster.get(&format!("{path}/pages/old")).await;
         assert_eq!((code, location), (302, format!("{path}/pages/new")));
+        let (code, _, body) = cluster.get(&format!("{path}/pages/links")).await;
+        assert_eq!((code, body), (200, format!("<img src='{path}/i.png'><a href=x>")));
+        let (code, _, body) = cluster.upgrade(&format!("{path}/pages/new")).await;
+        let expected = "invalid upgrade response: status code 200";
+        assert_eq!((code, message(&body).as_str()), (500, expected));
         let (code, location, _) = cluster.get(&format!("{path}?x=y")).await;
         assert_eq!((code, location), (301, format!("{path}/?x=y")));
     }

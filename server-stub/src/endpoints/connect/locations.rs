@@ -189,8 +189,12 @@ fn port_of(ports: &Value, name: &str) -> Option<u16> {
 }
 
 fn port(text: &str) -> Result<u16, ApiError> {
-    text.parse()
-        .map_err(|_| ApiError::bad_request(format!("invalid port {text:?}")))
+    text.parse().map_err(|_| match text.parse::<u64>() {
+        Ok(_) => ApiError::service_unavailable(format!(
+            "error trying to reach service: dial tcp: address {text}: invalid port"
+        )),
+        Err(_) => ApiError::bad_request(format!("invalid port {text:?}")),
+    })
 }
 
 /// An address that may be dialled for a user. Other than kube-apiserver this server takes loopback addresses, where its
