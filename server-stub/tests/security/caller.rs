@@ -70,12 +70,27 @@ impl Caller {
 
     /// Sends a request with a bearer token. Bodies of patches are merge patches.
     pub(crate) async fn send(&self, token: &str, method: Method, path: &str, body: &Value) -> Answer {
+        self.send_with(token, method, path, body, &[]).await
+    }
+
+    /// The same with more headers.
+    pub(crate) async fn send_with(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let content_type = match method {
             Method::PATCH => "application/merge-patch+json",
             _ => "application/json",
         };
         let request = self.client.request(method, format!("{}{path}", self.server.url()));
-        let request = request.bearer_auth(token).header(ACCEPT, "application/json");
+        let mut request = request.bearer_auth(token).header(ACCEPT, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let request = match body {
             Value::Null => request,
             body => request.header(CONTENT_TYPE, content_type).body(body.to_string()),

@@ -6,5 +6,6 @@ mod admission;
 mod caller;
 mod escalation;
 mod flow_control;
+mod impersonation;
 mod owner_references;
 mod service_account_tokens;

@@ -1,13 +1,18 @@
-//! `Impersonate-*` headers: acting as somebody else, for those who may `impersonate` that user, group or extra.
+//! `Impersonate-*` headers: acting as somebody else, for those who may.
 
+mod modes;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
+use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 
+use self::modes::Mode;
 use crate::audit::AuditContext;
-use crate::authorization::{Authorizer, Decision, forbidden};
+use crate::authorization::Authorizer;
 use crate::field_error::quote;
 use crate::generic::delegation::Handler;
 use crate::generic::request::{Request, RequestInfo, Response, UserInfo};
@@ -17,10 +22,19 @@ use crate::status::ApiError;
 struct WithImpersonation {
     inner: Arc<dyn Handler>,
     authorizer: Arc<dyn Authorizer>,
+    /// The users that last impersonated others in the old way.
+    went_the_old_way: Mutex<HashSet<String>>,
 }
 
+/// So many users are remembered.
+const MOST_USERS: usize = 10_000;
+
 pub(super) fn with_impersonation(inner: Arc<dyn Handler>, authorizer: Arc<dyn Authorizer>) -> Arc<dyn Handler> {
-    Arc::new(WithImpersonation { inner, authorizer })
+    Arc::new(WithImpersonation {
+        inner,
+        authorizer,
+        went_the_old_way: Mutex::default(),
+    })
 }
 
 const USER: &str = "impersonate-user";
@@ -39,15 +53,11 @@ impl Handler for WithImpersonation {
             let message = format!("requested {} without impersonating a user name", go_syntax(&wanted));
             return respond::error(&ApiError::bad_request(message), respond::error_format(&request));
         }
-        let user = UserInfo::of(&request);
-        let error_format = respond::error_format(&request);
-        for question in questions(&wanted) {
-            if let Decision::Deny(reason) | Decision::NoOpinion(reason) =
-                self.authorizer.authorize(&user, &question).await
-            {
-                return respond::error(&forbidden(&user, &question, &reason), error_format);
-            }
-        }
+        let (user, info) = (UserInfo::of(&request), RequestInfo::of(&request));
+        let mode = match self.mode(&user, &wanted, &info).await {
+            Ok(mode) => mode,
+            Err(error) => return respond::error(&error, respond::error_format(&request)),
+        };
         let headers = request.headers_mut();
         let names: Vec<_> = headers
             .keys()
@@ -57,10 +67,49 @@ impl Handler for WithImpersonation {
         for name in names {
             headers.remove(name);
         }
-        let user = Arc::new(with_implied_groups(wanted));
+        let user = Arc::new(mode.user(wanted));
         AuditContext::of(request.extensions()).set_impersonated(user.clone());
         request.extensions_mut().insert(user);
         self.inner.handle(request).await
+    }
+}
+
+impl WithImpersonation {
+    /// How the sender may send this request as the other: the first way that is open to him.
+    ///
+    /// # Errors
+    /// Why the first one is not.
+    async fn mode(&self, user: &UserInfo, wanted: &UserInfo, request: &RequestInfo) -> Result<Mode, ApiError> {
+        let mut modes = Mode::all(user, wanted);
+        // Whoever went the old way before goes it first.
+        if self.went_the_old_way.lock().contains(&user.name) {
+            modes.rotate_right(1);
+        }
+        let mut refused = None;
+        for mode in modes {
+            match mode.check(&*self.authorizer, user, wanted, request).await {
+                Ok(()) => {
+                    self.note(&user.name, mode);
+                    return Ok(mode);
+                }
+                Err(error) => {
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        Err(refused.unwrap_or_else(|| ApiError::internal("there is no way to act as another user")))
+    }
+
+    fn note(&self, user: &str, mode: Mode) {
+        let mut old_way = self.went_the_old_way.lock();
+        if mode != Mode::Legacy {
+            old_way.remove(user);
+        } else if !old_way.contains(user) {
+            if old_way.len() >= MOST_USERS {
+                old_way.clear();
+            }
+            old_way.insert(user.to_owned());
+        }
     }
 }
 
@@ -115,61 +164,4 @@ fn go_syntax(user: &UserInfo) -> String {
     };
     let (name, uid, groups) = (quote(&user.name), quote(&user.uid), list(&user.groups));
     format!("&user.DefaultInfo{{Name:{name}, UID:{uid}, Groups:[]string{groups}, Extra:map[string][]string{extra}}}")
-}
-
-/// What the sender must be allowed to do.
-fn questions(wanted: &UserInfo) -> Vec<RequestInfo> {
-    let question = |group: &str, namespace: &str, resource: &str, subresource: &str, name: &str| RequestInfo {
-        is_resource_request: true,
-        verb: "impersonate".to_owned(),
-        api_group: group.to_owned(),
-        api_version: "v1".to_owned(),
-        namespace: namespace.to_owned(),
-        resource: resource.to_owned(),
-        subresource: subresource.to_owned(),
-        name: name.to_owned(),
-        ..RequestInfo::default()
-    };
-    let mut questions = vec![match service_account(&wanted.name) {
-        Some((namespace, name)) => question("", namespace, "serviceaccounts", "", name),
-        None => question("", "", "users", "", &wanted.name),
-    }];
-    questions.extend(wanted.groups.iter().map(|group| question("", "", "groups", "", group)));
-    if !wanted.uid.is_empty() {
-        questions.push(question("authentication.k8s.io", "", "uids", "", &wanted.uid));
-    }
-    for (key, values) in &wanted.extra {
-        questions.extend(
-            values
-                .iter()
-                .map(|value| question("authentication.k8s.io", "", "userextras", key, value)),
-        );
-    }
-    questions
-}
-
-fn with_implied_groups(mut user: UserInfo) -> UserInfo {
-    if user.groups.is_empty()
-        && let Some((namespace, _)) = service_account(&user.name)
-    {
-        user.groups = vec![
-            "system:serviceaccounts".to_owned(),
-            format!("system:serviceaccounts:{namespace}"),
-        ];
-    }
-    let everybody = if user.name == "system:anonymous" {
-        "system:unauthenticated"
-    } else {
-        "system:authenticated"
-    };
-    // Whoever names one of the two groups means it.
-    if !user.is_in_group("system:authenticated") && !user.is_in_group("system:unauthenticated") {
-        user.groups.push(everybody.to_owned());
-    }
-    user
-}
-
-/// Namespace and name in the user name of a service account.
-fn service_account(user: &str) -> Option<(&str, &str)> {
-    user.strip_prefix("system:serviceaccount:")?.split_once(':')
 }
