@@ -223,6 +223,33 @@ fn source(group: &str, resource: &str, column: &str) -> Option<Source> {
         ("discovery.k8s.io", _, "AddressType") => Field("discovery.v1.EndpointSlice/addressType"),
         ("discovery.k8s.io", _, "Ports") => Field("discovery.v1.EndpointSlice/ports"),
         ("discovery.k8s.io", _, "Endpoints") => Field("discovery.v1.EndpointSlice/endpoints"),
+        ("flowcontrol.apiserver.k8s.io", "flowschemas", "PriorityLevel") => {
+            Field("flowcontrol.v1.PriorityLevelConfigurationReference/name")
+        }
+        ("flowcontrol.apiserver.k8s.io", "flowschemas", "MatchingPrecedence") => {
+            Field("flowcontrol.v1.FlowSchemaSpec/matchingPrecedence")
+        }
+        ("flowcontrol.apiserver.k8s.io", "flowschemas", "DistinguisherMethod") => {
+            Field("flowcontrol.v1.FlowSchemaSpec/distinguisherMethod")
+        }
+        ("flowcontrol.apiserver.k8s.io", "flowschemas", "MissingPL") => {
+            Words("references a broken or non-existent PriorityLevelConfiguration")
+        }
+        ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "Type") => {
+            Field("flowcontrol.v1.PriorityLevelConfigurationSpec/type")
+        }
+        ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "NominalConcurrencyShares") => {
+            Field("flowcontrol.v1.LimitedPriorityLevelConfiguration/nominalConcurrencyShares")
+        }
+        ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "Queues") => {
+            Field("flowcontrol.v1.QueuingConfiguration/queues")
+        }
+        ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "HandSize") => {
+            Field("flowcontrol.v1.QueuingConfiguration/handSize")
+        }
+        ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "QueueLengthLimit") => {
+            Field("flowcontrol.v1.QueuingConfiguration/queueLengthLimit")
+        }
         (_, _, "Name") => Field("meta.v1.ObjectMeta/name"),
         (_, _, "Age" | "Created At") => Field("meta.v1.ObjectMeta/creationTimestamp"),
         (_, _, "Containers") => Words("Names of each container in the template."),

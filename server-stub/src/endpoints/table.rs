@@ -56,6 +56,10 @@ impl TableConvertor {
         } else {
             "null".to_owned()
         };
+        let mut items: Vec<_> = items.into_iter().collect();
+        if let ObjectKind::BuiltIn(facts, _) = &self.kind {
+            printers::sort(facts.group, facts.plural, &mut items);
+        }
         let rows: Result<Vec<_>, _> = items.into_iter().map(|item| self.row(item)).collect();
         Ok(format!(
             "{{\"kind\":\"Table\",\"apiVersion\":{},\"metadata\":{},\"columnDefinitions\":{columns},\"rows\":[{}]}}",

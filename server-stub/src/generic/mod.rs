@@ -20,6 +20,7 @@ pub mod mux;
 pub mod openapi;
 mod pprof;
 mod prepared;
+mod read_away;
 pub mod request;
 pub(crate) mod respond;
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::{Service, service_fn};
@@ -29,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use super::corked;
 use super::delegation::Handler;
 use super::lingering::Lingering;
+use super::read_away::read_away;
 use super::request::Response;
 use super::serving_certificates::ServingCertificates;
 use super::upgrades::Upgrades;
@@ -269,7 +269,7 @@ fn service(
     service_fn(move |request: http::Request<Incoming>| {
         let (handler, connection, upgrades) = (handler.clone(), connection.clone(), upgrades.clone());
         async move {
-            let mut request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+            let mut request = request.map(read_away);
             request.extensions_mut().insert(connection);
             request.extensions_mut().insert(upgrades);
             Ok(handler.handle(request).await)

@@ -15,10 +15,22 @@ mod workloads;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::object::StoredObject;
+use super::validation::values::get;
 use crate::human_duration::{age, human_duration};
 
 /// Makes the cells for one object.
 pub(crate) type Printer = fn(&Value, Timestamp) -> Vec<Value>;
+
+/// Puts objects into the order in which a table shows them, where that is not the order of their names.
+pub(crate) fn sort(group: &str, resource: &str, objects: &mut [&StoredObject]) {
+    if (group, resource) == ("flowcontrol.apiserver.k8s.io", "flowschemas") {
+        objects.sort_by_key(|object| {
+            let precedence = get(&object.document(), "/spec/matchingPrecedence").as_i64();
+            (precedence, object.header().name.clone())
+        });
+    }
+}
 
 /// The printer of a resource; resources without one show their name and creation time.
 pub(crate) fn printer(group: &str, resource: &str) -> Printer {

@@ -126,11 +126,10 @@ pub(super) fn priority_level(o: &Value, now: Timestamp) -> Vec<Value> {
             .cloned()
             .unwrap_or_else(|| json!("<none>"))
     };
-    let kind = text(o, "/spec/type").to_lowercase();
     vec![
         name(o),
         json!(text(o, "/spec/type")),
-        of(&format!("/spec/{kind}/nominalConcurrencyShares")),
+        of("/spec/limited/nominalConcurrencyShares"),
         of("/spec/limited/limitResponse/queuing/queues"),
         of("/spec/limited/limitResponse/queuing/handSize"),
         of("/spec/limited/limitResponse/queuing/queueLengthLimit"),
