@@ -28,7 +28,7 @@ async fn writes_through_another_version_are_heard_of_in_the_wanted_one() {
     let autoscaler = json!({
         "metadata": { "name": "a" },
         "spec": {
-            "maxReplicas": 3, "scaleTargetRef": { "kind": "Deployment", "name": "d" },
+            "maxReplicas": 3, "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "d" },
             "metrics": [{
                 "type": "Resource",
                 "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 70 } },
