@@ -14,9 +14,9 @@ pub(in crate::registry) fn job_status(new: &Value, old: &Value) -> Vec<FieldErro
     let counts = ["active", "succeeded", "failed", "ready", "terminating"];
     let mut errors = workloads::counters(new, &counts, &[]);
     let count = |job: &Value, field: &str| number(job, &format!("/status/{field}")).unwrap_or_default();
-    if count(new, "ready") > count(new, "active") {
+    if let Some(ready) = number(new, "/status/ready").filter(|ready| *ready > count(new, "active")) {
         let detail = "cannot set more ready pods than active";
-        errors.push(FieldError::invalid("status.ready", json!(count(new, "ready")), detail));
+        errors.push(FieldError::invalid("status.ready", json!(ready), detail));
     }
     errors.extend(uncounted_pods(new));
     if get(new, "/status") == get(old, "/status") {
@@ -169,6 +169,11 @@ mod tests {
                 "status.ready: Invalid value: 2: cannot set more ready pods than active",
                 "status.succeeded: Invalid value: 0: cannot decrease the succeeded counter",
             ]
+        );
+        let negative = job(json!({ "active": -1 }));
+        assert_eq!(
+            told(job_status(&negative, &negative)),
+            ["status.active: Invalid value: -1: must be greater than or equal to 0"]
         );
         let twice = json!({ "uncountedTerminatedPods": { "succeeded": ["a", ""], "failed": ["a"] } });
         assert_eq!(
