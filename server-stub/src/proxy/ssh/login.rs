@@ -32,7 +32,7 @@ pub struct SshLogin {
 #[non_exhaustive]
 pub enum SshError {
     /// The private key cannot be read.
-    #[error("--ssh-keyfile: read the private key {path}: {source}")]
+    #[error("--ssh-keyfile: read the private key {path}")]
     Key {
         /// The file.
         path: PathBuf,
