@@ -84,7 +84,7 @@ impl Drop for Process {
 }
 
 /// The hooks as the checks show them: kube-apiserver's order, without those of parts that are not there.
-const POST_START_HOOKS: [&str; 25] = [
+const POST_START_HOOKS: [&str; 26] = [
     "start-apiserver-admission-initializer",
     "start-kube-apiserver-admission-initializer",
     "generic-apiserver-start-informers",
