@@ -20,6 +20,7 @@ pub(crate) fn install(mux: &mut PathRecorderMux, sources: Vec<Arc<dyn DocumentSo
     let v3 = Arc::new(V3::new(sources.clone()));
     mux.handle("/openapi/v2", Arc::new(V2::new(sources)));
     mux.handle("/openapi/v3", v3.clone());
+    mux.handle("/openapi/v3/", v3.clone());
     mux.handle_prefix("/openapi/v3/", v3);
 }
 

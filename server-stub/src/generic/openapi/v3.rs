@@ -233,8 +233,10 @@ mod tests {
             (stale.status(), &stale.headers()[LOCATION]),
             (StatusCode::MOVED_PERMANENTLY, &url.parse().unwrap())
         );
-        let (unknown, _) = get(&v3, "/openapi/v3/apis/nosuch", &[]).await;
-        assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+        for unknown in ["/openapi/v3/apis/nosuch", "/openapi/v3/"] {
+            let (unknown, _) = get(&v3, unknown, &[]).await;
+            assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+        }
     }
 
     #[tokio::test]
