@@ -1,12 +1,12 @@
 //! Serves custom resources: looks up the definition of each request's resource, and its objects in that version.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 
 use super::condition_is_true;
@@ -35,8 +35,13 @@ pub(crate) struct CrdHandler {
     /// Where webhooks are that stand behind services.
     services: Arc<OnceLock<ServiceResolver>>,
     definitions: RwLock<BTreeMap<String, Arc<Definition>>>,
+    /// The uids of those that went last. Controllers may still tell of a definition that they read before.
+    gone: Mutex<VecDeque<String>>,
     pub(super) documents: Documents,
 }
+
+/// How many definitions that are gone are remembered.
+const REMEMBERED: usize = 1000;
 
 /// A definition as it was at one time.
 struct Definition {
@@ -61,6 +66,7 @@ impl CrdHandler {
             endpoints,
             services: Arc::default(),
             definitions: RwLock::default(),
+            gone: Mutex::default(),
             documents: Documents::default(),
         }
     }
@@ -75,6 +81,9 @@ impl CrdHandler {
     pub(crate) fn update(&self, document: Value) {
         let name = name_of(&document);
         let mut definitions = self.definitions.write();
+        if self.gone.lock().iter().any(|uid| document["metadata"]["uid"] == *uid) {
+            return;
+        }
         let known = definitions.get(&name);
         if known.is_some_and(|known| is_newer(&known.document, &document)) {
             return;
@@ -91,7 +100,17 @@ impl CrdHandler {
 
     /// Forgets a definition that is gone; its watches end.
     pub(crate) fn remove(&self, name: &str) {
-        self.definitions.write().remove(name);
+        let mut definitions = self.definitions.write();
+        let removed = definitions.remove(name);
+        let uid = removed
+            .as_ref()
+            .and_then(|removed| removed.document["metadata"]["uid"].as_str());
+        if let Some(uid) = uid {
+            let mut gone = self.gone.lock();
+            gone.truncate(REMEMBERED - 1);
+            gone.push_front(uid.to_owned());
+        }
+        drop(definitions);
         self.documents.forget();
     }
 
