@@ -35,9 +35,8 @@ pub struct Options {
     pub storage_path: Option<PathBuf>,
     /// URLs of etcd, where objects are kept. Default: none, objects are kept in memory.
     pub etcd_servers: Vec<String>,
-    /// Admission plugins beside those that are on by default.
-    pub enable_admission_plugins: Vec<String>,
-    /// Flags of the program, beside what the other options say. Default: none.
+    /// Flags of the program, beside what the other options say. Default: none, but privileged containers are allowed,
+    /// as controller-runtime's envtest does.
     pub flags: Vec<String>,
 }
 
@@ -70,14 +69,7 @@ impl Options {
         self
     }
 
-    /// Switches on an admission plugin that is off by default, such as `OwnerReferencesPermissionEnforcement`.
-    #[must_use]
-    pub fn with_admission_plugin(mut self, name: impl Into<String>) -> Self {
-        self.enable_admission_plugins.push(name.into());
-        self
-    }
-
-    /// Starts the server with a flag of the program, such as `--disable-admission-plugins=LimitRanger`.
+    /// Starts the server with a flag of the program, such as `--enable-admission-plugins=ServiceAccount`.
     #[must_use]
     pub fn with_flag(mut self, flag: impl Into<String>) -> Self {
         self.flags.push(flag.into());
@@ -123,12 +115,11 @@ impl Server {
     /// What keeps it from starting.
     pub async fn start(options: Options) -> Result<Self, AppError> {
         let wrong = |error: FlagError| InvalidOptions(vec![error.to_string()]);
-        let mut app_options = app::Options::from_args(options.flags).map_err(wrong)?;
+        let flags = std::iter::once("--allow-privileged=true".to_owned()).chain(options.flags);
+        let mut app_options = app::Options::from_args(flags).map_err(wrong)?;
         app_options.secure_serving.any_free_port = true;
         app_options.authentication.tokens = options.tokens;
         app_options.storage.etcd.etcd_servers = options.etcd_servers;
-        let plugins = &mut app_options.admission.enable_admission_plugins;
-        plugins.extend(options.enable_admission_plugins);
         if options.garbage_collection {
             let name = "garbage-collector-controller".to_owned();
             app_options.controllers.controllers.push(name);

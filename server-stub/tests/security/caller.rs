@@ -35,7 +35,7 @@ impl Caller {
 
     /// The same with an admission plugin that is off by default.
     pub(crate) async fn start_with_plugin(name: &str) -> Self {
-        Self::start_with(Options::default().with_admission_plugin(name)).await
+        Self::start_with(Options::default().with_flag(format!("--enable-admission-plugins={name}"))).await
     }
 
     async fn start_with(options: Options) -> Self {
