@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -52,6 +53,17 @@ async fn objects_and_watches_pass() {
         outside.core_v1().config_maps("default").get("a").await.unwrap(),
         created
     );
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_watch_that_asks_for_no_time_ends_in_that_of_the_server() {
+    let options = Options::default().with_flag("--min-request-timeout=1");
+    let server = Server::start(options).await.unwrap();
+    let maps = server.clientset().core_v1().config_maps("default");
+    let mut events = pin!(maps.watch(&ListOptions::default()).await.unwrap());
+    let end = async { while events.next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(60), end).await.unwrap();
     server.shutdown().await.unwrap();
 }
 

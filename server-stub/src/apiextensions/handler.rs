@@ -1,31 +1,26 @@
 //! Serves custom resources: looks up the definition of each request's resource, and its objects in that version.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use serde_json::Value;
 
 use super::condition_is_true;
-use super::customresource::{
-    Conversion, ConversionWebhook, ConvertingStorage, CustomKind, CustomResourceStrategy, Versions,
-};
+use super::definitions::{Definition, Definitions};
 use super::openapi::{Described, Documents};
+use super::serving::Serving;
 use crate::aggregator::{ServiceResolver, version_rank};
-use crate::endpoints::{Endpoints, Equivalents, ObjectKind, Resource, body};
+use crate::endpoints::{Endpoints, body};
 use crate::filters::WarningRecorder;
-use crate::generic::clock::Ids;
 use crate::generic::delegation::{DelegationTarget, Handler, NotFound};
 use crate::generic::discovery::{self, GroupDiscovery, VersionDiscovery};
 use crate::generic::request::{Request, RequestInfo, Response};
 use crate::generic::respond;
-use crate::registry::codec::JsonCodec;
-use crate::registry::storage_factory::{RestOptionsGetter, StorageFactory};
+use crate::registry::storage_factory::StorageFactory;
 use crate::registry::validation::values::items;
-use crate::registry::{DeleteOptions, ListQuery, Store, WriteContext};
+use crate::registry::{DeleteOptions, ListQuery, WriteContext};
 use crate::status::{ApiError, GroupResource};
 
 /// Custom resources of all definitions, and at the end of the chain the answer to everything unknown.
@@ -34,29 +29,8 @@ pub(crate) struct CrdHandler {
     endpoints: Endpoints,
     /// Where webhooks are that stand behind services.
     services: Arc<OnceLock<ServiceResolver>>,
-    definitions: RwLock<BTreeMap<String, Arc<Definition>>>,
-    /// The uids of those that went last. Controllers may still tell of a definition that they read before.
-    gone: Mutex<VecDeque<String>>,
+    definitions: RwLock<Definitions>,
     pub(super) documents: Documents,
-}
-
-/// How many definitions that are gone are remembered.
-const REMEMBERED: usize = 1000;
-
-/// A definition as it was at one time.
-struct Definition {
-    document: Value,
-    /// Made for the first request, and kept for as long as nothing changes that matters for it.
-    serving: Arc<Serving>,
-}
-
-/// The resource of a definition, in all versions.
-struct Serving {
-    versions: Arc<Versions>,
-    served: BTreeSet<String>,
-    equivalents: Equivalents,
-    resources: BTreeMap<String, OnceLock<Resource>>,
-    storage_version_hash: String,
 }
 
 impl CrdHandler {
@@ -66,7 +40,6 @@ impl CrdHandler {
             endpoints,
             services: Arc::default(),
             definitions: RwLock::default(),
-            gone: Mutex::default(),
             documents: Documents::default(),
         }
     }
@@ -79,44 +52,21 @@ impl CrdHandler {
 
     /// Takes note of a new state of a definition.
     pub(crate) fn update(&self, document: Value) {
-        let name = name_of(&document);
-        let mut definitions = self.definitions.write();
-        if self.gone.lock().iter().any(|uid| document["metadata"]["uid"] == *uid) {
-            return;
+        let make = |document: &Value| Serving::new(document, &self.endpoints.ids, &self.services);
+        if self.definitions.write().update(document, make) {
+            self.documents.forget();
         }
-        let known = definitions.get(&name);
-        if known.is_some_and(|known| is_newer(&known.document, &document)) {
-            return;
-        }
-        let known = known.filter(|known| is_served_alike(&known.document, &document));
-        let serving = match known {
-            Some(known) => known.serving.clone(),
-            None => Arc::new(Serving::new(&document, &self.endpoints.ids, &self.services)),
-        };
-        definitions.insert(name, Arc::new(Definition { document, serving }));
-        drop(definitions);
-        self.documents.forget();
     }
 
     /// Forgets a definition that is gone; its watches end.
     pub(crate) fn remove(&self, name: &str) {
-        let mut definitions = self.definitions.write();
-        let removed = definitions.remove(name);
-        let uid = removed
-            .as_ref()
-            .and_then(|removed| removed.document["metadata"]["uid"].as_str());
-        if let Some(uid) = uid {
-            let mut gone = self.gone.lock();
-            gone.truncate(REMEMBERED - 1);
-            gone.push_front(uid.to_owned());
-        }
-        drop(definitions);
+        self.definitions.write().remove(name);
         self.documents.forget();
     }
 
     /// Deletes all objects of a definition, and returns how many are still there.
     pub(crate) async fn delete_objects(&self, name: &str) -> Result<usize, ApiError> {
-        let definition = self.definitions.read().get(name).cloned();
+        let definition = self.definitions.read().get(name);
         let Some(definition) = definition else { return Ok(0) };
         let serving = &definition.serving;
         let Some(resource) = serving.resource(&serving.versions.storage, &self.storage) else {
@@ -145,7 +95,7 @@ impl CrdHandler {
     }
 
     fn definition(&self, group: &str, plural: &str) -> Option<Arc<Definition>> {
-        self.definitions.read().get(&format!("{plural}.{group}")).cloned()
+        self.definitions.read().get(&format!("{plural}.{group}"))
     }
 
     /// Answers a request for a custom resource; gives it back where there is none.
@@ -184,7 +134,7 @@ impl CrdHandler {
     /// The groups, versions and resources of established definitions.
     fn discover(&self) -> Vec<GroupDiscovery> {
         let mut groups: BTreeMap<String, BTreeMap<String, VersionDiscovery>> = BTreeMap::new();
-        for definition in self.definitions.read().values() {
+        for definition in self.definitions.read().all() {
             if !condition_is_true(&definition.document, "Established") {
                 continue;
             }
@@ -213,7 +163,7 @@ impl CrdHandler {
     /// The served versions of established definitions, each with its schema.
     pub(super) fn described(&self) -> Vec<Described> {
         let mut all = Vec::new();
-        for definition in self.definitions.read().values() {
+        for definition in self.definitions.read().all() {
             if !condition_is_true(&definition.document, "Established") {
                 continue;
             }
@@ -248,64 +198,6 @@ impl CrdHandler {
             _ => return None,
         };
         Some(respond::document(request, document))
-    }
-}
-
-impl Serving {
-    fn new(definition: &Value, ids: &Ids, services: &Arc<OnceLock<ServiceResolver>>) -> Self {
-        let conversion = match &definition["spec"]["conversion"] {
-            how if how["strategy"] == "Webhook" => {
-                let webhook = ConversionWebhook::new(&how["webhook"], ids.clone(), services.clone());
-                Conversion::Webhook(Box::new(webhook))
-            }
-            _ => Conversion::None,
-        };
-        let names = &definition["status"]["acceptedNames"];
-        let (mut kinds, mut served, mut storage) = (BTreeMap::new(), BTreeSet::new(), String::new());
-        for version in definition["spec"]["versions"].as_array().into_iter().flatten() {
-            let kind = Arc::new(CustomKind::new(definition, names, version));
-            if version["served"] == true {
-                served.insert(kind.version.clone());
-            }
-            if version["storage"] == true {
-                storage.clone_from(&kind.version);
-            }
-            kinds.insert(kind.version.clone(), kind);
-        }
-        let of_storage = kinds.get(&storage);
-        let storage_version_hash = of_storage.map(|kind| storage_version_hash(kind)).unwrap_or_default();
-        let resources = kinds.keys().map(|version| (version.clone(), OnceLock::new()));
-        let resources = resources.collect();
-        let versions = Arc::new(Versions {
-            conversion,
-            storage,
-            kinds,
-        });
-        Self {
-            resources,
-            equivalents: Equivalents::custom(versions.clone()),
-            versions,
-            served,
-            storage_version_hash,
-        }
-    }
-
-    /// The resource in a version; opened when it is first asked for.
-    fn resource(&self, version: &str, storage: &StorageFactory) -> Option<&Resource> {
-        let kind = self.versions.kinds.get(version)?;
-        let resource = self.resources.get(version)?;
-        Some(resource.get_or_init(|| {
-            let storage = storage.rest_options(&kind.group, &kind.plural).storage;
-            let storage = ConvertingStorage::new(storage, kind.clone(), self.versions.clone());
-            let strategy = Arc::new(CustomResourceStrategy::new(kind.clone()));
-            let store = Store::new(kind.resource_info(), strategy, Arc::new(JsonCodec), Arc::new(storage));
-            Resource {
-                kind: ObjectKind::Custom(kind.clone()),
-                store: Arc::new(store),
-                equivalents: self.equivalents.clone(),
-                frames: Arc::default(),
-            }
-        }))
     }
 }
 
@@ -353,32 +245,4 @@ async fn too_late(info: &RequestInfo, request: Request) -> ApiError {
     let resource = GroupResource::new(info.api_group.clone(), info.resource.clone());
     let message = "create not allowed while custom resource definition is terminating";
     ApiError::forbidden(&resource, name, message)
-}
-
-/// Whether objects are served in the same way, whatever else has changed in the definition.
-fn is_served_alike(old: &Value, new: &Value) -> bool {
-    old["metadata"]["uid"] == new["metadata"]["uid"]
-        && old["spec"] == new["spec"]
-        && old["status"]["acceptedNames"] == new["status"]["acceptedNames"]
-}
-
-/// Whether the first is a later state of the same definition.
-fn is_newer(first: &Value, second: &Value) -> bool {
-    let version = |document: &Value| {
-        document["metadata"]["resourceVersion"]
-            .as_str()
-            .and_then(|v| v.parse::<u64>().ok())
-    };
-    first["metadata"]["uid"] == second["metadata"]["uid"] && version(first) > version(second)
-}
-
-fn name_of(document: &Value) -> String {
-    document["metadata"]["name"].as_str().unwrap_or_default().to_owned()
-}
-
-/// What discovery shows of the kind in which objects are stored.
-fn storage_version_hash(kind: &CustomKind) -> String {
-    let gvk = format!("{}/{}/{}", kind.group, kind.version, kind.kind);
-    let digest = ring::digest::digest(&ring::digest::SHA256, gvk.as_bytes());
-    STANDARD.encode(digest.as_ref().get(..8).unwrap_or_default())
 }

@@ -3,9 +3,11 @@
 mod controllers;
 pub(crate) mod customresource;
 pub(crate) mod customresourcedefinition;
+mod definitions;
 mod handler;
 mod openapi;
 pub(crate) mod schema;
+mod serving;
 
 use std::sync::Arc;
 

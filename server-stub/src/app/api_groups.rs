@@ -33,6 +33,7 @@ impl ApiGroups {
             metrics: config.metrics.clone(),
             clock: config.clock.clone(),
             ids: config.ids.clone(),
+            min_request_timeout: config.min_request_timeout,
             stop: config.lifecycle.not_accepting_new_request.clone(),
         };
         let groups = facts::groups().iter().map(|group| api_group(group, config, &endpoints));

@@ -66,6 +66,8 @@ pub struct ChainConfig {
     pub storage_factory: StorageFactory,
     /// How long the checks of health and of readiness wait for storage.
     pub storage_timeouts: (Duration, Duration),
+    /// How long a watch that asked for no time goes on at least.
+    pub min_request_timeout: Duration,
     /// What looks at objects before they are stored.
     pub(crate) admission: Arc<AdmissionPlugins>,
     /// Whether the metrics tell how many objects there are.

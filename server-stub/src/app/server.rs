@@ -92,6 +92,7 @@ impl Server {
             service_ip,
             service_ranges: options.services.service_ranges(),
             capabilities: options.pods.capabilities(),
+            min_request_timeout: options.server_run.min_request_timeout(),
             clock: config.clock.clone(),
             ids: config.ids.clone(),
             tokens,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kubewire_client::Gvk;
@@ -57,6 +58,8 @@ pub struct Endpoints {
     pub clock: Clock,
     /// Uids and generated names.
     pub ids: Ids,
+    /// How long a watch that asked for no time goes on at least.
+    pub min_request_timeout: Duration,
     /// Ends watches.
     pub stop: CancellationToken,
 }
@@ -199,7 +202,7 @@ impl Endpoints {
         match info.verb.as_str() {
             "get" => read::get(&call).await,
             "list" => read::list(&call).await,
-            "watch" => read::watch(&call, self.stop.clone()).await,
+            "watch" => read::watch(&call, self.min_request_timeout, self.stop.clone()).await,
             "create" => write::create(&call, body).await,
             "update" => write::update(&call, body).await,
             "patch" => patch::patch(&call, body).await,

@@ -19,9 +19,6 @@ use crate::generic::request::Response;
 use crate::registry::ListResult;
 use crate::status::ApiError;
 
-/// How long a watch lasts at least where the client does not say; up to twice as long, at random.
-const WATCH_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-
 /// Reads one object.
 pub(crate) async fn get(call: &Call<'_>) -> Result<Response, ApiError> {
     call.accepted()?;
@@ -103,15 +100,17 @@ pub(crate) fn answer_list(call: &Call<'_>, accepted: Accepted, result: ListResul
     Ok(answer::answer(StatusCode::OK, format, body))
 }
 
-/// Follows a collection.
-pub(crate) async fn watch(call: &Call<'_>, stop: CancellationToken) -> Result<Response, ApiError> {
+/// Follows a collection for as long as the client says, or else for a time between the least and twice as long, so that
+/// not all come back at once.
+pub(crate) async fn watch(
+    call: &Call<'_>,
+    min_timeout: Duration,
+    stop: CancellationToken,
+) -> Result<Response, ApiError> {
     let accepted = call.accepted_stream()?;
-    let options = ListOptions::parse(&call.query, true)?;
-    let timeout = match options.timeout_seconds {
-        Some(seconds) => Duration::from_secs(seconds),
-        None => WATCH_TIMEOUT.mul_f64(1.0 + call.ids.fraction()),
-    };
-    let query = call.list_query(options)?;
+    let mut query = call.list_query(ListOptions::parse(&call.query, true)?)?;
+    let at_random = || min_timeout.mul_f64(1.0 + call.ids.fraction());
+    let timeout = *query.timeout.get_or_insert_with(at_random);
     let events = call.resource.store.watch(call.namespace(), &query).await?;
     let info = call.resource.info();
     let frames = call.resource.frames.clone();

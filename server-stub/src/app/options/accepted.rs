@@ -23,7 +23,6 @@ const ACCEPTED: &[(&str, &[Accepted])] = &[
             ("feature-gates", Multimap, ""),
             ("goaway-chance", Float, "0"),
             ("min-compatibility-version", Strings, "[]"),
-            ("min-request-timeout", Int, "1800"),
             ("runtime-config-emulation-forward-compatible", Bool, "false"),
             ("shutdown-watch-termination-grace-period", Duration, "0s"),
             ("storage-initialization-timeout", Duration, "1m0s"),
@@ -365,6 +364,5 @@ mod tests {
         let mut options = Options::from_args(["--disabled-metrics=a", "--disabled-metrics=b,c"]).unwrap();
         let values: std::collections::BTreeMap<_, _> = options.flags().values().collect();
         assert_eq!(values["disabled-metrics"], "[a,b,c]");
-        assert_eq!(values["min-request-timeout"], "1800");
     }
 }

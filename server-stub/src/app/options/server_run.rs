@@ -24,6 +24,9 @@ pub struct ServerRunOptions {
     pub max_mutating_requests_inflight: i64,
     /// Longest time for a request that is not a watch or a stream. Default 60 s.
     pub request_timeout: Duration,
+    /// How many seconds a watch that asked for no time goes on at least; it ends at random up to twice of it. Default
+    /// 1800.
+    pub min_request_timeout: i64,
     /// How long starting up may take before `/livez` fails because of it. Default none.
     pub livez_grace_period: Duration,
     /// Patterns of the origins whose pages may call the API from a browser, pinned to start and end of the host.
@@ -43,6 +46,7 @@ impl Default for ServerRunOptions {
             max_requests_inflight: 400,
             max_mutating_requests_inflight: 200,
             request_timeout: Duration::from_secs(60),
+            min_request_timeout: 1800,
             livez_grace_period: Duration::ZERO,
             cors_allowed_origins: Vec::new(),
             shutdown_delay_duration: Duration::ZERO,
@@ -77,6 +81,11 @@ impl ServerRunOptions {
             "request-timeout",
             &mut self.request_timeout,
             "Longest time for a request that is not a watch or a stream.",
+        );
+        flags.add(
+            "min-request-timeout",
+            &mut self.min_request_timeout,
+            "How many seconds a watch that asked for no time goes on at least; it ends at random up to twice of it.",
         );
         flags.add(
             "livez-grace-period",
@@ -132,11 +141,17 @@ impl ServerRunOptions {
         for (flag, value) in [
             ("max-requests-inflight", self.max_requests_inflight),
             ("max-mutating-requests-inflight", self.max_mutating_requests_inflight),
+            ("min-request-timeout", self.min_request_timeout),
         ] {
             if value < 0 {
                 errors.push(format!("--{flag} can not be negative value"));
             }
         }
+    }
+
+    /// How long a watch that asked for no time goes on at least.
+    pub(crate) fn min_request_timeout(&self) -> Duration {
+        Duration::from_secs(self.min_request_timeout.try_into().unwrap_or_default())
     }
 
     pub(crate) fn apply_to(&self, config: &mut Config) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{EtcdOptions, InvalidOptions};
 use crate::app::AppError;
 use crate::app::flags::NamedFlagSets;
+#[cfg(feature = "etcd3")]
 use crate::envtest::etcd::is_stand_in;
 use crate::field_error::quote;
 use crate::generic::clock::Clock;
@@ -154,21 +155,24 @@ impl StorageOptions {
         self.storage_backend.parse()
     }
 
-    async fn is_stand_in(&self) -> bool {
-        match self.etcd.etcd_servers.first() {
-            Some(server) => is_stand_in(server).await,
-            None => false,
+    /// The backend that is used: memory where etcd is only a stand-in.
+    async fn backend_in_use(&self) -> Result<StorageBackend, String> {
+        let backend = self.backend()?;
+        #[cfg(feature = "etcd3")]
+        if backend == StorageBackend::Etcd3
+            && let Some(server) = self.etcd.etcd_servers.first()
+            && is_stand_in(server).await
+        {
+            tracing::info!("--etcd-servers is a stand-in for etcd: objects are kept in memory");
+            return Ok(StorageBackend::Memory);
         }
+        Ok(backend)
     }
 
     /// How resources are stored as these options say.
     pub(crate) async fn storage_factory(&self, clock: &Clock) -> Result<StorageFactory, AppError> {
-        let mut backend = self.backend().map_err(|error| InvalidOptions(vec![error]))?;
-        #[cfg(feature = "etcd3")]
-        if backend == StorageBackend::Etcd3 && self.is_stand_in().await {
-            tracing::info!("--etcd-servers is a stand-in for etcd: objects are kept in memory");
-            backend = StorageBackend::Memory;
-        }
+        let backend = self.backend_in_use().await;
+        let backend = backend.map_err(|error| InvalidOptions(vec![error]))?;
         let storage: Arc<dyn Storage> = match backend {
             StorageBackend::Memory => Arc::new(MemoryStorage::default()),
             StorageBackend::Disk => {
