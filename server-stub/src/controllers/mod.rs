@@ -84,7 +84,10 @@ pub(crate) fn add_switchable(
     options: &ControllerOptions,
 ) {
     if options.is_enabled(SwitchableController::Namespace) {
-        server.add_post_start_hook(namespace::hook(resources.clone()));
+        server.add_post_start_hook(namespace::hook(
+            resources.clone(),
+            options.namespace_deletion_grace_period,
+        ));
     }
     if options.is_enabled(SwitchableController::GarbageCollector) {
         server.add_post_start_hook(garbage_collector::hook(resources));

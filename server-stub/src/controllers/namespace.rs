@@ -18,7 +18,9 @@ use crate::generic::hooks::PostStartHook;
 /// How soon a namespace is looked at again whose content takes its time, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
-pub(super) fn hook(resources: Arc<dyn DelegationTarget>) -> PostStartHook {
+/// `grace` is how long a namespace is left as it is: whoever has not heard yet that it is being deleted may still make
+/// objects in it.
+pub(super) fn hook(resources: Arc<dyn DelegationTarget>, grace: Duration) -> PostStartHook {
     PostStartHook::new("start-namespace-controller", move |context| {
         let resources = resources.clone();
         async move {
@@ -33,6 +35,7 @@ pub(super) fn hook(resources: Arc<dyn DelegationTarget>) -> PostStartHook {
             let controller = Controller {
                 clientset: context.clientset().clone(),
                 resources,
+                grace,
             };
             let stop = context.lifecycle.shutdown_initiated.clone();
             context.tasks.spawn(async move {
@@ -57,6 +60,7 @@ fn send_if_deleted(queue: &mpsc::UnboundedSender<String>, namespace: &CachedObje
 struct Controller {
     clientset: Clientset,
     resources: Arc<dyn DelegationTarget>,
+    grace: Duration,
 }
 
 impl Controller {
@@ -86,6 +90,7 @@ impl Controller {
 
     /// Tries until the namespace is gone.
     async fn finish(&self, name: &str) {
+        tokio::time::sleep(self.grace).await;
         let mut delay = RETRY.0;
         loop {
             match self.try_finish(name).await {
@@ -186,4 +191,58 @@ fn collections(groups: &[GroupDiscovery], namespace: &str) -> Vec<String> {
         }
     }
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+    use std::task::{Context, Poll};
+
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use kubewire_client::{Client, transport};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::generic::delegation::NotFound;
+
+    /// A server without namespaces, which tells when it is asked.
+    #[derive(Clone)]
+    struct Empty(mpsc::UnboundedSender<Instant>);
+
+    impl tower_service::Service<http::Request<Bytes>> for Empty {
+        type Response = http::Response<Full<Bytes>>;
+        type Error = Infallible;
+        type Future = Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: http::Request<Bytes>) -> Self::Future {
+            self.0.send(Instant::now()).unwrap();
+            let mut gone = http::Response::new(Full::default());
+            *gone.status_mut() = http::StatusCode::NOT_FOUND;
+            ready(Ok(gone))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_namespace_is_left_as_it_is_for_a_while() {
+        let (asked, mut times) = mpsc::unbounded_channel();
+        let client = Client::with_transport(transport::from_service(Empty(asked)));
+        let grace = Duration::from_secs(5);
+        let controller = Controller {
+            clientset: Clientset::from_client(client),
+            resources: Arc::new(NotFound),
+            grace,
+        };
+        let (queue, names) = mpsc::unbounded_channel();
+        let start = Instant::now();
+        queue.send("shop".to_owned()).unwrap();
+        drop(queue);
+        Arc::new(controller).run(names).await;
+        assert_eq!(times.recv().await.unwrap() - start, grace);
+    }
 }

@@ -36,7 +36,7 @@ pub struct Options {
     /// URLs of etcd, where objects are kept. Default: none, objects are kept in memory.
     pub etcd_servers: Vec<String>,
     /// Flags of the program, beside what the other options say. Default: none, but privileged containers are allowed,
-    /// as controller-runtime's envtest does.
+    /// as controller-runtime's envtest does, and namespaces that are deleted go at once.
     pub flags: Vec<String>,
 }
 
@@ -115,7 +115,8 @@ impl Server {
     /// What keeps it from starting.
     pub async fn start(options: Options) -> Result<Self, AppError> {
         let wrong = |error: FlagError| InvalidOptions(vec![error.to_string()]);
-        let flags = std::iter::once("--allow-privileged=true".to_owned()).chain(options.flags);
+        let own = ["--allow-privileged=true", "--namespace-deletion-grace-period=0s"];
+        let flags = own.map(str::to_owned).into_iter().chain(options.flags);
         let mut app_options = app::Options::from_args(flags).map_err(wrong)?;
         app_options.secure_serving.any_free_port = true;
         app_options.authentication.tokens = options.tokens;

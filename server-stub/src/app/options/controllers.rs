@@ -1,5 +1,7 @@
 //! Which controllers run inside of the server.
 
+use std::time::Duration;
+
 use crate::app::flags::FlagSet;
 
 /// Controllers that kube-controller-manager has and the server can run itself.
@@ -9,6 +11,9 @@ pub struct ControllerOptions {
     /// Controllers to run: `namespace-controller`, `garbage-collector-controller`, `*` for those that run by default,
     /// and names with a dash in front for those that shall not. Default: namespace-controller.
     pub controllers: Vec<String>,
+    /// How long a namespace that is being deleted is left as it is before the controller empties it. Default 5 s, as in
+    /// kube-controller-manager, where it cannot be changed.
+    pub namespace_deletion_grace_period: Duration,
 }
 
 /// A controller that can be switched on and off.
@@ -24,6 +29,7 @@ impl Default for ControllerOptions {
     fn default() -> Self {
         Self {
             controllers: vec!["*".to_owned()],
+            namespace_deletion_grace_period: Duration::from_secs(5),
         }
     }
 }
@@ -35,6 +41,11 @@ impl ControllerOptions {
             &mut self.controllers,
             "Controllers to run: namespace-controller, garbage-collector-controller, * for those that run by default (the \
              former), and names with a dash in front for those that shall not.",
+        );
+        flags.add(
+            "namespace-deletion-grace-period",
+            &mut self.namespace_deletion_grace_period,
+            "How long a namespace that is being deleted is left as it is before the namespace-controller empties it.",
         );
     }
 
@@ -61,7 +72,10 @@ mod tests {
     fn names_count_before_the_star() {
         let enabled = |given: &[&str]| {
             let controllers = given.iter().map(|name| (*name).to_owned()).collect();
-            let options = ControllerOptions { controllers };
+            let options = ControllerOptions {
+                controllers,
+                ..ControllerOptions::default()
+            };
             [SwitchableController::Namespace, SwitchableController::GarbageCollector]
                 .map(|controller| options.is_enabled(controller))
         };
