@@ -2,37 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use kubewire_client::validation::qualified_name;
 use serde_json::{Value, json};
 
-use super::values::{broken, entries, get, items, text, texts};
+use super::resource_names;
+use super::values::{entries, get, items, text, texts};
 use crate::registry::quantity::nanos;
 use crate::status::FieldError;
 
 const ONE: i128 = 1_000_000_000;
-const COUNTED: [&str; 9] = [
-    "pods",
-    "resourcequotas",
-    "services",
-    "replicationcontrollers",
-    "secrets",
-    "configmaps",
-    "persistentvolumeclaims",
-    "services.nodeports",
-    "services.loadbalancers",
-];
-const MEASURED: [&str; 10] = [
-    "cpu",
-    "memory",
-    "ephemeral-storage",
-    "requests.cpu",
-    "requests.memory",
-    "requests.storage",
-    "requests.ephemeral-storage",
-    "limits.cpu",
-    "limits.memory",
-    "limits.ephemeral-storage",
-];
 const SCOPES: [&str; 7] = [
     "Terminating",
     "NotTerminating",
@@ -143,22 +120,13 @@ pub(in crate::registry) fn quota(object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (name, value) in entries(object, "/spec/hard") {
         let field = format!("spec.hard[{name}]");
-        errors.extend(broken(&field, name, qualified_name(name)));
-        let known = COUNTED.contains(&name.as_str()) || MEASURED.contains(&name.as_str());
-        let huge = name.trim_start_matches("requests.").starts_with("hugepages-");
-        if !name.contains('/') && !known && !huge {
-            let details = [
-                "must be a standard resource type or fully qualified",
-                "must be a standard resource for quota",
-            ];
-            errors.extend(details.map(|detail| FieldError::invalid(&*field, json!(name), detail)));
-        }
+        errors.extend(resource_names::of_quota(name, &field));
         let amount = value.as_str().and_then(nanos).unwrap_or_default();
         if amount < 0 {
             let detail = "must be greater than or equal to 0";
             errors.push(FieldError::invalid(&*field, value.clone(), detail));
         }
-        if COUNTED.contains(&name.as_str()) && amount % ONE != 0 {
+        if resource_names::is_object_count(name) && amount % ONE != 0 {
             errors.push(FieldError::invalid(field, value.clone(), "must be an integer"));
         }
     }

@@ -55,9 +55,24 @@ pub(super) fn of_container(name: &str, field: &str) -> Vec<FieldError> {
     errors
 }
 
+/// The rules for the name of a resource that a quota limits.
+pub(super) fn of_quota(name: &str, field: &str) -> Vec<FieldError> {
+    let mut errors = validate(name, field);
+    if !name.contains('/') && (!is_standard(name) || name == "storage") {
+        let detail = "must be a standard resource for quota";
+        errors.push(FieldError::invalid(field, json!(name), detail));
+    }
+    errors
+}
+
+/// Whether it is a number of objects.
+pub(super) fn is_object_count(name: &str) -> bool {
+    COUNTED.contains(&name)
+}
+
 /// Whether only whole numbers of it exist.
 pub(super) fn is_counted(name: &str) -> bool {
-    COUNTED.contains(&name) || is_extended(name)
+    is_object_count(name) || is_extended(name)
 }
 
 /// Whether it is a number of large pages of memory.
@@ -70,8 +85,8 @@ pub(super) fn is_native(name: &str) -> bool {
     !name.contains('/') || name.contains("kubernetes.io/")
 }
 
-pub(super) fn is_standard(name: &str) -> bool {
-    COUNTED.contains(&name) || MEASURED.contains(&name) || is_huge(name) || name.starts_with("requests.hugepages-")
+fn is_standard(name: &str) -> bool {
+    is_object_count(name) || MEASURED.contains(&name) || is_huge(name) || name.starts_with("requests.hugepages-")
 }
 
 fn is_extended(name: &str) -> bool {
