@@ -82,6 +82,11 @@ impl ServiceRepair {
                     find("ClusterIPNotValid", note);
                     continue;
                 };
+                let owner = owners.get(address);
+                let is_owner = owner.is_some_and(|owner| **owner == addresses::parent(service));
+                if is_owner {
+                    owned.insert(address);
+                }
                 let ip_text = format!("[{}]: {address}", family_of(&ip));
                 if !self.ranges.networks.iter().any(|network| network.contains(&ip)) {
                     let note = format!(
@@ -90,7 +95,7 @@ impl ServiceRepair {
                     find("ClusterIPOutOfRange", note);
                     continue;
                 }
-                match owners.get(address) {
+                match owner {
                     None if owned.insert(address) => {
                         let noted = addresses::create(&self.storage, ip, service, &self.context).await;
                         if let Err(Unavailable::Failed(error)) = noted {
@@ -99,9 +104,7 @@ impl ServiceRepair {
                         let note = format!("Cluster IP {ip_text} is not allocated; repairing");
                         find("ClusterIPNotAllocated", note);
                     }
-                    Some(owner) if **owner == addresses::parent(service) => {
-                        owned.insert(address);
-                    }
+                    Some(_) if is_owner => {}
                     _ => {
                         let note =
                             format!("Cluster IP {ip_text} is assigned to another service; please recreate service");

@@ -327,4 +327,14 @@ async fn what_a_crash_leaves_behind_is_put_right() {
     assert!(!services.is_taken("10.7.0.4").await);
     assert!(services.is_taken("10.7.0.2").await && services.is_taken("10.7.0.3").await);
     services.create("later", spec("10.7.0.4", 30002)).await.unwrap();
+
+    // A server with another network complains, and takes no address away.
+    repair.ranges.networks = vec![IpNetwork::parse("10.8.0.0/28").unwrap()];
+    now.fetch_add(61, std::sync::atomic::Ordering::Relaxed);
+    let found = repair.run_once().await.unwrap();
+    let found: Vec<&str> = found.iter().map(|it| it.reason).collect();
+    assert_eq!(found, ["ClusterIPOutOfRange"; 3]);
+    for address in ["10.7.0.2", "10.7.0.3", "10.7.0.4"] {
+        assert!(services.is_taken(address).await, "{address}");
+    }
 }
