@@ -20,8 +20,7 @@ impl PluginAdmission {
         old: Option<&Value>,
     ) -> Result<(), ApiError> {
         let attributes = &self.attributes;
-        let is_status_of_pod = attributes.resource.group.is_empty()
-            && (&*attributes.resource.resource, &*attributes.subresource) == ("pods", "status");
+        let is_status_of_pod = self.is_for_pods() && attributes.subresource == "status";
         let owners = items(new, OWNERS);
         if is_status_of_pod || owners == old.map(|old| items(old, OWNERS)).unwrap_or_default() {
             return Ok(());

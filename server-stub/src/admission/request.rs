@@ -119,7 +119,7 @@ impl Admission for PluginAdmission {
 }
 
 impl PluginAdmission {
-    fn is_for_pods(&self) -> bool {
+    pub(super) fn is_for_pods(&self) -> bool {
         self.resource.group.is_empty() && self.resource.resource == "pods"
     }
 

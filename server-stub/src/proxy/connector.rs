@@ -1,7 +1,6 @@
 //! Connections for the pool.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -13,10 +12,9 @@ use http::uri::Scheme;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 
-use super::dialer::{Dialer, Stream};
+use super::dialer::{Dialer, Stream, StreamWith};
 use super::tls::ProxyTls;
 
 /// Longest time to agree on TLS, as Go's transport takes.
@@ -61,12 +59,12 @@ impl Connector {
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             ProxyStream {
                 stream: Box::new(stream),
-                is_http2,
+                with: Agreed { is_http2 },
             }
         } else {
             ProxyStream {
                 stream: plain,
-                is_http2: false,
+                with: Agreed { is_http2: false },
             }
         };
         self.opened.fetch_add(1, Ordering::Relaxed);
@@ -81,39 +79,21 @@ fn host_and_port(url: &Uri) -> io::Result<(&str, u16)> {
     Ok((host, url.port_u16().unwrap_or(default)))
 }
 
-/// An open connection, plain or under TLS.
-pub(super) struct ProxyStream {
-    stream: Box<dyn Stream>,
+/// An open connection, plain or under TLS, and what was agreed on.
+pub(super) type ProxyStream = StreamWith<Box<dyn Stream>, Agreed>;
+
+/// What the two sides of a connection agreed on.
+pub(super) struct Agreed {
     is_http2: bool,
 }
 
 impl Connection for ProxyStream {
     fn connected(&self) -> Connected {
         let connected = Connected::new();
-        if self.is_http2 {
+        if self.with.is_http2 {
             connected.negotiated_h2()
         } else {
             connected
         }
-    }
-}
-
-impl AsyncRead for ProxyStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for ProxyStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

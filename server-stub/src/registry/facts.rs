@@ -1,5 +1,6 @@
 //! What is known of the built-in groups and resources: static tables, generated from `client/schema`.
 
+use super::generated::openapi::ENUMS;
 use super::generated::resources::{GROUPS, RESOURCES};
 
 /// An API group.
@@ -135,6 +136,12 @@ impl ResourceFacts {
     pub fn subresource(&self, name: &str) -> Option<&'static SubresourceFacts> {
         self.subresources.iter().find(|subresource| subresource.name == name)
     }
+}
+
+/// What texts of a type can be, sorted, such as those of `v1.Protocol`; `None` for a type that is no enumeration.
+pub(crate) fn enum_values(type_name: &str) -> Option<&'static [&'static str]> {
+    let place = ENUMS.binary_search_by(|(name, _)| (*name).cmp(type_name)).ok()?;
+    ENUMS.get(place).map(|(_, values)| *values)
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl PluginAdmission {
         if resource.group.is_empty() && resource.resource == "namespaces" {
             return self.check_namespace(operation, new, old).await;
         }
-        let is_pod = resource.resource == "pods" && resource.group.is_empty();
+        let is_pod = self.is_for_pods();
         if !matches!(attributes.subresource.as_str(), "" | "ephemeralcontainers" | "resize")
             || is_pod && old.is_some_and(|old| !is_significant(&attributes.subresource, new, old))
         {

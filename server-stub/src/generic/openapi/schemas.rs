@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::descriptions::Descriptions;
 use super::dialect::Dialect;
-use crate::registry::openapi_facts::{ENUMS, UNIONS};
+use crate::registry::facts;
+use crate::registry::openapi_facts::UNIONS;
 
 /// The schemas of a document: those that were asked for and all that these refer to.
 pub(super) struct Schemas {
@@ -209,8 +210,7 @@ impl Schemas {
 
     fn property(&mut self, field: &FieldSchema, owner: &str) -> Value {
         let mut value = self.value(field.ty);
-        let place = ENUMS.binary_search_by(|(name, _)| (*name).cmp(field.type_name)).ok();
-        let known = place.and_then(|place| ENUMS.get(place)).map(|(_, values)| *values);
+        let known = facts::enum_values(field.type_name);
         if let Some(known) = known {
             value["enum"] = known.into();
         }

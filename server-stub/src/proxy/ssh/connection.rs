@@ -16,7 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::login::{Host, SshError};
-use crate::proxy::dialer::{Dialer, Stream};
+use crate::proxy::dialer::{Dialer, Stream, StreamWith};
 
 /// How long a connection that nobody uses any more may take to send what it still has.
 const LINGER: Duration = Duration::from_secs(5);
@@ -86,10 +86,7 @@ impl Connection {
     /// Connects to a host as the node knows it, for the rest of this connection's life.
     pub(super) async fn into_stream(self, host: &str, port: u16) -> Result<Box<dyn Stream>, SshError> {
         let stream = self.open(host, port).await?;
-        Ok(Box::new(Tunnelled {
-            stream,
-            _connection: self,
-        }))
+        Ok(Box::new(StreamWith { stream, with: self }))
     }
 }
 
@@ -99,32 +96,6 @@ impl Dialer for Connection {
         let opened = self.open(host, port).await;
         let stream = opened.map_err(|error| io::Error::other(error.to_string()))?;
         Ok(Box::new(stream))
-    }
-}
-
-/// A stream with the SSH connection that it has for itself.
-struct Tunnelled {
-    stream: ChannelStream<Msg>,
-    _connection: Connection,
-}
-
-impl AsyncRead for Tunnelled {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Tunnelled {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -5,34 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use kubewire_client::validation::{dns1123_label, dns1123_subdomain};
 use serde_json::{Value, json};
 
-use super::values::{broken, get, items, number, one_of, text, texts};
+use super::values::{broken, get, items, number, one_of, one_of_type, text, texts};
 use crate::status::FieldError;
 
-const USAGES: [&str; 23] = [
-    "any",
-    "cert sign",
-    "client auth",
-    "code signing",
-    "content commitment",
-    "crl sign",
-    "data encipherment",
-    "decipher only",
-    "digital signature",
-    "email protection",
-    "encipher only",
-    "ipsec end system",
-    "ipsec tunnel",
-    "ipsec user",
-    "key agreement",
-    "key encipherment",
-    "microsoft sgc",
-    "netscape sgc",
-    "ocsp signing",
-    "s/mime",
-    "server auth",
-    "signing",
-    "timestamping",
-];
 const TEN_MINUTES: i64 = 600;
 /// Conditions that are true or not there.
 const DECISIONS: [&str; 3] = ["Approved", "Denied", "Failed"];
@@ -54,7 +29,7 @@ pub(in crate::registry) fn signing_request(object: &Value) -> Vec<FieldError> {
     }
     for (index, usage) in usages.iter().enumerate() {
         let field = format!("spec.usages[{index}]");
-        errors.extend(one_of(&field, usage, &USAGES));
+        errors.extend(one_of_type(&field, usage, "v1.KeyUsage"));
         if usages.iter().take(index).any(|earlier| earlier == usage) {
             errors.push(FieldError::duplicate(field, json!(usage)));
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::registry::facts::enum_values;
 use crate::status::FieldError;
 
 /// A field of an object, null where it is not there.
@@ -86,6 +87,11 @@ pub(crate) fn broken(field: &str, value: &str, rules: Vec<String>) -> Vec<FieldE
 /// The text must be one of a set, which is named in this order.
 pub(crate) fn one_of(field: &str, value: &str, supported: &[&str]) -> Option<FieldError> {
     (!supported.contains(&value)).then(|| FieldError::not_supported(field, json!(value), supported))
+}
+
+/// The text must be one of an enumeration of the API, such as `v1.KeyUsage`.
+pub(crate) fn one_of_type(field: &str, value: &str, type_name: &str) -> Option<FieldError> {
+    one_of(field, value, enum_values(type_name).unwrap_or_default())
 }
 
 /// The number, if there is one, must not be negative.

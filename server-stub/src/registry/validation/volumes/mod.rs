@@ -8,7 +8,7 @@ use kubewire_client::validation::dns1123_subdomain;
 use serde_json::{Value, json};
 
 use super::storage;
-use super::values::{broken, get, one_of, text};
+use super::values::{broken, get, one_of, one_of_type, text};
 use crate::registry::quantity::nanos;
 use crate::status::FieldError;
 
@@ -189,17 +189,11 @@ fn host_path(source: &Value, path: &str) -> Vec<FieldError> {
         return errors;
     }
     errors.extend(no_backsteps(host_path, &format!("{path}.path")));
-    let supported = [
-        "",
-        "BlockDevice",
-        "CharDevice",
-        "Directory",
-        "DirectoryOrCreate",
-        "File",
-        "FileOrCreate",
-        "Socket",
-    ];
-    errors.extend(one_of(&format!("{path}.type"), text(source, "/type"), &supported));
+    errors.extend(one_of_type(
+        &format!("{path}.type"),
+        text(source, "/type"),
+        "v1.HostPathType",
+    ));
     errors
 }
 
