@@ -11,11 +11,7 @@ pub(super) async fn check(attributes: &Attributes<'_>, name: &str) -> Result<(),
         return Ok(());
     }
     let store = attributes.store("", "namespaces")?;
-    let found = match store.get("", namespace, Some(store.written_version())).await {
-        // Another server may have made it just now.
-        Err(error) if error.code() == 404 => store.get("", namespace, None).await?,
-        found => found?,
-    };
+    let found = store.get_written("", namespace).await?;
     let phase = found.field("status.phase", |document| text(document, "/status/phase").to_owned());
     if &*phase != "Terminating" {
         return Ok(());

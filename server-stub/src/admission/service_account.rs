@@ -92,11 +92,7 @@ impl PluginAdmission {
         let (place, name) = (self.place(), text(pod, "/spec/serviceAccountName"));
         let store = place.store("", "serviceaccounts")?;
         let namespace = place.namespace;
-        let found = match store.get(namespace, name, Some(store.written_version())).await {
-            // Another server may have made it just now.
-            Err(error) if error.code() == 404 => store.get(namespace, name, None).await,
-            found => found,
-        };
+        let found = store.get_written(namespace, name).await;
         found.map_err(|_| {
             let message =
                 format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found");

@@ -22,7 +22,7 @@ impl PluginAdmission {
     /// A claim grows where its volume can.
     pub(super) async fn check_resize(&self, new: &Value, old: &Value) -> Result<(), ApiError> {
         let size = |claim| nanos(text(claim, "/spec/resources/requests/storage")).unwrap_or_default();
-        if !self.attributes.subresource.is_empty() || size(new) <= size(old) {
+        if size(new) <= size(old) {
             return Ok(());
         }
         let message = if text(old, "/status/phase") != "Bound" {

@@ -213,7 +213,7 @@ impl Webhooks {
                 state.asked.insert(webhook.id.clone());
             }
         }
-        state.left = object.clone().filter(|_| state.is_due());
+        state.left = object.as_ref().filter(|_| state.is_due()).cloned();
         Ok(())
     }
 

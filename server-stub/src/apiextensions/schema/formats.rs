@@ -1,7 +1,7 @@
 //! The formats of strings (`k8s.io/kube-openapi/pkg/validation/strfmt`). Those that are not known allow everything.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::Regex;
 
@@ -50,9 +50,12 @@ pub(super) fn is_known(format: &str, ty: &str) -> bool {
 
 /// Whether a text has a format.
 pub(super) fn has_format(text: &str, format: &str) -> bool {
-    let pattern = PATTERNS.iter().find(|(name, _)| *name == format);
-    if let Some((_, pattern)) = pattern
-        && !pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))
+    let known = PATTERNS.iter().find(|(name, ..)| *name == format);
+    if let Some((_, pattern, compiled)) = known
+        && !compiled
+            .get_or_init(|| Regex::new(pattern).ok())
+            .as_ref()
+            .is_some_and(|pattern| pattern.is_match(text))
     {
         return false;
     }
@@ -76,8 +79,11 @@ pub(super) fn has_format(text: &str, format: &str) -> bool {
     }
 }
 
+/// A format, what its texts look like, and the same compiled when the first of them comes.
+type Pattern = (&'static str, String, OnceLock<Option<Regex>>);
+
 /// What texts look like, by format.
-static PATTERNS: LazyLock<Vec<(&str, Option<Regex>)>> = LazyLock::new(|| {
+static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
     const COLOR: &str = r"\s*(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])\s*";
     let rgb = format!(r"^rgb\({COLOR},{COLOR},{COLOR}\)$");
     let unit = "ns|nanos?|nanoseconds?|us|µs|micros?|microseconds?|ms|millis?|milliseconds?|s|secs?|seconds?\
@@ -107,7 +113,7 @@ static PATTERNS: LazyLock<Vec<(&str, Option<Regex>)>> = LazyLock::new(|| {
         ("uuid5", r"(?i)^[0-9a-f]{8}-?[0-9a-f]{4}-?5[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}$"),
     ]
     .into_iter()
-    .map(|(name, pattern)| (name, Regex::new(pattern).ok()))
+    .map(|(name, pattern)| (name, pattern.to_owned(), OnceLock::new()))
     .collect()
 });
 

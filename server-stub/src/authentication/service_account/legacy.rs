@@ -5,10 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::validate::{decode, wrong};
-use super::{ServiceAccountTokens, user_name};
+use super::{ServiceAccountTokens, groups_of, user_name};
 use crate::authentication::AuthenticationError;
 use crate::generic::request::UserInfo;
-use crate::registry::store::seconds;
 use crate::registry::validation::values::{get, put, text};
 use crate::registry::{UpdateOptions, WriteContext};
 
@@ -74,21 +73,14 @@ impl ServiceAccountTokens {
         Ok(UserInfo {
             name: user_name(namespace, &claims.account),
             uid: claims.uid.clone(),
-            groups: vec![
-                "system:serviceaccounts".to_owned(),
-                format!("system:serviceaccounts:{namespace}"),
-            ],
+            groups: groups_of(namespace),
             ..UserInfo::default()
         })
     }
 
     /// Keeps the day on which the token was last used. It is no harm if that fails.
     async fn note_use(&self, namespace: &str, name: &str, secret: &Value) {
-        let today = seconds(self.clock.now())
-            .split('T')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let today = self.clock.now().strftime("%Y-%m-%d").to_string();
         let Some(store) = self.stores.get().and_then(|stores| stores.get("", "secrets")) else {
             return;
         };

@@ -169,6 +169,14 @@ impl ServiceAccountTokens {
     }
 }
 
+/// The groups that the accounts of a namespace are in.
+pub(crate) fn groups_of(namespace: &str) -> Vec<String> {
+    vec![
+        "system:serviceaccounts".to_owned(),
+        format!("system:serviceaccounts:{namespace}"),
+    ]
+}
+
 fn user_name(namespace: &str, name: &str) -> String {
     format!("system:serviceaccount:{namespace}:{name}")
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::claims::{Claims, Reference};
-use super::{ServiceAccountTokens, credential_id, legacy, user_name};
+use super::{ServiceAccountTokens, credential_id, groups_of, legacy, user_name};
 use crate::authentication::{AuthenticationError, CREDENTIAL_ID};
 use crate::field_error::quote;
 use crate::generic::request::UserInfo;
@@ -154,11 +154,7 @@ impl ServiceAccountTokens {
     ) -> Result<Arc<StoredObject>, ApiError> {
         let store = self.stores.get().and_then(|stores| stores.get("", resource));
         let store = store.ok_or_else(|| ApiError::internal(format!("{resource} are not stored")))?;
-        match store.get(namespace, name, Some(store.written_version())).await {
-            // Another server may have made it just now.
-            Err(error) if error.code() == 404 => store.get(namespace, name, None).await,
-            found => found,
-        }
+        store.get_written(namespace, name).await
     }
 
     /// Whether an object is not about to be gone.
@@ -182,10 +178,7 @@ fn user(claims: &Claims) -> UserInfo {
     let mut user = UserInfo {
         name: user_name(&private.namespace, &private.serviceaccount.name),
         uid: private.serviceaccount.uid.clone(),
-        groups: vec![
-            "system:serviceaccounts".to_owned(),
-            format!("system:serviceaccounts:{}", private.namespace),
-        ],
+        groups: groups_of(&private.namespace),
         ..UserInfo::default()
     };
     let mut add = |key: String, value: String| user.extra.insert(key, vec![value]);

@@ -1,6 +1,7 @@
 //! The ways to be allowed to act as somebody else. The older one gives everything that the other may do; the newer ones
 //! are for one kind of user each, and only for the requests that are named (KEP 5284).
 
+use crate::authentication::service_account::groups_of;
 use crate::authorization::{Authorizer, Decision, forbidden};
 use crate::field_error::quote;
 use crate::generic::request::{RequestInfo, UserInfo};
@@ -71,10 +72,7 @@ impl Mode {
     /// The user, with the groups that he is in in any case.
     pub(super) fn user(self, mut wanted: UserInfo) -> UserInfo {
         if let (true, Some((namespace, _))) = (wanted.groups.is_empty(), service_account(&wanted.name)) {
-            wanted.groups = vec![
-                "system:serviceaccounts".to_owned(),
-                format!("system:serviceaccounts:{namespace}"),
-            ];
+            wanted.groups = groups_of(namespace);
         }
         if matches!(self, Self::AssociatedNode | Self::ArbitraryNode) {
             wanted.groups = vec!["system:nodes".to_owned()];

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::shared_parameters;
+
 const REFERENCE: &str = "#/definitions/";
-const PARAMETER: &str = "#/parameters/";
 const KINDS: &str = "x-kubernetes-group-version-kind";
 
 /// Adds the paths and definitions of a document to another. Of two items of the same path the first stays.
 pub(super) fn add(merged: &mut Value, mut part: Value) {
-    resolve_parameters(&mut part);
+    shared_parameters::resolve(&mut part);
     let Some(known) = merged.get_mut("definitions").and_then(Value::as_object_mut) else {
         return;
     };
@@ -102,29 +103,6 @@ fn rename(value: &mut Value, renamed: &BTreeMap<String, String>) {
         }
         Value::Array(values) => values.iter_mut().for_each(|value| rename(value, renamed)),
         _ => {}
-    }
-}
-
-/// Puts the parameters that a document shares back into their places: names of theirs are its own.
-fn resolve_parameters(part: &mut Value) {
-    let Value::Object(shared) = part["parameters"].take() else {
-        return;
-    };
-    let items = part["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
-    for members in items.filter_map(Value::as_object_mut) {
-        for (member, value) in members {
-            let parameters = if member == "parameters" {
-                Some(value)
-            } else {
-                value.get_mut("parameters")
-            };
-            for parameter in parameters.and_then(Value::as_array_mut).into_iter().flatten() {
-                let name = parameter["$ref"].as_str().and_then(|name| name.strip_prefix(PARAMETER));
-                if let Some(itself) = name.and_then(|name| shared.get(name)) {
-                    *parameter = itself.clone();
-                }
-            }
-        }
     }
 }
 

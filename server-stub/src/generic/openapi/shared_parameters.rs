@@ -4,27 +4,43 @@ use serde_json::{Map, Value, json};
 
 use super::endpoint::fingerprint;
 
+/// What references to them begin with.
+const REFERENCE: &str = "#/parameters/";
+
 /// Moves them there.
 pub(super) fn share(document: &mut Value) {
     let mut shared = Map::new();
-    let items = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
-    for item in items {
-        let Some(members) = item.as_object_mut() else { continue };
-        for (member, value) in members {
-            let parameters = if member == "parameters" {
-                Some(value)
-            } else {
-                value.get_mut("parameters")
-            };
-            for parameter in parameters.and_then(Value::as_array_mut).into_iter().flatten() {
-                if let Some(name) = shared_name(parameter) {
-                    let reference = json!({"$ref": format!("#/parameters/{name}")});
-                    shared.insert(name, std::mem::replace(parameter, reference));
-                }
-            }
+    for parameter in parameters_of(&mut document["paths"]) {
+        if let Some(name) = shared_name(parameter) {
+            let reference = json!({"$ref": format!("{REFERENCE}{name}")});
+            shared.insert(name, std::mem::replace(parameter, reference));
         }
     }
     document["parameters"] = shared.into();
+}
+
+/// Puts the parameters that a document shares back into their places: names of theirs are its own.
+pub(super) fn resolve(document: &mut Value) {
+    let Value::Object(shared) = document["parameters"].take() else {
+        return;
+    };
+    for parameter in parameters_of(&mut document["paths"]) {
+        let name = parameter["$ref"].as_str().and_then(|name| name.strip_prefix(REFERENCE));
+        if let Some(itself) = name.and_then(|name| shared.get(name)) {
+            *parameter = itself.clone();
+        }
+    }
+}
+
+/// All parameters of paths and of their operations.
+fn parameters_of(paths: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let items = paths.as_object_mut().into_iter().flat_map(Map::values_mut);
+    let members = items.filter_map(Value::as_object_mut).flatten();
+    let lists = members.filter_map(|(member, value)| match member.as_str() {
+        "parameters" => Some(value),
+        _ => value.get_mut("parameters"),
+    });
+    lists.filter_map(Value::as_array_mut).flatten()
 }
 
 /// The name under which a parameter stands; `None` where it stays in its place: bodies of one kind, and what is said

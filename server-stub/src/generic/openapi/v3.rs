@@ -93,10 +93,10 @@ impl V3 {
             None => self.built_in.get(path)?.0.v3().to_string().into(),
         };
         let made = Arc::new(Sent::new(hash.to_owned(), json));
-        let mut kept = self.made.lock();
-        kept.insert(path.to_owned(), made.clone());
         // What nobody describes any more goes with the next document that somebody asks for.
         let current = self.documents();
+        let mut kept = self.made.lock();
+        kept.insert(path.to_owned(), made.clone());
         kept.retain(|path, _| current.contains_key(path));
         Some(made)
     }

@@ -79,10 +79,12 @@ impl State {
     pub(super) fn list(&self, prefix: &str, most: usize) -> Listed {
         let behind = behind_prefix(prefix);
         let end = behind.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let under = self.objects.range::<str, _>((Bound::Included(prefix), end));
+        let mut under = self.objects.range::<str, _>((Bound::Included(prefix), end));
+        let first = under.by_ref().take(most);
+        let objects: Vec<_> = first.map(|(_, object)| object.clone()).collect();
         Listed {
-            objects: under.clone().take(most).map(|(_, object)| object.clone()).collect(),
-            total: under.count(),
+            total: objects.len() + under.count(),
+            objects,
             revision: self.revision,
         }
     }

@@ -45,7 +45,10 @@ pub(crate) fn convert(document: Value, to: &Gvk) -> Value {
     let (Some(own), Some(wanted)) = (of(&from), of(to)) else {
         return document;
     };
-    let stored = own.map_or(document.clone(), |own| (own.to_storage)(document));
+    let stored = match own {
+        Some(own) => (own.to_storage)(document),
+        None => document,
+    };
     let mut converted = match wanted {
         Some(wanted) => (wanted.from_storage)(stored),
         None => stored,

@@ -25,7 +25,7 @@ pub(crate) type Printer = fn(&Value, Timestamp) -> Vec<Value>;
 /// Puts objects into the order in which a table shows them, where that is not the order of their names.
 pub(crate) fn sort(group: &str, resource: &str, objects: &mut [&StoredObject]) {
     if (group, resource) == ("flowcontrol.apiserver.k8s.io", "flowschemas") {
-        objects.sort_by_key(|object| {
+        objects.sort_by_cached_key(|object| {
             let precedence = get(&object.document(), "/spec/matchingPrecedence").as_i64();
             (precedence, object.header().name.clone())
         });

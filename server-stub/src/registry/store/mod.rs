@@ -91,6 +91,17 @@ impl Store {
         object.ok_or_else(|| self.not_found(name))
     }
 
+    /// One object as of all that this server has written; one that is not there may have been made by another server.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn get_written(&self, namespace: &str, name: &str) -> Result<Arc<StoredObject>, ApiError> {
+        match self.get(namespace, name, Some(self.written_version())).await {
+            Err(error) if error.code() == 404 => self.get(namespace, name, None).await,
+            found => found,
+        }
+    }
+
     /// How the watch cache stands.
     pub(crate) fn cache_stats(&self) -> CacheStats {
         self.cacher.stats()

@@ -14,20 +14,7 @@ const ONE: i128 = 1_000_000_000;
 
 /// The rules for the resources of a container.
 pub(super) fn of_container(resources: &Value, claims: &HashSet<&str>, path: &str) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    for side in ["limits", "requests"] {
-        for (name, value) in entries(resources, &format!("/{side}")) {
-            let field = format!("{path}.{side}[{name}]");
-            errors.extend(resource_names::of_container(name, &field));
-            errors.extend(amount(name, value, &field));
-            if side == "requests" {
-                errors.extend(within_limit(resources, name, value, path));
-            }
-        }
-    }
-    errors.extend(huge_alone(resources, path));
-    errors.extend(claimed(items(resources, "/claims"), claims, &format!("{path}.claims")));
-    errors
+    requirements(resources, claims, path, resource_names::of_container)
 }
 
 /// The rules for the resources of a whole pod.
@@ -37,16 +24,32 @@ pub(super) fn of_pod(resources: &Value, claims: &HashSet<&str>, path: &str) -> V
         let detail = "claims may not be set for Resources at pod-level";
         errors.push(FieldError::forbidden(format!("{path}.claims"), detail));
     }
+    errors.extend(requirements(resources, claims, path, name_of_pod));
+    errors
+}
+
+/// The rules for the name of a resource that a whole pod has.
+fn name_of_pod(name: &str, field: &str) -> Vec<FieldError> {
+    let errors = resource_names::validate(name, field);
+    if errors.is_empty() && !["cpu", "memory"].contains(&name) && !is_huge(name) {
+        let supported = ["cpu", "hugepages-", "memory"];
+        return vec![FieldError::not_supported(field, json!(name), &supported)];
+    }
+    errors
+}
+
+/// What containers and pods have in common; `rules` are those for names.
+fn requirements(
+    resources: &Value,
+    claims: &HashSet<&str>,
+    path: &str,
+    rules: fn(&str, &str) -> Vec<FieldError>,
+) -> Vec<FieldError> {
+    let mut errors = Vec::new();
     for side in ["limits", "requests"] {
         for (name, value) in entries(resources, &format!("/{side}")) {
             let field = format!("{path}.{side}[{name}]");
-            let wrong = resource_names::validate(name, &field);
-            let supported = ["cpu", "memory"].contains(&name.as_str()) || is_huge(name);
-            if !supported && wrong.is_empty() {
-                let supported = ["cpu", "hugepages-", "memory"];
-                errors.push(FieldError::not_supported(&field, json!(name), &supported));
-            }
-            errors.extend(wrong);
+            errors.extend(rules(name, &field));
             errors.extend(amount(name, value, &field));
             if side == "requests" {
                 errors.extend(within_limit(resources, name, value, path));

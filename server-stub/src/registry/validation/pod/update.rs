@@ -34,7 +34,9 @@ pub(in crate::registry) fn validate_update(new: &Value, old: &Value) -> Vec<Fiel
     }
     errors.extend(active_deadline(new, old));
     errors.extend(tolerations(new, old));
-    errors.extend(new_gates(new, old));
+    let new_gates = new_gates(new, old);
+    let gates_are_fewer = new_gates.is_empty();
+    errors.extend(new_gates);
     let mut allowed = get(new, "/spec").clone();
     let old_spec = get(old, "/spec");
     for list in ["containers", "initContainers"] {
@@ -52,7 +54,7 @@ pub(in crate::registry) fn validate_update(new: &Value, old: &Value) -> Vec<Fiel
     {
         same(&mut allowed, old_spec, "terminationGracePeriodSeconds");
     }
-    if gates_are_fewer(new, old) {
+    if gates_are_fewer {
         same(&mut allowed, old_spec, "schedulingGates");
     }
     if allowed != *old_spec {
@@ -264,15 +266,4 @@ fn new_gates(new: &Value, old: &Value) -> Vec<FieldError> {
             )
         })
         .collect()
-}
-
-fn gates_are_fewer(new: &Value, old: &Value) -> bool {
-    let names = |pod| -> Vec<String> {
-        items(pod, "/spec/schedulingGates")
-            .iter()
-            .map(|gate| text(gate, "/name").to_owned())
-            .collect()
-    };
-    let old = names(old);
-    names(new).iter().all(|gate| old.contains(gate))
 }
